@@ -1,0 +1,3 @@
+"""The C++ core of fastsfes."""
+
+__version__: str
