@@ -1,8 +1,25 @@
-#include <pybind11/pybind11.h>
-
+#include "bindings/bindings.hpp"
+#include "core/interpreter.hpp"
 #include "core/version.hpp"
 
 PYBIND11_MODULE(_core, m) {
+  namespace b = fastsfes::bindings;
   m.doc() = "The C++ core of fastsfes.";
   m.attr("__version__") = fastsfes::version();
+  b::register_errors(m);
+  b::register_operators(m);
+  b::register_expression(m);
+  b::register_program(m);
+  m.def(
+      "build_info",
+      [] {
+        pybind11::dict info;
+        info["version"] = fastsfes::version();
+        info["compiler"] = fastsfes::compiler();
+        info["flags"] = fastsfes::compile_flags();
+        info["openmp"] = fastsfes::openmp_version();
+        info["isa"] = fastsfes::interpreter_isa();
+        return info;
+      },
+      "How this core was built and which instruction set it uses.");
 }

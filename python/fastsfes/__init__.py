@@ -1,5 +1,7 @@
 """fastsfes: symbolic search for exchange-correlation functionals."""
 
-from ._core import __version__
+from ._core import __version__, build_info
+from .errors import FastsfesError, InputError
+from .expression import Expression
 
-__all__ = ["__version__"]
+__all__ = ["Expression", "FastsfesError", "InputError", "__version__", "build_info"]

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+namespace fastsfes::bindings {
+
+namespace py = pybind11;
+
+/// Contiguous doubles; other dtypes and layouts are converted once at the border.
+using Array = py::array_t<double, py::array::c_style | py::array::forcecast>;
+
+void register_errors(py::module_& m);
+void register_operators(py::module_& m);
+void register_expression(py::module_& m);
+void register_program(py::module_& m);
+
+}  // namespace fastsfes::bindings

@@ -1,0 +1,16 @@
+#include "bindings/bindings.hpp"
+#include "core/error.hpp"
+
+namespace fastsfes::bindings {
+
+void register_errors(py::module_&) {
+  py::register_exception_translator([](std::exception_ptr p) {
+    try {
+      if (p) std::rethrow_exception(p);
+    } catch (const InputError& error) {
+      py::set_error(py::module_::import("fastsfes.errors").attr("InputError"), error.what());
+    }
+  });
+}
+
+}  // namespace fastsfes::bindings

@@ -1,0 +1,81 @@
+#include "core/expression.hpp"
+
+#include "bindings/bindings.hpp"
+#include "core/error.hpp"
+#include "core/printer.hpp"
+
+namespace fastsfes::bindings {
+namespace {
+
+Op operator_named(const std::string& name) {
+  for (const OpInfo& info : all_operators()) {
+    if (info.kind != OpKind::Leaf && name == info.name) return info.op;
+  }
+  throw InputError("\"" + name + "\" is not an operator of fastsfes; fastsfes._core.operators() lists them");
+}
+
+py::list nodes(const Expression& e) {
+  py::list rows;
+  const Graph& g = e.graph();
+  for (NodeId id = 0; id < g.size(); ++id) {
+    const Node& n = g[id];
+    const OpInfo& info = op_info(n.op);
+    py::tuple args(static_cast<std::size_t>(info.arity));
+    for (std::size_t i = 0; i < args.size(); ++i) args[i] = n.args[i];
+    py::object payload = py::none();
+    if (n.op == Op::Constant) payload = py::float_(n.value);
+    if (n.op == Op::Parameter || n.op == Op::Feature) payload = py::str(g.name(id));
+    rows.append(py::make_tuple(info.name, args, payload));
+  }
+  return rows;
+}
+
+}  // namespace
+
+void register_expression(py::module_& m) {
+  py::class_<Expression>(m, "Expression")
+      .def_static("parse", &Expression::parse, py::arg("text"))
+      .def_static("constant", &Expression::constant, py::arg("value"))
+      .def_static(
+          "apply",
+          [](const std::string& name, const std::vector<Expression>& args) {
+            return Expression::apply(operator_named(name), args);
+          },
+          py::arg("operator"), py::arg("args"))
+      .def("__str__", &Expression::str)
+      .def("to_latex", &Expression::latex)
+      .def_property_readonly("features", &Expression::features)
+      .def_property_readonly("parameters", &Expression::parameters)
+      .def_property_readonly("complexity", &Expression::complexity)
+      .def("derivative", &Expression::derivative, py::arg("name"))
+      .def("substitute", &Expression::substitute, py::arg("replacements"))
+      .def("simplify", &Expression::simplify)
+      .def("expand", &Expression::expand)
+      .def("nodes", &nodes)
+      .def(
+          "spell",
+          [](const Expression& e, const std::string& language,
+             const std::unordered_map<std::string, std::string>& names) {
+            const Spelling spelling = language == "cpp" ? Spelling::Cpp : Spelling::Maple;
+            if (language != "cpp" && language != "maple")
+              throw InputError("language \"" + language + "\": expected \"cpp\" or \"maple\"");
+            const Expression flat = e.expand();
+            return print_spelling(flat.graph(), flat.root(), spelling, [&](NodeId id) {
+              if (flat.graph()[id].op == Op::Constant) {
+                const std::string text = number_text(flat.graph()[id].value);
+                return text[0] == '-' ? "(" + text + ")" : text;
+              }
+              const auto it = names.find(flat.graph().name(id));
+              if (it == names.end()) throw InputError("no spelling given for \"" + flat.graph().name(id) + "\"");
+              return it->second;
+            });
+          },
+          py::arg("language"), py::arg("names"))
+      .def("__eq__",
+           [](const Expression& a, const py::object& b) {
+             return py::isinstance<Expression>(b) && a == b.cast<const Expression&>();
+           })
+      .def("__hash__", [](const Expression& e) { return py::hash(py::str(e.str())); });
+}
+
+}  // namespace fastsfes::bindings

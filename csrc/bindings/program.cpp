@@ -1,0 +1,110 @@
+#include "core/program.hpp"
+
+#include "bindings/bindings.hpp"
+#include "core/error.hpp"
+#include "core/expression.hpp"
+#include "core/interpreter.hpp"
+
+namespace fastsfes::bindings {
+namespace {
+
+Program make_program(const std::vector<Expression>& expressions) {
+  if (expressions.empty()) throw InputError("a program needs at least one expression");
+  Graph g;
+  std::vector<NodeId> roots;
+  for (const Expression& e : expressions) roots.push_back(g.import(e.graph(), e.root()));
+  return {g, roots};
+}
+
+std::vector<double> parameter_values(const Program& p, const Array& values) {
+  if (values.ndim() != 1 || static_cast<std::size_t>(values.size()) != p.parameters().size()) {
+    throw InputError("parameters: expected a vector of " + std::to_string(p.parameters().size()) + " values, got " +
+                     std::to_string(values.size()));
+  }
+  return {values.data(), values.data() + values.size()};
+}
+
+/// Checks the feature arrays: one contiguous vector per feature of the program, all of one length.
+std::vector<const double*> feature_pointers(const Program& p, const std::vector<Array>& features, std::size_t& n) {
+  if (features.size() != p.features().size()) {
+    throw InputError("features: expected " + std::to_string(p.features().size()) + " arrays, got " +
+                     std::to_string(features.size()));
+  }
+  std::vector<const double*> pointers;
+  for (std::size_t j = 0; j < features.size(); ++j) {
+    const auto size = static_cast<std::size_t>(features[j].size());
+    if (features[j].ndim() != 1 || (j > 0 && size != n)) {
+      throw InputError("feature \"" + p.features()[j] + "\": expected a vector" +
+                       (j > 0 ? " of " + std::to_string(n) + " values like the others" : "") + ", got " +
+                       std::to_string(features[j].ndim()) + " dimensions and " + std::to_string(size) + " values");
+    }
+    n = size;
+    pointers.push_back(features[j].data());
+  }
+  return pointers;
+}
+
+}  // namespace
+
+void register_program(py::module_& m) {
+  py::class_<Program>(m, "Program")
+      .def(py::init(&make_program), py::arg("expressions"))
+      .def_property_readonly("features", &Program::features)
+      .def_property_readonly("parameters", &Program::parameters)
+      .def_property_readonly("outputs", &Program::outputs)
+      .def_property_readonly("registers", &Program::registers)
+      .def_property_readonly("instructions", [](const Program& p) { return p.instructions().size(); })
+      .def_property_readonly("signature", &Program::signature)
+      .def(
+          "evaluate",
+          [](const Program& p, const std::vector<Array>& features, const Array& parameters, std::size_t n,
+             int threads) {
+            std::size_t size = n;
+            const auto pointers = feature_pointers(p, features, size);
+            const auto values = parameter_values(p, parameters);
+            py::array_t<double> out({static_cast<py::ssize_t>(p.outputs()), static_cast<py::ssize_t>(size)});
+            std::vector<double*> outputs(p.outputs());
+            for (std::size_t k = 0; k < outputs.size(); ++k) outputs[k] = out.mutable_data() + k * size;
+            {
+              py::gil_scoped_release release;
+              evaluate(p, values.data(), pointers.data(), size, outputs.data(), threads);
+            }
+            return out;
+          },
+          py::arg("features"), py::arg("parameters"), py::arg("n") = 1, py::arg("threads") = 0)
+      .def(
+          "segment_sums",
+          [](const Program& p, const std::vector<Array>& features, const Array& parameters, const Array& weights,
+             const py::array_t<std::int64_t, py::array::c_style | py::array::forcecast>& offsets, int threads) {
+            auto size = static_cast<std::size_t>(weights.size());
+            const std::size_t expected = size;
+            const auto pointers = feature_pointers(p, features, size);
+            if (size != expected)
+              throw InputError("weights: expected " + std::to_string(size) + " values like the features, got " +
+                               std::to_string(expected));
+            const auto values = parameter_values(p, parameters);
+            if (offsets.ndim() != 1 || offsets.size() < 1 || offsets.data()[0] != 0)
+              throw InputError("offsets: expected a vector that starts with 0");
+            std::vector<std::size_t> bounds;
+            for (py::ssize_t s = 0; s < offsets.size(); ++s) {
+              const std::int64_t o = offsets.data()[s];
+              if (o < 0 || static_cast<std::size_t>(o) > size ||
+                  (s > 0 && static_cast<std::size_t>(o) < bounds.back())) {
+                throw InputError("offsets[" + std::to_string(s) + "] = " + std::to_string(o) +
+                                 ": expected ascending values up to " + std::to_string(size));
+              }
+              bounds.push_back(static_cast<std::size_t>(o));
+            }
+            const std::size_t segments = bounds.size() - 1;
+            py::array_t<double> sums({static_cast<py::ssize_t>(p.outputs()), static_cast<py::ssize_t>(segments)});
+            double* target = sums.mutable_data();
+            {
+              py::gil_scoped_release release;
+              segment_sums(p, values.data(), pointers.data(), weights.data(), bounds.data(), segments, target, threads);
+            }
+            return sums;
+          },
+          py::arg("features"), py::arg("parameters"), py::arg("weights"), py::arg("offsets"), py::arg("threads") = 0);
+}
+
+}  // namespace fastsfes::bindings

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstddef>
+
+#include "core/operators.hpp"
+
+namespace fastsfes {
+
+/// One operation on a block. Bit i of the variant says that argument i is one number for all points (stride 0).
+using Kernel = void (*)(const double* a, const double* b, const double* c, double* out, std::size_t n);
+
+/// The kernels of one instruction set: kernels[op][variant].
+struct KernelTable {
+  Kernel kernels[kOpCount][8];
+  /// Sum of w[i] * f[i] in eight interleaved partial sums (points with w[i] == 0 skipped), the same on every ISA.
+  double (*weighted_sum)(const double* w, const double* f, std::size_t n);
+  const char* isa;
+};
+
+const KernelTable& kernels_generic() noexcept;
+const KernelTable& kernels_avx2() noexcept;
+const KernelTable& kernels_avx512() noexcept;
+
+/// The best table this processor can run.
+const KernelTable& kernels() noexcept;
+
+}  // namespace fastsfes
