@@ -22,6 +22,10 @@ FASTSFES_VM u64 bits(double x) { return __builtin_bit_cast(u64, x); }
 FASTSFES_VM double from_bits(u64 x) { return __builtin_bit_cast(double, x); }
 FASTSFES_VM double fma(double a, double b, double c) { return __builtin_fma(a, b, c); }
 FASTSFES_VM double fabs(double x) { return __builtin_fabs(x); }
+FASTSFES_VM double abs(double x) { return __builtin_fabs(x); }
+FASTSFES_VM double select(double a, double b, double c) { return a >= 0.0 ? b : c; }
+FASTSFES_VM double min(double a, double b) { return b < a ? b : a; }
+FASTSFES_VM double max(double a, double b) { return b > a ? b : a; }
 FASTSFES_VM double copysign(double magnitude, double sign) {
   return from_bits((bits(magnitude) & 0x7fffffffffffffffull) | (bits(sign) & 0x8000000000000000ull));
 }
