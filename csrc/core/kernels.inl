@@ -19,7 +19,8 @@ void apply(const double* a, const double* b, const double* c, double* out, std::
 #define FASTSFES_KERNEL(NAME, ARITY, EXPRESSION)                                                                  \
   struct NAME {                                                                                                   \
     static constexpr int arity = ARITY;                                                                           \
-    static inline double value([[maybe_unused]] double a, [[maybe_unused]] double b, [[maybe_unused]] double c) { \
+    FASTSFES_VM static double value([[maybe_unused]] double a, [[maybe_unused]] double b,                         \
+                                    [[maybe_unused]] double c) {                                                  \
       return EXPRESSION;                                                                                          \
     }                                                                                                             \
   };
