@@ -58,3 +58,74 @@ class Program:
         offsets: ArrayLike,
         threads: int = 0,
     ) -> NDArray[np.float64]: ...
+
+class FitProblem:
+    """Weighted least-squares problem over reactions, shared by every candidate and thread.
+
+    error_i(candidate) = sum over channels k, nodes n of A_k[i, n] F_k(node n)
+                         + extra[i] . fractions - target[i]
+    WRMSD of a block of rows = sqrt(mean over its rows of weights_i error_i^2)
+    """
+
+    def __init__(
+        self,
+        channels: Sequence[tuple[str, Mapping[str, ArrayLike], ArrayLike]],
+        target: ArrayLike,
+        weights: ArrayLike,
+        *,
+        blocks: Mapping[str, ArrayLike] | None = None,
+        extra: ArrayLike | None = None,
+        equalities: Sequence[tuple[Sequence[tuple[str, Mapping[str, float], float]], float]] = (),
+        penalties: Sequence[tuple[Sequence[tuple[str, Mapping[str, float], float]], float, float, float]] = (),
+        ridge: float = 0.0,
+        cache_bytes: int = 67108864,
+    ) -> None: ...
+    @property
+    def channels(self) -> list[str]: ...
+    @property
+    def blocks(self) -> list[str]: ...
+    @property
+    def rows(self) -> int: ...
+    @property
+    def extra(self) -> int: ...
+    def errors(self, candidate: Sequence[Expression], parameters: ArrayLike) -> NDArray[np.float64]: ...
+    def losses(
+        self, candidate: Sequence[Expression], parameters: ArrayLike, threads: int = 0
+    ) -> NDArray[np.float64]: ...
+    def jacobian(self, candidate: Sequence[Expression], parameters: ArrayLike) -> NDArray[np.float64]: ...
+
+class FitOptions:
+    def __init__(
+        self,
+        *,
+        starts: int = 1,
+        seed: int = 0,
+        max_evaluations: int = 60,
+        ftol: float = 1e-10,
+        xtol: float = 1e-9,
+        eliminate: bool = True,
+        give_up_above: float = ...,
+        give_up_after: int = 4,
+    ) -> None: ...
+
+class Fit:
+    @property
+    def parameters(self) -> NDArray[np.float64]: ...
+    @property
+    def linear(self) -> list[bool]: ...
+    @property
+    def losses(self) -> dict[str, float]: ...
+    @property
+    def status(self) -> str: ...
+    @property
+    def evaluations(self) -> int: ...
+    @property
+    def rank(self) -> int: ...
+
+def fit_batch(
+    problem: FitProblem,
+    candidates: Sequence[Sequence[Expression]],
+    starts: Sequence[ArrayLike],
+    options: FitOptions | None = None,
+    threads: int = 0,
+) -> list[Fit]: ...
