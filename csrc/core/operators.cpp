@@ -9,6 +9,20 @@ namespace {
 
 constexpr const char* kNone = nullptr;
 
+// PW92 (10.1103/PhysRevB.45.13244): G of Eq. 10 and the interpolation of Eq. 8 times the density; the leading
+// constants come in two versions, "modified" (more digits) and as printed. r is r_s, q its root.
+#define FASTSFES_PW92_G(A, A1, B1, B2, B3, B4) \
+  "(-2*" A "*(1 + " A1 "*r)*log1p(1/(2*" A "*q*(" B1 " + q*(" B2 " + q*(" B3 " + q*" B4 "))))))"
+#define FASTSFES_PW92_FERRO(A) \
+  "r = 0.6203504908994001/cbrt(a); q = sqrt(r);" FASTSFES_PW92_G(A, "0.20548", "14.1189", "6.1977", "3.3662", "0.62517") "*a"
+#define FASTSFES_PW92(A0, A1, A2, F20)                                                                          \
+  "n = a + b; z = (a - b)/n; r = 0.6203504908994001/cbrt(n); q = sqrt(r);"                                      \
+  "e0 = " FASTSFES_PW92_G(A0, "0.21370", "7.5957", "3.5876", "1.6382", "0.49294") ";"                           \
+  "e1 = " FASTSFES_PW92_G(A1, "0.20548", "14.1189", "6.1977", "3.3662", "0.62517") ";"                          \
+  "ac = -" FASTSFES_PW92_G(A2, "0.11125", "10.357", "3.6231", "0.88026", "0.49671") ";"                         \
+  "f = ((2*a/n)**(4/3) + (2*b/n)**(4/3) - 2)/0.5198420997897464; z4 = z**4;"                                    \
+  "(e0 + f*(z4*(e1 - e0) + (1 - z4)*ac/" F20 "))*n"
+
 constexpr OpInfo leaf(Op op, const char* name, const char* summary) {
   return {op, OpKind::Leaf, name, 0, kNone, kNone, kNone, kNone, kNone, "all reals", summary};
 }
@@ -91,20 +105,18 @@ constexpr std::array<OpInfo, kOpCount> kTable{{
    "r*(1/17653603968000 - r*(1/303380453376000))))))))))))))) ", kNone, kNone, kNone,
    "F\\left($a\\right)", "a > 0",
    "erf_attenuation(a), a = omega/k_F: fraction of LDA exchange left by the short-range operator erfc(omega r)/r (10.1063/1.1383587)"},
-  {Op::Pw92Ferro, OpKind::Defined, "pw92_ferro", 1,
-   "r = 0.6203504908994001/cbrt(a); q = sqrt(r);"
-   "-2*0.01554535*(1 + 0.20548*r)*log1p(1/(2*0.01554535*q*(14.1189 + q*(6.1977 + q*(3.3662 + q*0.62517)))))*a",
-   kNone, kNone, kNone, "e_c^{\\mathrm{PW92}}\\left($a, 0\\right)", "a > 0",
+  {Op::Pw92Ferro, OpKind::Defined, "pw92_ferro", 1, FASTSFES_PW92_FERRO("0.01554535"), kNone, kNone, kNone,
+   "e_c^{\\mathrm{PW92}}\\left($a, 0\\right)", "a > 0",
    "pw92_ferro(rho_s): PW92 correlation energy density of a fully polarised gas (10.1103/PhysRevB.45.13244, modified constants)"},
-  {Op::Pw92, OpKind::Defined, "pw92", 2,
-   "n = a + b; z = (a - b)/n; r = 0.6203504908994001/cbrt(n); q = sqrt(r);"
-   "e0 = -2*0.0310907*(1 + 0.21370*r)*log1p(1/(2*0.0310907*q*(7.5957 + q*(3.5876 + q*(1.6382 + q*0.49294)))));"
-   "e1 = -2*0.01554535*(1 + 0.20548*r)*log1p(1/(2*0.01554535*q*(14.1189 + q*(6.1977 + q*(3.3662 + q*0.62517)))));"
-   "mac = 2*0.0168869*(1 + 0.11125*r)*log1p(1/(2*0.0168869*q*(10.357 + q*(3.6231 + q*(0.88026 + q*0.49671)))));"
-   "f = ((2*a/n)**(4/3) + (2*b/n)**(4/3) - 2)/0.5198420997897464; z4 = z**4;"
-   "(e0 + f*(z4*(e1 - e0) + (1 - z4)*mac/1.7099209341613657))*n",
-   kNone, kNone, kNone, "e_c^{\\mathrm{PW92}}\\left($a, $b\\right)", "a, b >= 0, a + b > 0",
+  {Op::Pw92, OpKind::Defined, "pw92", 2, FASTSFES_PW92("0.0310907", "0.01554535", "0.0168869", "1.7099209341613657"), kNone, kNone, kNone,
+   "e_c^{\\mathrm{PW92}}\\left($a, $b\\right)", "a, b >= 0, a + b > 0",
    "pw92(rho_a, rho_b): PW92 correlation energy density (10.1103/PhysRevB.45.13244, modified constants)"},
+  {Op::Pw92PaperFerro, OpKind::Defined, "pw92_paper_ferro", 1, FASTSFES_PW92_FERRO("0.015545"), kNone, kNone, kNone,
+   "e_c^{\\mathrm{PW92}}\\left($a, 0\\right)", "a > 0",
+   "pw92_paper_ferro(rho_s): pw92_ferro with the constants as printed in 1992"},
+  {Op::Pw92Paper, OpKind::Defined, "pw92_paper", 2, FASTSFES_PW92("0.031091", "0.015545", "0.016887", "1.709921"), kNone, kNone, kNone,
+   "e_c^{\\mathrm{PW92}}\\left($a, $b\\right)", "a, b >= 0, a + b > 0",
+   "pw92_paper(rho_a, rho_b): pw92 with the constants as printed in 1992"},
   {Op::PbeC, OpKind::Defined, "pbe_c", 4, "pbe_c_spin(0.5*a, 0.5*a, b, c, d)", kNone, kNone, kNone,
    "e_c^{\\mathrm{PBE}}\\left($a, $b; $c, $d\\right)", "a > 0, b >= 0",
    "pbe_c(rho, sigma, beta, gamma): PBE correlation energy density, unpolarised (10.1103/PhysRevLett.77.3865)"},

@@ -47,6 +47,8 @@ enum class Op : std::uint8_t {
   ErfAttenuation,
   Pw92Ferro,
   Pw92,
+  Pw92PaperFerro,
+  Pw92Paper,
   PbeC,
   PbeCSpin,
 };

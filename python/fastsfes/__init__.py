@@ -3,5 +3,20 @@
 from ._core import __version__, build_info
 from .errors import FastsfesError, InputError
 from .expression import Expression
+from .functional import Channel, EnergyDensity, Functional, Hybrid, VV10
+from .registry import get_functional, list_functionals
 
-__all__ = ["Expression", "FastsfesError", "InputError", "__version__", "build_info"]
+__all__ = [
+    "VV10",
+    "Channel",
+    "EnergyDensity",
+    "Expression",
+    "FastsfesError",
+    "Functional",
+    "Hybrid",
+    "InputError",
+    "__version__",
+    "build_info",
+    "get_functional",
+    "list_functionals",
+]

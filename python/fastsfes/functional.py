@@ -1,0 +1,457 @@
+"""Functionals: sums of channels, their energy densities and derivatives, and their JSON form."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from . import _core, features
+from .errors import InputError
+from .expression import Expression
+
+__all__ = ["Channel", "EnergyDensity", "Functional", "Hybrid", "VV10"]
+
+FORMAT = "fastsfes-functional"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Hybrid:
+    """Exact exchange: fractions at short and long range, separated by erf(omega r)/r (omega in 1/bohr).
+
+    A global hybrid has omega = 0 and both fractions equal.
+    """
+
+    omega: float = 0.0
+    short_range: float = 0.0
+    long_range: float = 0.0
+
+
+@dataclass(frozen=True)
+class VV10:
+    """Parameters of the VV10 nonlocal correlation (10.1063/1.3521275)."""
+
+    b: float
+    C: float
+
+
+@dataclass(frozen=True)
+class Channel:
+    """An expression of one channel's features, with a value for each of its parameters."""
+
+    expression: Expression
+    parameters: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.expression, str):
+            object.__setattr__(self, "expression", Expression.parse(self.expression))
+        values = {}
+        for name in self.expression.parameters:
+            if name not in self.parameters:
+                raise InputError(
+                    f'"{name}" in "{self.expression}" is neither a feature nor a parameter with a value; features are '
+                    f"{', '.join(_core.feature_names())}"
+                )
+            values[name] = float(self.parameters[name])
+        unused = sorted(set(self.parameters) - set(values))
+        if unused:
+            raise InputError(f'parameter "{unused[0]}" does not occur in "{self.expression}"; remove it')
+        object.__setattr__(self, "parameters", MappingProxyType(values))
+
+    def evaluate(self, values: Mapping[str, ArrayLike], *, threads: int = 0) -> NDArray[np.float64]:
+        """The enhancement factor at these feature values."""
+        return self.expression.evaluate(values, self.parameters, threads=threads)
+
+    def bound(self) -> Expression:
+        """The expression with the parameters' values in place of their names."""
+        return self.expression.substitute(dict(self.parameters))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Channel, (self.expression, dict(self.parameters))
+
+
+@dataclass(frozen=True)
+class EnergyDensity:
+    """What `Functional.energy_density` returns; arrays in libxc's component order.
+
+    exc: (n,) energy per volume, hartree/bohr^3. First derivatives: vrho (n,) or (2, n), vsigma (n,) or (3, n),
+    vtau (n,) or (2, n). Second derivatives (deriv >= 2): v2rho2 (n,) or (3, n), v2rhosigma (n,) or (6, n),
+    v2sigma2 (n,) or (6, n), v2rhotau (n,) or (4, n), v2sigmatau (n,) or (6, n), v2tau2 (n,) or (3, n).
+    What was not asked for, or what the functional does not depend on, is None.
+    """
+
+    exc: NDArray[np.float64]
+    vrho: NDArray[np.float64] | None = None
+    vsigma: NDArray[np.float64] | None = None
+    vtau: NDArray[np.float64] | None = None
+    v2rho2: NDArray[np.float64] | None = None
+    v2rhosigma: NDArray[np.float64] | None = None
+    v2sigma2: NDArray[np.float64] | None = None
+    v2rhotau: NDArray[np.float64] | None = None
+    v2sigmatau: NDArray[np.float64] | None = None
+    v2tau2: NDArray[np.float64] | None = None
+
+
+_VARIABLES = {
+    False: {"rho": ("rho",), "sigma": ("sigma",), "tau": ("tau",)},
+    True: {"rho": ("rho_a", "rho_b"), "sigma": ("sigma_aa", "sigma_ab", "sigma_bb"), "tau": ("tau_a", "tau_b")},
+}
+_SECOND = ("rho2", "rhosigma", "sigma2", "rhotau", "sigmatau", "tau2")
+_PAIRS = {
+    "rho2": ("rho", "rho"),
+    "rhosigma": ("rho", "sigma"),
+    "sigma2": ("sigma", "sigma"),
+    "rhotau": ("rho", "tau"),
+    "sigmatau": ("sigma", "tau"),
+    "tau2": ("tau", "tau"),
+}
+
+
+@dataclass(frozen=True)
+class Functional:
+    """An exchange-correlation functional: a sum of channels, exact exchange fractions, and VV10.
+
+    Args:
+        name: lower-case name.
+        channels: kind ("x", "css", "cos", "c", "one") to `Channel`; see `fastsfes.features.CHANNELS`.
+        hybrid: exact exchange that belongs to it; `hybrid.omega` attenuates the exchange channel's prefactor.
+        nlc: VV10 parameters, or None.
+        citation: where it comes from, with the DOI.
+        libxc: names of libxc whose sum is the same semilocal functional, or "".
+        correlation: constants of the PW92 prefactors, see `fastsfes.features.CORRELATION`.
+    """
+
+    name: str
+    channels: Mapping[str, Channel]
+    hybrid: Hybrid = Hybrid()
+    nlc: VV10 | None = None
+    citation: str = ""
+    libxc: str = ""
+    correlation: str = "pw92_mod"
+
+    def __post_init__(self) -> None:
+        if self.correlation not in features.CORRELATION:
+            raise InputError(
+                f'functional "{self.name}": correlation "{self.correlation}" is unknown; expected one of '
+                f"{', '.join(features.CORRELATION)}"
+            )
+        for kind, channel in self.channels.items():
+            known = features.channel(kind).features
+            for name in channel.expression.features:
+                if name not in known:
+                    raise InputError(
+                        f'feature "{name}" in channel "{kind}" of functional "{self.name}" does not exist there; '
+                        f"channel {kind} has {', '.join(known)}"
+                    )
+        object.__setattr__(self, "channels", MappingProxyType(dict(self.channels)))
+
+    # -- form ---------------------------------------------------------------------------------------------------------
+
+    @property
+    def parameters(self) -> dict[str, float]:
+        """All parameters, addressed "channel.name"."""
+        return {f"{kind}.{name}": v for kind, c in self.channels.items() for name, v in c.parameters.items()}
+
+    def with_parameters(self, values: Mapping[str, float]) -> Functional:
+        """The same form with other parameter values, addressed "channel.name"; those not given stay."""
+        unknown = sorted(set(values) - set(self.parameters))
+        if unknown:
+            raise InputError(f'functional "{self.name}" has no parameter "{unknown[0]}"; it has {", ".join(self.parameters)}')
+        channels = {
+            kind: Channel(c.expression, {n: values.get(f"{kind}.{n}", v) for n, v in c.parameters.items()})
+            for kind, c in self.channels.items()
+        }
+        return replace(self, channels=channels)
+
+    def in_frame(self, other: Functional) -> Functional:
+        """These channels with the range separation, exact exchange and nonlocal correlation of another functional.
+
+        With densities frozen, candidates differ in their enhancement factors only: the frame (prefactors included) stays.
+        """
+        return replace(self, hybrid=other.hybrid, nlc=other.nlc, correlation=other.correlation, libxc="")
+
+    @property
+    def complexity(self) -> int:
+        """Sum of the channels' complexities (distinct nodes, see `Expression.complexity`)."""
+        return sum(c.expression.complexity for c in self.channels.values())
+
+    @cached_property
+    def family(self) -> str:
+        """"lda", "gga" or "mgga", by the variables that the energy density depends on."""
+        used = set(_energy(self, True).features)
+        if used & {"tau_a", "tau_b"}:
+            return "mgga"
+        return "gga" if used & {"sigma_aa", "sigma_ab", "sigma_bb"} else "lda"
+
+    def __str__(self) -> str:
+        lines = [f"{self.name} ({self.family})"]
+        for kind, c in self.channels.items():
+            lines.append(f"  f_{kind} = {c.expression}")
+            if c.parameters:
+                lines.append("    " + ", ".join(f"{n} = {v!r}" for n, v in c.parameters.items()))
+        return "\n".join(lines)
+
+    # -- values -------------------------------------------------------------------------------------------------------
+
+    def energy_expression(self, polarised: bool = True) -> Expression:
+        """The energy per volume as one expression of rho, sigma, tau or their spin-resolved components."""
+        return _energy(self, polarised)
+
+    def energy_density(
+        self,
+        rho: ArrayLike,
+        sigma: ArrayLike | None = None,
+        tau: ArrayLike | None = None,
+        deriv: int = 0,
+        *,
+        threads: int = 0,
+    ) -> EnergyDensity:
+        """Semilocal energy per volume and its derivatives on grid points.
+
+        Args:
+            rho: (n,) density or (2, n) spin densities, electrons/bohr^3.
+            sigma: (n,) or (3, n) gradient products |grad rho|^2 or aa, ab, bb; needed by GGA and meta-GGA.
+            tau: (n,) or (2, n) kinetic energy density (1/2) sum |grad phi|^2; needed by meta-GGA.
+            deriv: 0, 1 or 2.
+            threads: OpenMP threads, 0 for OpenMP's own choice.
+
+        Returns:
+            `EnergyDensity` with energies in hartree/bohr^3.
+
+        Raises:
+            InputError: on shapes that do not fit or a missing sigma or tau.
+        """
+        rho_ = np.asarray(rho, dtype=float)
+        polarised = rho_.ndim == 2
+        if rho_.ndim not in (1, 2) or (polarised and rho_.shape[0] != 2):
+            raise InputError(f"rho has shape {rho_.shape}; expected (n,) for unpolarised or (2, n) for polarised densities")
+        if deriv not in (0, 1, 2):
+            raise InputError(f"deriv is {deriv}; expected 0, 1 or 2")
+        n = rho_.shape[-1]
+        inputs = {"rho": rho_}
+        for name, value, components in (("sigma", sigma, 3), ("tau", tau, 2)):
+            if value is None:
+                continue
+            array = np.asarray(value, dtype=float)
+            expected = (components, n) if polarised else (n,)
+            if array.shape != expected:
+                raise InputError(f"{name} has shape {array.shape}; expected {expected} to go with rho of shape {rho_.shape}")
+            inputs[name] = array
+        compiled = _compiled(self, polarised, deriv)
+        named = _clamped_inputs(inputs, polarised)
+        for name in compiled.program.features:
+            if name not in named:
+                raise InputError(
+                    f'functional "{self.name}" is a {self.family}: it needs {name.partition("_")[0]}, which is not given'
+                )
+        values = compiled.program.evaluate([named[f] for f in compiled.program.features], (), n=n, threads=threads)
+        # Below the threshold everything is exactly zero, derivatives too, whatever the formulas gave there.
+        empty = (rho_.sum(axis=0) if polarised else rho_) < DENSITY_THRESHOLD
+        values[:, empty] = 0.0
+        if polarised:
+            for s, density in zip("ab", rho_, strict=True):
+                rows = [i for i, names in enumerate(compiled.rows) if any(_touches(v, s) for v in names)]
+                values[np.ix_(rows, density < DENSITY_THRESHOLD)] = 0.0
+        arrays: dict[str, NDArray[np.float64]] = {}
+        for key, rows in compiled.slices.items():
+            arrays[key] = values[rows] if polarised and key != "exc" else values[rows.start]
+        return EnergyDensity(**arrays)
+
+    # -- files --------------------------------------------------------------------------------------------------------
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON; numbers keep all their digits."""
+        data: dict[str, Any] = {
+            "format": FORMAT,
+            "version": VERSION,
+            "name": self.name,
+            "channels": {
+                kind: {"expression": str(c.expression), "parameters": dict(c.parameters)}
+                for kind, c in self.channels.items()
+            },
+            "hybrid": {
+                "omega": self.hybrid.omega,
+                "short_range": self.hybrid.short_range,
+                "long_range": self.hybrid.long_range,
+            },
+            "nlc": None if self.nlc is None else {"b": self.nlc.b, "C": self.nlc.C},
+            "correlation": self.correlation,
+        }
+        if self.citation:
+            data["citation"] = self.citation
+        return data
+
+    def to_json(self, path: str | Path) -> None:
+        """Write the functional to a JSON file."""
+        Path(path).write_text(json.dumps(self.to_dict(), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], where: str = "the data") -> Functional:
+        """The functional of `to_dict`'s form; `where` names the source in errors."""
+        if not isinstance(data, Mapping) or data.get("format") != FORMAT:
+            raise InputError(f'{where}: expected a JSON object with "format": "{FORMAT}"; is this another kind of file?')
+        if data.get("version") != VERSION:
+            raise InputError(
+                f"{where}: format version {data.get('version')!r}, this fastsfes reads {VERSION}; install a newer fastsfes"
+            )
+        channels = {}
+        table = data.get("channels")
+        if not isinstance(table, Mapping) or not table:
+            raise InputError(f'{where}: expected "channels" to hold at least one of {", ".join(features.CHANNELS)}')
+        try:
+            for kind, item in table.items():
+                if not isinstance(item, Mapping) or not isinstance(item.get("expression"), str):
+                    raise InputError(f'channel "{kind}": expected an object with "expression" (text) and "parameters"')
+                values = item.get("parameters", {})
+                if not isinstance(values, Mapping):
+                    raise InputError(f'channel "{kind}": "parameters" must be an object of name: number')
+                channels[kind] = Channel(
+                    Expression.parse(item["expression"]), {n: _number(v, f"{kind}.{n}") for n, v in values.items()}
+                )
+            h = data.get("hybrid") or {}
+            nlc = data.get("nlc")
+            return cls(
+                name=str(data.get("name", "unnamed")),
+                channels=channels,
+                hybrid=Hybrid(*(_number(h.get(k, 0.0), f"hybrid.{k}") for k in ("omega", "short_range", "long_range"))),
+                nlc=None if nlc is None else VV10(_number(nlc.get("b"), "nlc.b"), _number(nlc.get("C"), "nlc.C")),
+                citation=str(data.get("citation", "")),
+                correlation=str(data.get("correlation", "pw92_mod")),
+            )
+        except InputError as error:
+            raise InputError(f"{where}: {error}") from None
+
+    @classmethod
+    def from_json(cls, path: str | Path) -> Functional:
+        """Read a functional from a JSON file; nothing in it is executed.
+
+        Raises:
+            InputError: names the file and what is wrong with it.
+        """
+        path = Path(path)
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+            raise InputError(f"{path}: cannot be read as a functional: {reason}") from None
+        try:
+            data = json.loads(text, parse_constant=lambda name: math.nan)
+        except (json.JSONDecodeError, RecursionError) as error:
+            raise InputError(f"{path}: not valid JSON ({error}); was the file cut off?") from None
+        return cls.from_dict(data, str(path))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        fields = (self.name, dict(self.channels), self.hybrid, self.nlc, self.citation, self.libxc, self.correlation)
+        return Functional, fields
+
+    def __hash__(self) -> int:
+        return hash(json.dumps(self.to_dict(), sort_keys=True))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Functional) and self.to_dict() == other.to_dict()
+
+
+DENSITY_THRESHOLD = features.DENSITY_THRESHOLD
+
+
+def _number(value: Any, where: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise InputError(f"{where} is {value!r}; expected a finite number")
+    return float(value)
+
+
+def _touches(variable: str, spin: str) -> bool:
+    return variable.endswith(f"_{spin}") or spin in variable.partition("_")[2]
+
+
+@lru_cache(maxsize=256)
+def _energy(functional: Functional, polarised: bool) -> Expression:
+    zero = Expression.constant(0.0)
+    threshold = Expression.constant(DENSITY_THRESHOLD)
+    total = zero
+    for kind, channel in functional.channels.items():
+        bound = channel.bound()
+        for term in features.channel_terms(kind, functional.hybrid.omega, functional.correlation):
+            value = term.prefactor * bound.substitute(dict(term.features))
+            total = total + Expression.apply("select", term.density - threshold, value, zero)
+    if not polarised:
+        half, quarter = Expression.parse("0.5*rho"), Expression.parse("0.25*sigma")
+        total = total.substitute(
+            {
+                "rho_a": half,
+                "rho_b": half,
+                "sigma_aa": quarter,
+                "sigma_ab": quarter,
+                "sigma_bb": quarter,
+                "tau_a": Expression.parse("0.5*tau"),
+                "tau_b": Expression.parse("0.5*tau"),
+            }
+        )
+    return total.expand()
+
+
+@dataclass(frozen=True)
+class _Compiled:
+    program: _core.Program
+    slices: dict[str, slice]
+    rows: list[tuple[str, ...]]
+    """The variables that each output is differentiated by."""
+
+
+@lru_cache(maxsize=256)
+def _compiled(functional: Functional, polarised: bool, deriv: int) -> _Compiled:
+    energy = _energy(functional, polarised)
+    used = set(energy.features)
+    groups = {k: v for k, v in _VARIABLES[polarised].items() if used & set(v)}
+    outputs, slices, rows = [energy], {"exc": slice(0, 1)}, [()]  # type: ignore[var-annotated]
+
+    def add(key: str, items: list[tuple[tuple[str, ...], Expression]]) -> None:
+        slices[key] = slice(len(outputs), len(outputs) + len(items))
+        for names, expression in items:
+            outputs.append(expression)
+            rows.append(names)
+
+    if deriv >= 1:
+        first = {v: energy.derivative(v) for group in groups.values() for v in group}
+        for group, names in groups.items():
+            add(f"v{group}", [((v,), first[v]) for v in names])
+        if deriv >= 2:
+            for key in _SECOND:
+                g1, g2 = _PAIRS[key]
+                if g1 not in groups or g2 not in groups:
+                    continue
+                pairs = [
+                    (a, b)
+                    for i, a in enumerate(groups[g1])
+                    for j, b in enumerate(groups[g2])
+                    if g1 != g2 or i <= j
+                ]
+                add(f"v2{key}", [((a, b), first[a].derivative(b)) for a, b in pairs])
+    return _Compiled(_core.Program([e._handle for e in outputs]), slices, rows)
+
+
+def _clamped_inputs(inputs: Mapping[str, NDArray[np.float64]], polarised: bool) -> dict[str, NDArray[np.float64]]:
+    if polarised:
+        return features.clamp(
+            inputs["rho"],
+            inputs.get("sigma", np.zeros((3, inputs["rho"].shape[-1]))),
+            inputs.get("tau"),
+        ) if "sigma" in inputs else {
+            "rho_a": np.maximum(inputs["rho"][0], 0.5 * DENSITY_THRESHOLD),
+            "rho_b": np.maximum(inputs["rho"][1], 0.5 * DENSITY_THRESHOLD),
+        }
+    named = {"rho": np.maximum(inputs["rho"], 0.5 * DENSITY_THRESHOLD)}
+    if "sigma" in inputs:
+        named["sigma"] = np.maximum(inputs["sigma"], 4 * features.SIGMA_FLOOR)
+    if "tau" in inputs:
+        named["tau"] = np.maximum(inputs["tau"], 2 * features.TAU_FLOOR)
+    return named
