@@ -15,5 +15,6 @@ void register_errors(py::module_& m);
 void register_operators(py::module_& m);
 void register_expression(py::module_& m);
 void register_program(py::module_& m);
+void register_quadrature(py::module_& m);
 
 }  // namespace fastsfes::bindings

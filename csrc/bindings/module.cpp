@@ -10,6 +10,7 @@ PYBIND11_MODULE(_core, m) {
   b::register_operators(m);
   b::register_expression(m);
   b::register_program(m);
+  b::register_quadrature(m);
   m.def(
       "build_info",
       [] {
