@@ -3,7 +3,7 @@
 from ._core import __version__, build_info
 from .errors import FastsfesError, InputError
 from .expression import Expression
-from .functional import Channel, EnergyDensity, Functional, Hybrid, VV10
+from .functional import VV10, Channel, EnergyDensity, Functional, Hybrid
 from .registry import get_functional, list_functionals
 
 __all__ = [

@@ -27,8 +27,6 @@ __all__ = ["Expression", "Node", "feature_names", "operators"]
 Node = tuple[str, tuple[int, ...], "float | str | None"]
 """(operator name, indices of the arguments, value of a constant or name of a leaf)."""
 
-Operand = "Expression | float | int"
-
 
 def operators() -> list[dict[str, Any]]:
     """The operator table: name, kind, arity, definition, derivative, spellings, domain and source of each."""
@@ -137,7 +135,8 @@ class Expression:
             shape = np.broadcast_shapes(*(np.shape(a) for a in features.values()))
         flat = [np.ascontiguousarray(np.broadcast_to(np.asarray(a, float), shape)).ravel() for a in arrays]
         size = int(np.prod(shape, dtype=np.int64))
-        return program.evaluate(flat, values, n=size, threads=threads)[0].reshape(shape)
+        result: NDArray[np.float64] = program.evaluate(flat, values, n=size, threads=threads)[0].reshape(shape)
+        return result
 
     def derivative(self, name: str) -> Expression:
         """The derivative with respect to a feature or parameter, as an expression."""
@@ -145,9 +144,7 @@ class Expression:
 
     def substitute(self, replacements: Mapping[str, Expression | float]) -> Expression:
         """The expression with features and parameters replaced, all at once."""
-        return Expression(
-            self._handle.substitute({k: self._coerce(v)._handle for k, v in replacements.items()})
-        )
+        return Expression(self._handle.substitute({k: self._coerce(v)._handle for k, v in replacements.items()}))
 
     def simplify(self) -> Expression:
         """Constants folded, neutral elements dropped, sums and products in a fixed order."""
@@ -244,7 +241,9 @@ def _to_sympy(nodes: Sequence[Node]) -> Any:
         "max": sympy.Max,
         "abs": sympy.Abs,
         "sqrt": sympy.sqrt,
-        "cbrt": lambda a: sympy.sign(a) * sympy.Abs(a) ** sympy.Rational(1, 3) if a.is_nonnegative is None else sympy.cbrt(a),
+        "cbrt": lambda a: (
+            sympy.sign(a) * sympy.Abs(a) ** sympy.Rational(1, 3) if a.is_nonnegative is None else sympy.cbrt(a)
+        ),
         "exp": sympy.exp,
         "expm1": lambda a: sympy.exp(a) - 1,
         "log": sympy.log,
@@ -259,7 +258,9 @@ def _to_sympy(nodes: Sequence[Node]) -> Any:
         if name == "constant":
             values.append(number(float(payload)))  # type: ignore[arg-type]
         elif name == "feature":
-            values.append(sympy.Symbol(payload, real=True) if payload in signed else sympy.Symbol(payload, nonnegative=True))
+            values.append(
+                sympy.Symbol(payload, real=True) if payload in signed else sympy.Symbol(payload, nonnegative=True)
+            )
         elif name == "parameter":
             values.append(sympy.Symbol(payload, real=True))
         else:

@@ -34,7 +34,7 @@ DENSITY_THRESHOLD = 1e-20
 """Spin densities below this (electrons/bohr^3) count as zero: their channels contribute exactly nothing."""
 
 CORRELATION = ("pw92_mod", "pw92")
-"""Versions of the constants in the PW92 prefactors: libxc's B97 uses those of 1992, wB97M-V and PBE the modified ones."""
+"""Versions of the constants in the PW92 prefactors: libxc's B97 has those of 1992, wB97M-V and PBE the modified."""
 
 SIGMA_FLOOR = 1e-40
 """Smallest squared gradient that reaches a formula: keeps derivatives with respect to sigma finite at zero gradient."""
@@ -122,7 +122,13 @@ CHANNELS: dict[str, Channel] = {
         Channel(
             "c",
             "correlation: full PW92 LDA correlation times f(features)",
-            (("pw92(rho_a, rho_b)", {**_TOTAL, **{k: v for k, v in _pair().items() if k in ("x2", "w")}}, "rho_a + rho_b"),),
+            (
+                (
+                    "pw92(rho_a, rho_b)",
+                    {**_TOTAL, **{k: v for k, v in _pair().items() if k in ("x2", "w")}},
+                    "rho_a + rho_b",
+                ),
+            ),
         ),
         Channel(
             "one",
@@ -174,17 +180,15 @@ def channel_terms(kind: str, omega: float = 0.0, correlation: str = "pw92_mod") 
 
 
 def clamp(
-    rho: NDArray[np.float64], sigma: NDArray[np.float64], tau: NDArray[np.float64] | None
+    rho: NDArray[np.float64], sigma: NDArray[np.float64] | None, tau: NDArray[np.float64] | None
 ) -> dict[str, NDArray[np.float64]]:
-    """Spin-resolved inputs as the formulas take them: (2, n), (3, n), (2, n) with floors applied."""
+    """Spin-resolved inputs (2, n), (3, n), (2, n) by the names that the formulas use, with floors applied."""
     floor = 0.5 * DENSITY_THRESHOLD
-    named = {
-        "rho_a": np.maximum(rho[0], floor),
-        "rho_b": np.maximum(rho[1], floor),
-        "sigma_aa": np.maximum(sigma[0], SIGMA_FLOOR),
-        "sigma_ab": np.ascontiguousarray(sigma[1]),
-        "sigma_bb": np.maximum(sigma[2], SIGMA_FLOOR),
-    }
+    named = {"rho_a": np.maximum(rho[0], floor), "rho_b": np.maximum(rho[1], floor)}
+    if sigma is not None:
+        named["sigma_aa"] = np.maximum(sigma[0], SIGMA_FLOOR)
+        named["sigma_ab"] = np.ascontiguousarray(sigma[1])
+        named["sigma_bb"] = np.maximum(sigma[2], SIGMA_FLOOR)
     if tau is not None:
         named |= {"tau_a": np.maximum(tau[0], TAU_FLOOR), "tau_b": np.maximum(tau[1], TAU_FLOOR)}
     return named
@@ -195,9 +199,7 @@ def _feature_program(kind: str, names: tuple[str, ...], omega: float, correlatio
     t = channel_terms(kind, omega, correlation)[term]
     for name in names:
         if name not in t.features:
-            raise InputError(
-                f'feature "{name}" does not exist in channel "{kind}"; it has {", ".join(t.features)}'
-            )
+            raise InputError(f'feature "{name}" does not exist in channel "{kind}"; it has {", ".join(t.features)}')
     return _core.Program([t.prefactor._handle, t.density._handle, *(t.features[n]._handle for n in names)])
 
 
@@ -228,9 +230,7 @@ def channel_features(
         One (prefactor (n,), features (len(names), n)) per integral: two (spin a, spin b) for "x" and "css", else one.
         Where the density vanishes the prefactor is exactly 0 and the features are finite.
     """
-    inputs = clamp(
-        np.asarray(rho, float), np.asarray(sigma, float), None if tau is None else np.asarray(tau, float)
-    )
+    inputs = clamp(np.asarray(rho, float), np.asarray(sigma, float), None if tau is None else np.asarray(tau, float))
     out = []
     for term in range(len(channel(kind).terms)):
         program = _feature_program(kind, tuple(names), float(omega), correlation, term)

@@ -18,7 +18,7 @@ from . import _core, features
 from .errors import InputError
 from .expression import Expression
 
-__all__ = ["Channel", "EnergyDensity", "Functional", "Hybrid", "VV10"]
+__all__ = ["VV10", "Channel", "EnergyDensity", "Functional", "Hybrid"]
 
 FORMAT = "fastsfes-functional"
 VERSION = 1
@@ -52,8 +52,6 @@ class Channel:
     parameters: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if isinstance(self.expression, str):
-            object.__setattr__(self, "expression", Expression.parse(self.expression))
         values = {}
         for name in self.expression.parameters:
             if name not in self.parameters:
@@ -103,7 +101,11 @@ class EnergyDensity:
 
 _VARIABLES = {
     False: {"rho": ("rho",), "sigma": ("sigma",), "tau": ("tau",)},
-    True: {"rho": ("rho_a", "rho_b"), "sigma": ("sigma_aa", "sigma_ab", "sigma_bb"), "tau": ("tau_a", "tau_b")},
+    True: {
+        "rho": ("rho_a", "rho_b"),
+        "sigma": ("sigma_aa", "sigma_ab", "sigma_bb"),
+        "tau": ("tau_a", "tau_b"),
+    },
 }
 _SECOND = ("rho2", "rhosigma", "sigma2", "rhotau", "sigmatau", "tau2")
 _PAIRS = {
@@ -132,7 +134,7 @@ class Functional:
 
     name: str
     channels: Mapping[str, Channel]
-    hybrid: Hybrid = Hybrid()
+    hybrid: Hybrid = field(default_factory=Hybrid)
     nlc: VV10 | None = None
     citation: str = ""
     libxc: str = ""
@@ -165,7 +167,9 @@ class Functional:
         """The same form with other parameter values, addressed "channel.name"; those not given stay."""
         unknown = sorted(set(values) - set(self.parameters))
         if unknown:
-            raise InputError(f'functional "{self.name}" has no parameter "{unknown[0]}"; it has {", ".join(self.parameters)}')
+            raise InputError(
+                f'functional "{self.name}" has no parameter "{unknown[0]}"; it has {", ".join(self.parameters)}'
+            )
         channels = {
             kind: Channel(c.expression, {n: values.get(f"{kind}.{n}", v) for n, v in c.parameters.items()})
             for kind, c in self.channels.items()
@@ -186,7 +190,7 @@ class Functional:
 
     @cached_property
     def family(self) -> str:
-        """"lda", "gga" or "mgga", by the variables that the energy density depends on."""
+        """ "lda", "gga" or "mgga", by the variables that the energy density depends on."""
         used = set(_energy(self, True).features)
         if used & {"tau_a", "tau_b"}:
             return "mgga"
@@ -233,7 +237,9 @@ class Functional:
         rho_ = np.asarray(rho, dtype=float)
         polarised = rho_.ndim == 2
         if rho_.ndim not in (1, 2) or (polarised and rho_.shape[0] != 2):
-            raise InputError(f"rho has shape {rho_.shape}; expected (n,) for unpolarised or (2, n) for polarised densities")
+            raise InputError(
+                f"rho has shape {rho_.shape}; expected (n,) for unpolarised or (2, n) for polarised densities"
+            )
         if deriv not in (0, 1, 2):
             raise InputError(f"deriv is {deriv}; expected 0, 1 or 2")
         n = rho_.shape[-1]
@@ -244,14 +250,16 @@ class Functional:
             array = np.asarray(value, dtype=float)
             expected = (components, n) if polarised else (n,)
             if array.shape != expected:
-                raise InputError(f"{name} has shape {array.shape}; expected {expected} to go with rho of shape {rho_.shape}")
+                raise InputError(
+                    f"{name} has shape {array.shape}; expected {expected} to go with rho of shape {rho_.shape}"
+                )
             inputs[name] = array
         compiled = _compiled(self, polarised, deriv)
         named = _clamped_inputs(inputs, polarised)
         for name in compiled.program.features:
             if name not in named:
                 raise InputError(
-                    f'functional "{self.name}" is a {self.family}: it needs {name.partition("_")[0]}, which is not given'
+                    f'functional "{self.name}" is of family {self.family}: it needs {name.partition("_")[0]}'
                 )
         values = compiled.program.evaluate([named[f] for f in compiled.program.features], (), n=n, threads=threads)
         # Below the threshold everything is exactly zero, derivatives too, whatever the formulas gave there.
@@ -259,8 +267,8 @@ class Functional:
         values[:, empty] = 0.0
         if polarised:
             for s, density in zip("ab", rho_, strict=True):
-                rows = [i for i, names in enumerate(compiled.rows) if any(_touches(v, s) for v in names)]
-                values[np.ix_(rows, density < DENSITY_THRESHOLD)] = 0.0
+                touched = [i for i, names in enumerate(compiled.rows) if any(_touches(v, s) for v in names)]
+                values[np.ix_(touched, density < DENSITY_THRESHOLD)] = 0.0
         arrays: dict[str, NDArray[np.float64]] = {}
         for key, rows in compiled.slices.items():
             arrays[key] = values[rows] if polarised and key != "exc" else values[rows.start]
@@ -298,7 +306,9 @@ class Functional:
     def from_dict(cls, data: Mapping[str, Any], where: str = "the data") -> Functional:
         """The functional of `to_dict`'s form; `where` names the source in errors."""
         if not isinstance(data, Mapping) or data.get("format") != FORMAT:
-            raise InputError(f'{where}: expected a JSON object with "format": "{FORMAT}"; is this another kind of file?')
+            raise InputError(
+                f'{where}: expected a JSON object with "format": "{FORMAT}"; is this another kind of file?'
+            )
         if data.get("version") != VERSION:
             raise InputError(
                 f"{where}: format version {data.get('version')!r}, this fastsfes reads {VERSION}; install a newer fastsfes"
@@ -315,7 +325,8 @@ class Functional:
                 if not isinstance(values, Mapping):
                     raise InputError(f'channel "{kind}": "parameters" must be an object of name: number')
                 channels[kind] = Channel(
-                    Expression.parse(item["expression"]), {n: _number(v, f"{kind}.{n}") for n, v in values.items()}
+                    Expression.parse(item["expression"]),
+                    {n: _number(v, f"{kind}.{n}") for n, v in values.items()},
                 )
             h = data.get("hybrid") or {}
             nlc = data.get("nlc")
@@ -350,7 +361,15 @@ class Functional:
         return cls.from_dict(data, str(path))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        fields = (self.name, dict(self.channels), self.hybrid, self.nlc, self.citation, self.libxc, self.correlation)
+        fields = (
+            self.name,
+            dict(self.channels),
+            self.hybrid,
+            self.nlc,
+            self.citation,
+            self.libxc,
+            self.correlation,
+        )
         return Functional, fields
 
     def __hash__(self) -> int:
@@ -412,7 +431,9 @@ def _compiled(functional: Functional, polarised: bool, deriv: int) -> _Compiled:
     energy = _energy(functional, polarised)
     used = set(energy.features)
     groups = {k: v for k, v in _VARIABLES[polarised].items() if used & set(v)}
-    outputs, slices, rows = [energy], {"exc": slice(0, 1)}, [()]  # type: ignore[var-annotated]
+    outputs = [energy]
+    slices = {"exc": slice(0, 1)}
+    rows: list[tuple[str, ...]] = [()]
 
     def add(key: str, items: list[tuple[tuple[str, ...], Expression]]) -> None:
         slices[key] = slice(len(outputs), len(outputs) + len(items))
@@ -430,28 +451,15 @@ def _compiled(functional: Functional, polarised: bool, deriv: int) -> _Compiled:
                 if g1 not in groups or g2 not in groups:
                     continue
                 pairs = [
-                    (a, b)
-                    for i, a in enumerate(groups[g1])
-                    for j, b in enumerate(groups[g2])
-                    if g1 != g2 or i <= j
+                    (a, b) for i, a in enumerate(groups[g1]) for j, b in enumerate(groups[g2]) if g1 != g2 or i <= j
                 ]
                 add(f"v2{key}", [((a, b), first[a].derivative(b)) for a, b in pairs])
     return _Compiled(_core.Program([e._handle for e in outputs]), slices, rows)
 
 
 def _clamped_inputs(inputs: Mapping[str, NDArray[np.float64]], polarised: bool) -> dict[str, NDArray[np.float64]]:
+    """The inputs with the floors of `fastsfes.features` applied, by the names that the formulas use."""
     if polarised:
-        return features.clamp(
-            inputs["rho"],
-            inputs.get("sigma", np.zeros((3, inputs["rho"].shape[-1]))),
-            inputs.get("tau"),
-        ) if "sigma" in inputs else {
-            "rho_a": np.maximum(inputs["rho"][0], 0.5 * DENSITY_THRESHOLD),
-            "rho_b": np.maximum(inputs["rho"][1], 0.5 * DENSITY_THRESHOLD),
-        }
-    named = {"rho": np.maximum(inputs["rho"], 0.5 * DENSITY_THRESHOLD)}
-    if "sigma" in inputs:
-        named["sigma"] = np.maximum(inputs["sigma"], 4 * features.SIGMA_FLOOR)
-    if "tau" in inputs:
-        named["tau"] = np.maximum(inputs["tau"], 2 * features.TAU_FLOOR)
-    return named
+        return features.clamp(inputs["rho"], inputs.get("sigma"), inputs.get("tau"))
+    floors = {"rho": 0.5 * DENSITY_THRESHOLD, "sigma": 4 * features.SIGMA_FLOOR, "tau": 2 * features.TAU_FLOOR}
+    return {name: np.maximum(array, floors[name]) for name, array in inputs.items()}
