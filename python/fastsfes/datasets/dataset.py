@@ -1,0 +1,264 @@
+"""The dataset that everything else works on: species, reactions, and stored densities."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from ..densities.hdf5 import RecordError
+from ..densities.record import DensityRecord, Energies
+from ..errors import FastsfesError, InputError
+from . import storage
+from .model import SPLITS, DatasetContents, Reaction, Species
+
+#: Folder of the data that the package carries.
+DATA = Path(__file__).resolve().parent.parent / "data"
+
+#: Datasets that come with the package.
+PACKAGED = {"builtin": DATA / "builtin.h5"}
+
+
+@dataclass(frozen=True)
+class SubsetInfo:
+    """Counts of one subset in one split."""
+
+    split: str
+    data_type: str
+    subset: str
+    reactions: int
+    available: int
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """Summary of a dataset, as printed by ``fastsfes dataset info``.
+
+    Attributes
+    ----------
+    reactions, available: reactions in all, and those whose species all have converged densities.
+    species, densities, distinct: geometries, species with a usable density, distinct densities.
+    subsets: counts per split and subset.
+    missing: species without a usable density or geometry -> why.
+    dropped: reactions left out on purpose -> why.
+    settings: distinct (xc, basis, grid, density_fit) of the densities -> number of species.
+    rungs: rung of the convergence ladder -> number of distinct densities.
+    """
+
+    name: str
+    provenance: str
+    path: str
+    reactions: int
+    available: int
+    species: int
+    densities: int
+    distinct: int
+    subsets: tuple[SubsetInfo, ...]
+    missing: Mapping[str, str]
+    dropped: Mapping[str, str]
+    settings: Mapping[tuple[str, str, str, str], int]
+    rungs: Mapping[str, int]
+
+
+class Dataset:
+    """Species, reactions with references and weights, and (when read from a file) densities."""
+
+    def __init__(self, contents: DatasetContents, path: Path | None = None) -> None:
+        self._contents = contents
+        self._path = path
+        self._summaries: dict[str, storage.DensitySummary] = {}
+        self._problems: dict[str, str] = {}
+        if path is not None:
+            self._summaries, self._problems = storage.read_summaries(path)
+        self._species = MappingProxyType(dict(contents.species))
+
+    @classmethod
+    def open(cls, name_or_path: str | Path) -> Dataset:
+        """Open "builtin", a dataset file (.h5), or a folder of CSV and XYZ files.
+
+        A folder gives species and reactions only; ``fastsfes dataset build`` adds densities.
+        Layouts: MGCDB84 and ACCDB (``DatasetEval.csv``), GMTKN55 (``*/.res``), or the plain one
+        (``reactions.csv``), see docs/datasets.md.
+        """
+        if str(name_or_path).lower() in PACKAGED:
+            path = PACKAGED[str(name_or_path).lower()]
+        else:
+            path = Path(name_or_path)
+        if path.is_dir():
+            from .readers import read_folder
+
+            return cls(read_folder(path))
+        if not path.exists():
+            names = ", ".join(PACKAGED)
+            raise InputError(f"{path}: no such file or folder, and not a packaged dataset ({names})")
+        return cls(storage.read_contents(path), path)
+
+    @property
+    def name(self) -> str:
+        """Name of the dataset."""
+        return self._contents.name
+
+    @property
+    def path(self) -> Path | None:
+        """The dataset file, or None when it was read from a folder."""
+        return self._path
+
+    @property
+    def contents(self) -> DatasetContents:
+        """Geometries and reactions as they were read."""
+        return self._contents
+
+    @property
+    def species(self) -> Mapping[str, Species]:
+        """Name -> geometry, charge and spin of every species that has a geometry."""
+        return self._species
+
+    @property
+    def reactions(self) -> tuple[Reaction, ...]:
+        """All reactions, whether or not they can be evaluated."""
+        return self._contents.reactions
+
+    @property
+    def provenance(self) -> str:
+        """Where the data come from and what to cite."""
+        return self._contents.provenance
+
+    def split(self, name: str, *, available_only: bool = True) -> tuple[Reaction, ...]:
+        """Reactions of "train", "validation" or "test".
+
+        By default only those whose species all have converged densities, since no other can be
+        evaluated; ``available_only=False`` gives all.
+        """
+        if name not in SPLITS:
+            raise InputError(f"split {name!r} is none of {', '.join(SPLITS)}")
+        chosen = self.available if available_only else self.reactions
+        return tuple(reaction for reaction in chosen if reaction.split == name)
+
+    @cached_property
+    def available(self) -> tuple[Reaction, ...]:
+        """Reactions whose species all have converged densities."""
+        usable = set(self.density_names)
+        return tuple(reaction for reaction in self.reactions if usable.issuperset(reaction.coefficients))
+
+    @cached_property
+    def density_names(self) -> tuple[str, ...]:
+        """Species with a converged density, in the order of their names."""
+        return tuple(name for name, summary in self._summaries.items() if summary.converged)
+
+    def representative(self, name: str) -> str:
+        """The species whose stored density this one shares (itself, when it is the first)."""
+        return self._summary(name).representative
+
+    def energies(self, name: str) -> Energies:
+        """Frozen energies of a species in hartree, without reading its orbitals."""
+        return self._summary(name).energies
+
+    def attributes(self, name: str) -> Mapping[str, Any]:
+        """How the density of a species was made: xc, basis, grid, density_fit, rung, ..."""
+        return MappingProxyType(self._summary(name).attributes)
+
+    def density(self, name: str) -> DensityRecord:
+        """Occupied orbitals and energies of a species; raises when absent, damaged or unconverged."""
+        self._summary(name)
+        assert self._path is not None
+        return storage.read_density(self._path, name)
+
+    def verify(self) -> dict[str, str]:
+        """Read every density; returns the damaged ones and why (empty when all is well)."""
+        from ..densities.mole import load_mole
+
+        found = dict(self._problems)
+        for name, summary in self._summaries.items():
+            if summary.representative != name or self._path is None:
+                continue
+            try:
+                record = storage.read_density(self._path, name)
+                mol = load_mole(record.mole, f"{self._path}: density of {name!r}")
+                if record.mo_coeff.shape[-2] != mol.nao:
+                    raise FastsfesError(f"{self._path}: density of {name!r} does not fit its basis")
+            except FastsfesError as error:
+                found[name] = str(error)
+        return found
+
+    def unavailable(self) -> dict[str, str]:
+        """Species of the reactions that cannot be used -> why."""
+        usable = set(self.density_names)
+        names = sorted({name for reaction in self.reactions for name in reaction.coefficients} - usable)
+        reasons: dict[str, str] = {}
+        for name in names:
+            if name in self._contents.missing:
+                reasons[name] = self._contents.missing[name]
+            elif name in self._problems:
+                reasons[name] = self._problems[name]
+            elif name in self._summaries:
+                reasons[name] = "its SCF did not converge"
+            else:
+                reasons[name] = "no density"
+        return reasons
+
+    def info(self) -> DatasetInfo:
+        """Counts per subset and split, and what is missing and why."""
+        available = {reaction.name for reaction in self.available}
+        total: Counter[tuple[str, str, str]] = Counter()
+        usable: Counter[tuple[str, str, str]] = Counter()
+        for reaction in self.reactions:
+            key = (reaction.split, reaction.data_type, reaction.subset)
+            total[key] += 1
+            usable[key] += reaction.name in available
+        order = {split: index for index, split in enumerate(SPLITS)}
+        keys = sorted(total, key=lambda key: (order[key[0]], key[1:]))
+        settings: Counter[tuple[str, str, str, str]] = Counter()
+        rungs: Counter[str] = Counter()
+        for name in self.density_names:
+            summary = self._summaries[name]
+            a = summary.attributes
+            settings[
+                (
+                    str(a.get("xc", "?")),
+                    str(a.get("basis", "?")),
+                    str(a.get("grid", "?")),
+                    str(a.get("density_fit", "?")),
+                )
+            ] += 1
+            if summary.representative == name:
+                rungs[str(a.get("rung", "imported"))] += 1
+        return DatasetInfo(
+            name=self.name,
+            provenance=self.provenance,
+            path=str(self._path or ""),
+            reactions=len(self.reactions),
+            available=len(available),
+            species=len(self._species),
+            densities=len(self.density_names),
+            distinct=len({self._summaries[name].representative for name in self.density_names}),
+            subsets=tuple(SubsetInfo(*key, total[key], usable[key]) for key in keys),
+            missing=self.unavailable(),
+            dropped=dict(self._contents.dropped),
+            settings=dict(settings),
+            rungs=dict(rungs),
+        )
+
+    def _summary(self, name: str) -> storage.DensitySummary:
+        if name in self._problems:
+            raise RecordError(self._problems[name])
+        if name not in self._summaries:
+            known = "it is not a species of the dataset" if name not in self._species else "it has no density"
+            raise InputError(
+                f"dataset {self.name!r}: {name!r}: {known}; 'fastsfes dataset info' lists what is there"
+            )
+        summary = self._summaries[name]
+        if not summary.converged:
+            raise FastsfesError(
+                f"dataset {self.name!r}: the SCF of {name!r} did not converge; it must not be used"
+            )
+        return summary
+
+    def __repr__(self) -> str:
+        return (
+            f"Dataset({self.name!r}: {len(self.reactions)} reactions, {len(self.available)} available, "
+            f"{len(self._species)} species)"
+        )

@@ -1,0 +1,153 @@
+"""Making dataset files: import of chkfiles, and SCF builds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ..densities.build import BuildResult, Job, Progress, build_densities, load_work_file
+from ..densities.chkfile import read_chkfiles
+from ..densities.record import DensityRecord
+from ..densities.settings import ScfSettings
+from ..errors import FastsfesError, InputError
+from .model import DatasetContents
+from .readers import read_folder
+from .storage import NamedDensity, write_dataset
+
+
+@dataclass(frozen=True)
+class ImportResult:
+    """Outcome of an import: species with a density, and those whose file was refused and why."""
+
+    imported: int
+    distinct: int
+    refused: Mapping[str, str]
+
+
+def import_folder(
+    folder: Path | str,
+    output: Path | str,
+    *,
+    densities: Path | str | None = None,
+    settings: ScfSettings | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> ImportResult:
+    """Make a dataset file from a folder of reactions, geometries and PySCF chkfiles.
+
+    Parameters
+    ----------
+    folder: folder with reactions and geometries in any known layout, and ``densities`` inside.
+    output: the dataset file to write.
+    densities: folder of chkfiles when it is not ``folder/densities``.
+    settings: how the densities were made, when the chkfiles do not say so.
+    progress: called with one line per problem.
+
+    A damaged chkfile, or one whose molecule differs from the geometry, is refused and reported; the others
+    are imported.
+    """
+    contents = read_folder(Path(folder))
+    source = Path(densities) if densities is not None else Path(folder) / "densities"
+    refused: dict[str, str] = {}
+    counts = [0, 0]
+
+    def records() -> Iterator[NamedDensity]:
+        for names, record in read_chkfiles(source, settings=settings):
+            if isinstance(record, DensityRecord):
+                good = []
+                for name in names:
+                    problem = _mismatch(contents, name, record)
+                    if problem is None:
+                        good.append(name)
+                    elif name in contents.species:
+                        refused[name] = problem
+            else:
+                good = []
+                refused.update(dict.fromkeys(names, str(record)))
+            if not good:
+                if progress is not None and names[0] in refused:
+                    progress(refused[names[0]])
+                continue
+            assert isinstance(record, DensityRecord)
+            counts[0] += len(good)
+            counts[1] += 1
+            yield good, replace(record, attributes={**record.attributes, "name": sorted(good)[0]})
+
+    write_dataset(output, contents, records())
+    return ImportResult(counts[0], counts[1], refused)
+
+
+def _mismatch(contents: DatasetContents, name: str, record: DensityRecord) -> str | None:
+    """Why a density cannot belong to the species, or None."""
+    from ..densities.mole import load_mole
+
+    if name not in contents.species:
+        return f"{name!r} is not a species of the dataset"
+    species = contents.species[name]
+    mol = load_mole(record.mole, f"density of {name!r}")
+    symbols = [mol.atom_pure_symbol(i) for i in range(mol.natm)]
+    if sorted(symbols) != sorted(species.symbols):
+        return f"density of {name!r} holds {''.join(symbols)}, the geometry {''.join(species.symbols)}"
+    if int(mol.charge) != species.charge or int(mol.spin) != species.spin:
+        return (
+            f"density of {name!r} has charge {mol.charge} and {mol.spin} unpaired electrons, the geometry "
+            f"{species.charge} and {species.spin}"
+        )
+    return None
+
+
+def make_jobs(contents: DatasetContents, settings: ScfSettings) -> list[Job]:
+    """One calculation per species that a reaction needs."""
+    needed = {name for reaction in contents.reactions for name in reaction.coefficients}
+    return [
+        Job(s.name, s.symbols, s.coordinates, s.charge, s.spin, settings)
+        for s in contents.species.values()
+        if s.name in needed
+    ]
+
+
+def build_dataset(
+    contents: DatasetContents,
+    output: Path | str,
+    *,
+    settings: ScfSettings | None = None,
+    processes: int = 1,
+    work: Path | str | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> BuildResult:
+    """Compute the densities of a dataset by SCF and write the dataset file.
+
+    Parameters
+    ----------
+    contents: species and reactions.
+    output: the dataset file to write, atomically, when all calculations have ended.
+    settings: see `ScfSettings`.
+    processes: worker processes.
+    work: folder of finished calculations, ``OUTPUT.work`` by default; with the same folder a build resumes.
+
+    Unconverged densities are stored with ``converged`` False and never used; failed ones are absent.
+    """
+    output = Path(output)
+    if output.exists() and output.is_dir():
+        raise InputError(f"{output}: is a folder; give the name of the dataset file to write")
+    folder = Path(work) if work is not None else output.with_name(output.name + ".work")
+    jobs = make_jobs(contents, settings or ScfSettings())
+    if not jobs:
+        raise InputError(f"dataset {contents.name!r} has no species with a geometry; nothing can be computed")
+    result = build_densities(jobs, folder, processes=processes, progress=progress)
+    if not result.files:
+        first = next(iter(result.failed.items()))
+        raise FastsfesError(f"every calculation failed; the first, {first[0]!r}: {first[1]}")
+    write_dataset(output, contents, named_densities(result.files))
+    return result
+
+
+def named_densities(files: Mapping[str, Path]) -> Iterator[NamedDensity]:
+    """Group species that share a work file; each file is read once."""
+    names: dict[Path, list[str]] = {}
+    for name, path in files.items():
+        names.setdefault(path, []).append(name)
+    for path, members in sorted(names.items(), key=lambda item: sorted(item[1])[0]):
+        first = sorted(members)[0]
+        record = load_work_file(path, first)
+        yield members, replace(record, attributes={**record.attributes, "name": first})

@@ -1,0 +1,333 @@
+"""The HDF5 dataset file: geometries, reactions and densities (docs/file-formats.md)."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from ..densities.hdf5 import RecordError, read_record, write_array, write_atomically, write_record
+from ..densities.record import ENERGY_NAMES, DensityRecord, Energies
+from ..errors import FastsfesError, InputError
+from .model import DatasetContents, Reaction, Species
+
+FORMAT = "fastsfes-dataset"
+VERSION = 1
+
+#: Names that share one density, and the density.
+NamedDensity = tuple[Sequence[str], DensityRecord]
+
+
+@dataclass(frozen=True)
+class DensitySummary:
+    """What is known of a stored density without reading its orbitals."""
+
+    energies: Energies
+    converged: bool
+    #: Name that identical species share: the alphabetically first of them.
+    representative: str
+    attributes: dict[str, Any]
+
+
+def write_dataset(
+    path: Path | str, contents: DatasetContents, densities: Iterable[NamedDensity] = ()
+) -> None:
+    """Write a dataset file atomically; densities are streamed, one in memory at a time.
+
+    A density given with several names is stored once and linked under the others.
+    """
+    from .. import __version__
+
+    def fill(file: h5py.File) -> None:
+        file.attrs["format"] = FORMAT
+        file.attrs["version"] = VERSION
+        file.attrs["name"] = contents.name
+        file.attrs["provenance"] = contents.provenance
+        file.attrs["created_by"] = f"fastsfes {__version__}"
+        _write_geometries(file.create_group("geometries"), contents)
+        _write_reactions(file.create_group("reactions"), contents.reactions)
+        _write_pairs(file.create_group("dropped"), contents.dropped)
+        group = file.create_group("species")
+        for names, record in densities:
+            first, *others = sorted(names)
+            write_record(group.create_group(first), record)
+            for name in others:
+                group[name] = group[first]
+
+    write_atomically(Path(path), fill)
+
+
+@contextmanager
+def open_dataset_file(path: Path | str) -> Iterator[h5py.File]:
+    """Open a dataset file for reading; anything else than such a file gets one clear sentence."""
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path}: no such file; expected a dataset file (.h5) or a folder")
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        raise InputError(
+            f"{path}: not a readable HDF5 file (foreign or truncated); expected a dataset file of fastsfes"
+        ) from error
+    with file:
+        kind = file.attrs.get("format")
+        if isinstance(kind, bytes):
+            kind = kind.decode("utf-8", errors="replace")
+        if kind != FORMAT:
+            raise InputError(
+                f"{path}: an HDF5 file without the attribute format = {FORMAT!r}; "
+                f"PySCF chkfiles are read by 'fastsfes dataset import'"
+            )
+        version = file.attrs.get("version")
+        if not isinstance(version, int | np.integer) or int(version) < 1:
+            raise InputError(
+                f"{path}: format version {version!r} is not a positive integer; make the file again"
+            )
+        if int(version) > VERSION:
+            raise InputError(
+                f"{path}: format version {int(version)} is newer than {VERSION}, the newest that this "
+                f"fastsfes reads; update fastsfes"
+            )
+        yield file
+
+
+def read_contents(path: Path | str) -> DatasetContents:
+    """Read geometries and reactions of a dataset file."""
+    path = Path(path)
+    with open_dataset_file(path) as file:
+        species, missing = _read_geometries(_Table(path, file, "geometries"))
+        reactions = _read_reactions(_Table(path, file, "reactions"))
+        dropped = _read_pairs(_Table(path, file, "dropped"))
+        return DatasetContents(
+            name=str(file.attrs.get("name", path.stem)),
+            species=species,
+            reactions=reactions,
+            missing=missing,
+            provenance=str(file.attrs.get("provenance", "")),
+            dropped=dropped,
+        )
+
+
+def read_summaries(path: Path | str) -> tuple[dict[str, DensitySummary], dict[str, str]]:
+    """Energies and state of every stored density, and for damaged records the reason."""
+    path = Path(path)
+    summaries: dict[str, DensitySummary] = {}
+    problems: dict[str, str] = {}
+    with open_dataset_file(path) as file:
+        try:
+            group = file["species"]
+            names = sorted(group)
+        except (KeyError, RuntimeError) as error:
+            raise InputError(f"{path}: group /species is absent or damaged; make the file again") from error
+        first_at: dict[Any, str] = {}
+        for name in names:
+            try:
+                record = group[name]
+                address = h5py.h5o.get_info(record.id).addr
+                attributes = dict(record.attrs.items())
+                energies = Energies(**{key: float(attributes.pop(key)) for key in ENERGY_NAMES})
+                converged = bool(attributes["converged"])
+                if any(part not in record for part in ("mol", "mo_coeff", "mo_occ", "mo_energy")):
+                    raise KeyError("orbitals")
+            except (KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
+                problems[name] = (
+                    f"{path}: density of {name!r} is damaged ({error}); compute or import it again"
+                )
+                continue
+            representative = first_at.setdefault(address, name)
+            plain = {key: v.item() if isinstance(v, np.generic) else v for key, v in attributes.items()}
+            summaries[name] = DensitySummary(energies, converged, representative, plain)
+    return summaries, problems
+
+
+def read_density(path: Path | str, name: str) -> DensityRecord:
+    """Read one density with its orbitals; raises RecordError when it is absent or damaged."""
+    with open_dataset_file(path) as file:
+        try:
+            group = file["species"][name]
+        except (KeyError, RuntimeError) as error:
+            raise RecordError(
+                f"{path}: no density of {name!r}; compute it with 'fastsfes dataset build'"
+            ) from error
+        return read_record(group, file=str(path), name=name)
+
+
+def update_dataset(path: Path | str, change: Callable[[h5py.File], None]) -> None:
+    """Change a dataset file through a copy that replaces it, so that a kill leaves the old file whole."""
+    path = Path(path)
+    with open_dataset_file(path):
+        pass
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    os.close(handle)
+    try:
+        shutil.copyfile(path, temporary)
+        with h5py.File(temporary, "r+") as file:
+            change(file)
+        with open(temporary, "rb+") as stream:
+            os.fsync(stream.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+class _Table:
+    """A group of equally long columns; damage is reported with file, group and column."""
+
+    def __init__(self, path: Path, file: h5py.File, group: str) -> None:
+        self._where = f"{path}: /{group}"
+        try:
+            self._group = file[group]
+        except (KeyError, RuntimeError) as error:
+            raise InputError(f"{self._where} is absent or damaged; make the file again") from error
+
+    def numbers(self, column: str, dtype: type[np.generic] = np.float64) -> npt.NDArray[Any]:
+        try:
+            array = np.asarray(self._group[column][()])
+        except (KeyError, OSError, RuntimeError) as error:
+            raise self.error(column, "is absent or damaged") from error
+        if array.dtype.kind not in "iuf" or (dtype is np.float64 and array.dtype != np.float64):
+            raise self.error(column, f"has type {array.dtype}, expected {np.dtype(dtype)}")
+        return array.astype(dtype)
+
+    def texts(self, column: str) -> list[str]:
+        try:
+            values = self._group[column].asstr()[()]
+        except (KeyError, OSError, RuntimeError, UnicodeDecodeError, TypeError) as error:
+            raise self.error(column, "is absent or damaged") from error
+        return [str(value) for value in values]
+
+    def slices(self, column: str, count: int, total: int) -> list[slice]:
+        offsets = self.numbers(column, np.int64)
+        if (
+            len(offsets) != count + 1
+            or offsets[0] != 0
+            or offsets[-1] != total
+            or np.any(np.diff(offsets) < 0)
+        ):
+            raise self.error(column, f"does not divide {total} entries among {count} records")
+        return [slice(int(a), int(b)) for a, b in itertools.pairwise(offsets)]
+
+    def same_length(self, length: int, **columns: Sequence[Any] | npt.NDArray[Any]) -> None:
+        for column, values in columns.items():
+            if len(values) != length:
+                raise self.error(column, f"has {len(values)} entries, expected {length}")
+
+    def error(self, column: str, what: str) -> InputError:
+        return InputError(f"{self._where}/{column} {what}; make the file again")
+
+
+def _write_texts(group: h5py.Group, column: str, values: Sequence[str]) -> None:
+    encoded = [value.encode("utf-8") for value in values]
+    width = max([1, *(len(value) for value in encoded)])
+    array = np.array(encoded, dtype=h5py.string_dtype("utf-8", width))
+    if len(values) < 8:
+        group.create_dataset(column, data=array)
+    else:
+        group.create_dataset(
+            column, data=array, chunks=True, compression="gzip", shuffle=True, fletcher32=True
+        )
+
+
+def _write_geometries(group: h5py.Group, contents: DatasetContents) -> None:
+    names = [*contents.species, *(name for name in contents.missing if name not in contents.species)]
+    found = [contents.species.get(name) for name in names]
+    sizes = [len(species.symbols) if species else 0 for species in found]
+    _write_texts(group, "name", names)
+    _write_texts(group, "problem", [contents.missing.get(name, "") for name in names])
+    write_array(group, "offset", np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64))
+    write_array(group, "charge", np.array([s.charge if s else 0 for s in found], dtype=np.int32))
+    write_array(group, "spin", np.array([s.spin if s else 0 for s in found], dtype=np.int32))
+    _write_texts(group, "symbol", [symbol for s in found if s for symbol in s.symbols])
+    coordinates = [s.coordinates for s in found if s]
+    write_array(group, "coordinates", np.concatenate(coordinates) if coordinates else np.zeros((0, 3)))
+
+
+def _read_geometries(table: _Table) -> tuple[dict[str, Species], dict[str, str]]:
+    names, problems = table.texts("name"), table.texts("problem")
+    charge, spin = table.numbers("charge", np.int64), table.numbers("spin", np.int64)
+    symbols, coordinates = table.texts("symbol"), table.numbers("coordinates")
+    table.same_length(len(names), problem=problems, charge=charge, spin=spin)
+    if coordinates.shape != (len(symbols), 3):
+        raise table.error("coordinates", f"has shape {coordinates.shape}, expected ({len(symbols)}, 3)")
+    species: dict[str, Species] = {}
+    missing: dict[str, str] = {}
+    for index, part in enumerate(table.slices("offset", len(names), len(symbols))):
+        name = names[index]
+        if part.stop == part.start:
+            missing[name] = problems[index]
+            continue
+        # One damaged geometry must not cost the others.
+        try:
+            species[name] = Species(
+                name, tuple(symbols[part]), coordinates[part], int(charge[index]), int(spin[index])
+            )
+        except FastsfesError as error:
+            missing[name] = str(error)
+    return species, missing
+
+
+def _write_reactions(group: h5py.Group, reactions: Sequence[Reaction]) -> None:
+    species = sorted({name for reaction in reactions for name in reaction.coefficients})
+    position = {name: index for index, name in enumerate(species)}
+    for column in ("name", "subset", "data_type", "split"):
+        _write_texts(group, column, [getattr(reaction, column) for reaction in reactions])
+    for column in ("weight", "reference"):
+        write_array(
+            group, column, np.array([getattr(reaction, column) for reaction in reactions], dtype=float)
+        )
+    sizes = [len(reaction.coefficients) for reaction in reactions]
+    write_array(group, "offset", np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64))
+    pairs = [pair for reaction in reactions for pair in reaction.coefficients.items()]
+    _write_texts(group, "species", species)
+    write_array(group, "species_index", np.array([position[name] for name, _ in pairs], dtype=np.int32))
+    write_array(group, "coefficient", np.array([value for _, value in pairs], dtype=float))
+
+
+def _read_reactions(table: _Table) -> tuple[Reaction, ...]:
+    names, subsets, types, splits, species = (
+        table.texts(column) for column in ("name", "subset", "data_type", "split", "species")
+    )
+    weight, reference, coefficient = (table.numbers(c) for c in ("weight", "reference", "coefficient"))
+    index = table.numbers("species_index", np.int64)
+    count = len(names)
+    table.same_length(
+        count, subset=subsets, data_type=types, split=splits, weight=weight, reference=reference
+    )
+    table.same_length(len(coefficient), species_index=index)
+    if len(index) and (index.min() < 0 or index.max() >= len(species)):
+        raise table.error("species_index", f"points outside the {len(species)} species")
+    return tuple(
+        Reaction(
+            names[i],
+            subsets[i],
+            types[i],
+            splits[i],
+            float(weight[i]),
+            {species[k]: float(c) for k, c in zip(index[part], coefficient[part], strict=True)},
+            float(reference[i]),
+        )
+        for i, part in enumerate(table.slices("offset", count, len(coefficient)))
+    )
+
+
+def _write_pairs(group: h5py.Group, pairs: Any) -> None:
+    _write_texts(group, "name", list(pairs))
+    _write_texts(group, "reason", list(pairs.values()))
+
+
+def _read_pairs(table: _Table) -> dict[str, str]:
+    names, reasons = table.texts("name"), table.texts("reason")
+    table.same_length(len(names), reason=reasons)
+    return dict(zip(names, reasons, strict=True))

@@ -1,0 +1,254 @@
+"""Densities of many species in parallel processes, resumable after a kill at any moment.
+
+Each finished species is one small file in a work folder, named by a hash of everything
+that determines the result and written atomically. A later run with the same folder
+computes only what is absent; `collect` then reads the files. The caller's process alone
+assembles libraries, so there is a single writer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from ..errors import FastsfesError, InputError
+from .hdf5 import RecordError, read_record, write_atomically, write_record
+from .record import DensityRecord, FloatArray
+from .scf import compute_density
+from .settings import ScfSettings
+
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+
+#: Coordinates are compared after rounding to this many decimals of an angstrom.
+_DECIMALS = 9
+
+
+@dataclass(frozen=True)
+class Job:
+    """One SCF calculation: a geometry, a state and the settings."""
+
+    name: str
+    symbols: tuple[str, ...]
+    coordinates: FloatArray
+    charge: int
+    spin: int
+    settings: ScfSettings
+
+    @property
+    def key(self) -> str:
+        """Hash of what determines the result; equal geometries share it wherever they stand."""
+        moved = np.asarray(self.coordinates, dtype=float) - np.asarray(self.coordinates[0], dtype=float)
+        settings = self.settings.as_dict()
+        for name in ("basis", "density_fit", "xc", "grid"):
+            settings[name] = str(settings[name]).lower()
+        payload = {
+            "symbols": list(self.symbols),
+            # Adding zero turns -0.0 into 0.0.
+            "coordinates": (np.round(moved, _DECIMALS) + 0.0).tolist(),
+            "charge": self.charge,
+            "spin": self.spin,
+            "settings": settings,
+        }
+        return hashlib.sha256(json.dumps(payload, sort_keys=True).encode()).hexdigest()[:20]
+
+    @property
+    def cost(self) -> float:
+        """Rough relative cost, used to start the longest calculations first."""
+        from pyscf.data.elements import charge as nuclear_charge
+
+        size = sum(1.0 if nuclear_charge(s) == 1 else 2.2 for s in self.symbols)
+        return size**3 * (2.0 if self.spin else 1.0)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a build stands; passed to the progress callback after every finished species."""
+
+    done: int
+    total: int
+    name: str
+    converged: bool
+    message: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class BuildResult:
+    """Outcome of a build: name -> work file, names that did not converge, names that failed and why."""
+
+    files: dict[str, Path]
+    unconverged: tuple[str, ...]
+    failed: dict[str, str]
+    computed: int
+    reused: int
+
+
+def build_densities(
+    jobs: Iterable[Job],
+    work: Path | str,
+    *,
+    processes: int = 1,
+    progress: Callable[[Progress], None] | None = None,
+) -> BuildResult:
+    """Compute the densities of all jobs, in parallel, skipping those already in the work folder.
+
+    Parameters
+    ----------
+    jobs: what to compute; jobs of equal geometry, state and settings are computed once.
+    work: folder of finished calculations; made when absent, kept afterwards.
+    processes: worker processes; with more than one, each uses a single thread.
+    progress: called in this process after every finished calculation.
+
+    A calculation that does not converge is stored as such and listed in ``unconverged``;
+    one that raises is listed in ``failed`` and tried again by the next build.
+    """
+    folder = Path(work)
+    jobs = list(jobs)
+    names = [job.name for job in jobs]
+    if len(set(names)) != len(names):
+        twice = sorted({name for name in names if names.count(name) > 1})
+        raise InputError(f"species {twice[0]!r} is listed twice; names must be unique")
+    if processes < 1:
+        raise InputError(f"processes is {processes}; at least 1 is needed")
+    folder.mkdir(parents=True, exist_ok=True)
+    by_key: dict[str, Job] = {}
+    for job in jobs:
+        by_key.setdefault(job.key, job)
+    todo = {key: job for key, job in by_key.items() if not _is_valid(_file(folder, key))}
+    reused = len(by_key) - len(todo)
+    failed_keys: dict[str, str] = {}
+    done = reused
+    started = time.perf_counter()
+    ordered = sorted(todo.values(), key=lambda job: (-job.cost, job.key))
+    for job, message, converged in _run(ordered, folder, processes):
+        done += 1
+        if converged is None:
+            failed_keys[job.key] = message
+        if progress is not None:
+            progress(
+                Progress(done, len(by_key), job.name, bool(converged), message, time.perf_counter() - started)
+            )
+    files: dict[str, Path] = {}
+    failed: dict[str, str] = {}
+    unconverged: list[str] = []
+    for job in jobs:
+        key = job.key
+        if key in failed_keys:
+            failed[job.name] = failed_keys[key]
+            continue
+        files[job.name] = _file(folder, key)
+        with h5py.File(files[job.name], "r") as file:
+            if not bool(file["density"].attrs["converged"]):
+                unconverged.append(job.name)
+    return BuildResult(files, tuple(unconverged), failed, len(todo) - len(failed_keys), reused)
+
+
+def load_work_file(path: Path, name: str) -> DensityRecord:
+    """Read the density in a work file."""
+    try:
+        with h5py.File(path, "r") as file:
+            return read_record(file["density"], file=str(path), name=name)
+    except (OSError, KeyError) as error:
+        raise RecordError(
+            f"{path}: cannot be read as a finished calculation; delete it and build again"
+        ) from error
+
+
+def collect(files: Mapping[str, Path]) -> Iterator[tuple[str, DensityRecord]]:
+    """Read finished calculations one by one."""
+    for name, path in files.items():
+        yield name, load_work_file(path, name)
+
+
+def _file(folder: Path, key: str) -> Path:
+    return folder / f"{key}.h5"
+
+
+def _is_valid(path: Path) -> bool:
+    if not path.exists():
+        return False
+    try:
+        load_work_file(path, path.stem)
+    except FastsfesError:
+        path.unlink()
+        return False
+    return True
+
+
+def _compute_to_file(job: Job, folder: Path) -> tuple[str, bool | None]:
+    """Compute one job and write its file; runs in a worker. Returns (message, converged or None)."""
+    try:
+        record = compute_density(
+            job.symbols, job.coordinates, job.charge, job.spin, job.settings, name=job.name
+        )
+    except Exception as error:
+        return f"{type(error).__name__}: {error}".splitlines()[0], None
+
+    def fill(file: h5py.File) -> None:
+        file.attrs["name"] = job.name
+        write_record(file.create_group("density"), record)
+
+    write_atomically(_file(folder, job.key), fill)
+    a = record.attributes
+    text = f"E = {record.energies.e_tot:.8f} hartree, rung {a['rung']}, {a['seconds']:.0f} s"
+    return text, record.converged
+
+
+def _worker_start() -> None:
+    from pyscf import lib
+
+    lib.num_threads(1)
+
+
+@contextmanager
+def _single_threads() -> Iterator[None]:
+    """Let spawned processes start with one thread each; thread pools read these only at start."""
+    saved = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
+    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
+    try:
+        yield
+    finally:
+        for name, value in saved.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _run(jobs: list[Job], folder: Path, processes: int) -> Iterator[tuple[Job, str, bool | None]]:
+    if not jobs:
+        return
+    if processes == 1:
+        for job in jobs:
+            yield job, *_compute_to_file(job, folder)
+        return
+    context = multiprocessing.get_context("spawn")
+    with (
+        _single_threads(),
+        ProcessPoolExecutor(min(processes, len(jobs)), mp_context=context, initializer=_worker_start) as pool,
+    ):
+        waiting: dict[Future[Any], Job] = {pool.submit(_compute_to_file, job, folder): job for job in jobs}
+        while waiting:
+            finished, _ = wait(waiting, return_when=FIRST_COMPLETED)
+            for future in finished:
+                job = waiting.pop(future)
+                try:
+                    yield job, *future.result()
+                except BrokenProcessPool as error:
+                    raise FastsfesError(
+                        f"a worker process ended abnormally near species {job.name!r} (out of memory?); "
+                        f"finished calculations are kept in {folder}, run the same command again"
+                    ) from error

@@ -1,0 +1,110 @@
+"""Reading and writing one density record as an HDF5 group."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from ..errors import FastsfesError
+from .record import ENERGY_NAMES, DensityRecord, Energies
+
+_ARRAYS = ("mo_coeff", "mo_occ", "mo_energy")
+
+
+class RecordError(FastsfesError):
+    """A stored record is damaged or incomplete; the message names file and record."""
+
+
+def write_atomically(path: Path, fill: Callable[[h5py.File], None]) -> None:
+    """Write an HDF5 file through a temporary file in the same folder, so that a kill leaves no half file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    os.close(handle)
+    try:
+        with h5py.File(temporary, "w", libver=("earliest", "v112")) as file:
+            fill(file)
+        with open(temporary, "rb+") as stream:
+            os.fsync(stream.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def write_array(group: h5py.Group, name: str, values: Any) -> None:
+    """Store an array compressed (shuffle, gzip) and with a checksum; tiny ones as they are."""
+    array = np.asarray(values)
+    if array.size < 64:
+        group.create_dataset(name, data=array)
+    else:
+        group.create_dataset(
+            name,
+            data=array,
+            chunks=array.shape,
+            compression="gzip",
+            compression_opts=9,
+            shuffle=True,
+            fletcher32=True,
+        )
+
+
+def write_record(group: h5py.Group, record: DensityRecord) -> None:
+    """Store a density in a group; `read_record` returns it bit for bit."""
+    write_array(group, "mol", np.frombuffer(record.mole.encode("utf-8"), dtype=np.uint8))
+    for name in _ARRAYS:
+        write_array(group, name, getattr(record, name))
+    for name in ENERGY_NAMES:
+        group.attrs[name] = np.float64(getattr(record.energies, name))
+    for name, value in record.attributes.items():
+        group.attrs[name] = value
+
+
+def read_record(group: h5py.Group, *, file: str, name: str) -> DensityRecord:
+    """Read a density; raises RecordError with file and record when it is damaged."""
+    where = f"{file}: density of {name!r}"
+    try:
+        mole = bytes(np.asarray(group["mol"][()], dtype=np.uint8)).decode("utf-8")
+        arrays = {key: np.asarray(group[key][()]) for key in _ARRAYS}
+        attributes = {key: _plain(value) for key, value in group.attrs.items()}
+    except (KeyError, OSError, UnicodeDecodeError, RuntimeError, TypeError) as error:
+        raise RecordError(f"{where} is damaged ({_short(error)}); compute or import it again") from error
+    for key, array in arrays.items():
+        if array.dtype != np.float64:
+            raise RecordError(f"{where}: {key} is stored as {array.dtype}, expected float64; import it again")
+        if not np.all(np.isfinite(array)):
+            raise RecordError(f"{where}: {key} holds NaN or infinity; compute or import it again")
+    absent = [key for key in (*ENERGY_NAMES, "converged", "charge", "spin") if key not in attributes]
+    if absent:
+        raise RecordError(f"{where} lacks {', '.join(absent)}; compute or import it again")
+    energies = {key: float(attributes.pop(key)) for key in ENERGY_NAMES}
+    if not all(np.isfinite(value) for value in energies.values()):
+        raise RecordError(f"{where}: an energy is NaN or infinite; compute or import it again")
+    coeff, occ = arrays["mo_coeff"], arrays["mo_occ"]
+    if (
+        coeff.ndim != occ.ndim + 1
+        or coeff.shape[-1] != occ.shape[-1]
+        or arrays["mo_energy"].shape != occ.shape
+    ):
+        raise RecordError(
+            f"{where}: shapes of mo_coeff {coeff.shape}, mo_occ {occ.shape} and mo_energy "
+            f"{arrays['mo_energy'].shape} do not belong together; compute or import it again"
+        )
+    return DensityRecord(mole, coeff, occ, arrays["mo_energy"], Energies(**energies), attributes)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", errors="replace")
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _short(error: BaseException) -> str:
+    text = str(error).strip().strip("'\"").splitlines()
+    return text[0][:160] if text else type(error).__name__

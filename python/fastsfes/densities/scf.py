@@ -1,0 +1,260 @@
+"""One SCF calculation: a convergence ladder, then the energies that a search keeps frozen."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..errors import FastsfesError, InputError
+from .record import DensityRecord, Energies, FloatArray
+from .settings import NO_DENSITY_FIT, ScfSettings, parse_grid
+
+#: Range-separation parameter of wB97M-V and GAS22 in 1/bohr, used for the stored e_xx_lr.
+OMEGA = 0.3
+
+#: The frozen energies must add up to the SCF energy within this (hartree); round-off is about 1e-11.
+_CONSISTENCY = 1e-7
+
+_STABILITY_ROUNDS = 6
+
+
+def build_mole(symbols: tuple[str, ...], coordinates: FloatArray, charge: int, spin: int, basis: str) -> Any:
+    """Build a PySCF molecule; ``coordinates`` in angstrom, ``spin`` = number of unpaired electrons."""
+    from pyscf import gto
+
+    atoms = [(symbol, tuple(map(float, xyz))) for symbol, xyz in zip(symbols, coordinates, strict=True)]
+    try:
+        return gto.M(atom=atoms, basis=basis, charge=charge, spin=spin, unit="Angstrom", verbose=0)
+    except (KeyError, RuntimeError) as error:
+        raise InputError(f"PySCF cannot build the molecule with basis {basis!r}: {error}") from error
+
+
+def set_grid(grids: Any, grid: str) -> None:
+    """Configure a PySCF ``Grids`` object from "level N" or "(radial,angular)"."""
+    parsed = parse_grid(grid)
+    if isinstance(parsed, int):
+        grids.level = parsed
+    else:
+        grids.atom_grid = parsed
+        grids.prune = None
+
+
+def make_mean_field(mol: Any, settings: ScfSettings) -> Any:
+    """Kohn-Sham object with the settings applied; VV10 is left out of the iterations."""
+    from pyscf import dft
+
+    mf = dft.UKS(mol) if mol.spin else dft.RKS(mol)
+    mf.xc = settings.xc
+    mf.nlc = 0
+    mf.verbose = 0
+    mf.chkfile = None
+    mf.conv_tol = settings.conv_tol
+    mf.max_cycle = settings.max_cycle
+    set_grid(mf.grids, settings.grid)
+    if settings.fitted:
+        mf = mf.density_fit(auxbasis=settings.density_fit)
+    return mf
+
+
+def converge(mf: Any, settings: ScfSettings) -> tuple[Any, str, int]:
+    """Climb the ladder DIIS, level shift with damping, Newton; return (mf, rung, cycles)."""
+    cycles = _start_on_coarse_grid(mf, settings)
+    mf.kernel(dm0=mf.make_rdm1() if mf.mo_coeff is not None else None)
+    cycles += int(getattr(mf, "cycles", 0))
+    if mf.converged:
+        return mf, "diis", cycles
+
+    shifted = mf.copy()
+    shifted.level_shift = 0.3
+    shifted.damp = 0.3
+    shifted.max_cycle = 2 * settings.max_cycle
+    shifted.kernel(dm0=mf.make_rdm1())
+    cycles += int(getattr(shifted, "cycles", 0))
+    # The shift moves only virtual levels, but a plain restart also shows that the solution
+    # is not held in place by the shift.
+    mf.kernel(dm0=shifted.make_rdm1())
+    cycles += int(getattr(mf, "cycles", 0))
+    if mf.converged:
+        return mf, "level-shift", cycles
+
+    newton = mf.newton()
+    newton.verbose = 0
+    newton.max_cycle = settings.max_cycle
+    newton.kernel(mo_coeff=shifted.mo_coeff, mo_occ=shifted.mo_occ)
+    cycles += int(getattr(newton, "cycles", 0))
+    if newton.converged:
+        for name in ("mo_coeff", "mo_occ", "mo_energy", "e_tot", "converged"):
+            setattr(mf, name, getattr(newton, name))
+        return mf, "newton", cycles
+    return mf, "none", cycles
+
+
+def _start_on_coarse_grid(mf: Any, settings: ScfSettings) -> int:
+    """Converge roughly on a small grid: it saves half of the time, most of which goes into the grid."""
+    if parse_grid(settings.grid) in (0, 1):
+        return 0
+    fine, tolerance = mf.grids, mf.conv_tol
+    mf.grids = fine.copy()
+    mf.grids.level, mf.grids.atom_grid = 1, {}
+    mf.grids.reset(mf.mol)
+    mf.conv_tol = max(1e-6, settings.conv_tol)
+    mf.kernel()
+    cycles = int(getattr(mf, "cycles", 0))
+    mf.grids, mf.conv_tol = fine, tolerance
+    return cycles
+
+
+def follow_instabilities(mf: Any, settings: ScfSettings) -> tuple[Any, str, bool]:
+    """Follow internal instabilities downhill; return (mf, rung or "", whether it ends stable)."""
+    rung = ""
+    for _ in range(_STABILITY_ROUNDS):
+        orbitals, _, stable, _ = mf.stability(return_status=True)
+        if stable:
+            return mf, rung, True
+        newton = mf.newton()
+        newton.verbose = 0
+        newton.max_cycle = settings.max_cycle
+        newton.kernel(mo_coeff=orbitals, mo_occ=mf.mo_occ)
+        # A negative curvature at the noise level of the grid leads nowhere lower: the solution stands.
+        if not newton.converged or newton.e_tot > mf.e_tot - 1e-8:
+            return mf, rung, bool(newton.converged and abs(newton.e_tot - mf.e_tot) < 1e-8)
+        for name in ("mo_coeff", "mo_occ", "mo_energy", "e_tot", "converged"):
+            setattr(mf, name, getattr(newton, name))
+        rung = "stability"
+    return mf, rung, False
+
+
+def compute_density(
+    symbols: tuple[str, ...],
+    coordinates: FloatArray,
+    charge: int,
+    spin: int,
+    settings: ScfSettings,
+    *,
+    name: str = "molecule",
+    note: Callable[[str], None] | None = None,
+) -> DensityRecord:
+    """Run one SCF and collect what a search needs.
+
+    Parameters
+    ----------
+    symbols, coordinates: atoms and their positions in angstrom, (n, 3).
+    charge, spin: total charge and number of unpaired electrons.
+    settings: how to compute.
+    name: used in messages only.
+    note: called with one line per stage.
+
+    Returns
+    -------
+    DensityRecord: its ``converged`` attribute is False when every rung failed.
+    """
+    import pyscf
+
+    started = time.perf_counter()
+    mol = build_mole(symbols, coordinates, charge, spin, settings.basis)
+    mf = make_mean_field(mol, settings)
+    mf, rung, cycles = converge(mf, settings)
+    stable = "not checked"
+    if mf.converged and settings.stability:
+        mf, followed, is_stable = follow_instabilities(mf, settings)
+        rung = f"{rung}+{followed}" if followed else rung
+        stable = "stable" if is_stable else "unstable"
+    if note is not None:
+        note(f"{name}: rung {rung}, {cycles} cycles, {time.perf_counter() - started:.1f} s")
+    energies = frozen_energies(mf, settings)
+    coeff, occ, mo_energy = occupied(mf.mo_coeff, mf.mo_occ, mf.mo_energy)
+    attributes: dict[str, Any] = {
+        "xc": settings.xc,
+        "basis": settings.basis,
+        "charge": int(charge),
+        "spin": int(spin),
+        "converged": bool(mf.converged),
+        "rung": rung,
+        "cycles": int(cycles),
+        "stability": stable,
+        "conv_tol": float(settings.conv_tol),
+        "grid": settings.grid,
+        "density_fit": settings.density_fit if settings.fitted else NO_DENSITY_FIT,
+        "nlc": "post-SCF",
+        "s_squared": float(mf.spin_square()[0]) if spin else 0.0,
+        "pyscf": str(pyscf.__version__),
+        "seconds": time.perf_counter() - started,
+    }
+    return DensityRecord(mol.dumps(), coeff, occ, mo_energy, energies, attributes)
+
+
+def frozen_energies(mf: Any, settings: ScfSettings) -> Energies:
+    """Energies of a density; they add up to e_tot, which is checked."""
+    mol, dm, ni = mf.mol, mf.make_rdm1(), mf._numint
+    spins = np.asarray(dm).reshape(-1, mol.nao, mol.nao)
+    if mf.grids.coords is None:
+        mf.grids.build()
+    polarised = bool(mol.spin)
+    nr_vxc = ni.nr_uks if polarised else ni.nr_rks
+    _, e_sl, _ = nr_vxc(mol, mf.grids, settings.xc, dm)
+    vj = mf.get_j(mol, spins.sum(axis=0))
+    e_xx = _exchange(mf, mol, dm, polarised, None)
+    e_xx_lr = _exchange(mf, mol, dm, polarised, OMEGA)
+    e_nlc = _vv10(mf, mol, settings, spins.sum(axis=0))
+    total = spins.sum(axis=0)
+    omega, alpha, hyb = ni.rsh_and_hybrid_coeff(settings.xc, spin=mol.spin)
+    if omega not in (0, 0.0, OMEGA) and abs(alpha - hyb) > 0:
+        e_range = _exchange(mf, mol, dm, polarised, omega)
+    else:
+        e_range = e_xx_lr
+    hybrid = hyb * e_xx + ((alpha - hyb) * e_range if omega else 0.0)
+    h1 = float(np.einsum("ij,ji->", mf.get_hcore(), total).real)
+    coulomb = 0.5 * float(np.einsum("ij,ji->", vj, total).real)
+    e_nuc = float(mol.energy_nuc())
+    summed = h1 + coulomb + float(e_sl) + hybrid + e_nuc
+    if mf.converged and abs(summed - mf.e_tot) > _CONSISTENCY:
+        raise FastsfesError(
+            f"the parts of the energy sum to {summed:.10f} hartree but the SCF gave {mf.e_tot:.10f}; "
+            f"functional {settings.xc!r} has a part that is neither semilocal, exact exchange nor VV10"
+        )
+    return Energies(
+        e_tot=summed + e_nlc,
+        e_xc_semilocal=float(e_sl),
+        e_xx=e_xx,
+        e_xx_lr=e_xx_lr,
+        e_nlc=e_nlc,
+        e_nuc=e_nuc,
+    )
+
+
+def _exchange(mf: Any, mol: Any, dm: Any, polarised: bool, omega: float | None) -> float:
+    vk = mf.get_k(mol, dm) if omega is None else mf.get_k(mol, dm, omega=omega)
+    factor = 0.5 if polarised else 0.25
+    return -factor * float(np.sum(np.asarray(vk) * np.swapaxes(np.asarray(dm), -1, -2)).real)
+
+
+def _vv10(mf: Any, mol: Any, settings: ScfSettings, total: Any) -> float:
+    """VV10 energy on PySCF's own nonlocal grid; zero for functionals without it."""
+    ni = mf._numint
+    if not ni.libxc.is_nlc(settings.xc):
+        return 0.0
+    if mf.nlcgrids.coords is None:
+        mf.nlcgrids.build()
+    _, e_nlc, _ = ni.nr_nlc_vxc(mol, mf.nlcgrids, settings.xc, total)
+    return float(e_nlc)
+
+
+def occupied(mo_coeff: Any, mo_occ: Any, mo_energy: Any) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Keep occupied orbitals; of two spins the shorter is padded with zeros."""
+    coeff, occ, energy = (np.asarray(a, dtype=float) for a in (mo_coeff, mo_occ, mo_energy))
+    if occ.ndim == 1:
+        keep = occ > 0
+        return np.ascontiguousarray(coeff[:, keep]), occ[keep], energy[keep]
+    masks = [o > 0 for o in occ]
+    n = max(int(m.sum()) for m in masks)
+    out_c = np.zeros((2, coeff.shape[1], n))
+    out_o, out_e = np.zeros((2, n)), np.zeros((2, n))
+    for s, mask in enumerate(masks):
+        k = int(mask.sum())
+        out_c[s, :, :k] = coeff[s][:, mask]
+        out_o[s, :k] = occ[s][mask]
+        out_e[s, :k] = energy[s][mask]
+    return out_c, out_o, out_e

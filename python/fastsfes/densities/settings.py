@@ -1,0 +1,77 @@
+"""How a density is computed: the functional, basis, grid and tolerances of one SCF run."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from ..errors import InputError
+
+#: Density fitting switched off, as it is spelt in files and on the command line.
+NO_DENSITY_FIT = "none"
+
+
+@dataclass(frozen=True)
+class ScfSettings:
+    """Settings of the SCF calculations of a density library.
+
+    Attributes
+    ----------
+    xc: PySCF name of the functional that makes the densities.
+    basis: PySCF name of the orbital basis.
+    density_fit: name of the auxiliary basis, or "none" for four-centre integrals.
+    grid: "level N" (N from 0 to 9) or "(radial,angular)" for an unpruned grid, e.g. "(99,590)".
+    conv_tol: convergence threshold of the energy in hartree.
+    max_cycle: iterations on each rung of the convergence ladder.
+    stability: follow internal instabilities until the solution is a minimum.
+    """
+
+    xc: str = "wb97m_v"
+    basis: str = "def2-qzvppd"
+    density_fit: str = NO_DENSITY_FIT
+    grid: str = "level 3"
+    conv_tol: float = 1e-9
+    max_cycle: int = 80
+    stability: bool = False
+
+    def __post_init__(self) -> None:
+        parse_grid(self.grid)
+        if not (0.0 < self.conv_tol < 1.0):
+            raise InputError(
+                f"conv_tol {self.conv_tol!r} must lie between 0 and 1 hartree; 1e-9 is the default"
+            )
+        if self.max_cycle < 1:
+            raise InputError(f"max_cycle {self.max_cycle!r} must be at least 1")
+        for name in ("xc", "basis", "density_fit"):
+            if not getattr(self, name).strip():
+                raise InputError(f"{name} is empty; give a PySCF name")
+
+    @property
+    def fitted(self) -> bool:
+        """Whether Coulomb and exchange integrals are density-fitted."""
+        return self.density_fit.lower() != NO_DENSITY_FIT
+
+    def as_dict(self) -> dict[str, Any]:
+        """All settings as plain values (for JSON and for hashing)."""
+        return asdict(self)
+
+    def with_(self, **changes: Any) -> ScfSettings:
+        """Return a copy with some settings changed."""
+        return replace(self, **changes)
+
+
+def parse_grid(text: str) -> int | tuple[int, int]:
+    """Parse "level N" into N, or "(radial,angular)" (optionally followed by "unpruned") into a pair."""
+    words = text.strip().lower()
+    if words.startswith("level"):
+        number = words.removeprefix("level").strip()
+        if number.isdigit() and int(number) <= 9:
+            return int(number)
+    elif words.startswith("("):
+        inside = words.removesuffix("unpruned").strip().removeprefix("(").removesuffix(")")
+        parts = [part.strip() for part in inside.split(",")]
+        if len(parts) == 2 and all(part.isdigit() and int(part) > 0 for part in parts):
+            return int(parts[0]), int(parts[1])
+    raise InputError(
+        f'grid {text!r} is not understood; expected "level N" with N from 0 to 9 or "(radial,angular)"'
+    )
