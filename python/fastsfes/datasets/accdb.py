@@ -26,14 +26,10 @@ def read_accdb(folder: Path | str) -> DatasetContents:
     for row in rows:
         subset = re.sub(r"_\d+$", "", row.name)
         if where and subset not in where:
-            raise InputError(
-                f"{folder / 'subsets.json'}: lacks subset {subset!r} of reaction {row.name!r}; add it"
-            )
+            raise InputError(f"{folder / 'subsets.json'}: lacks subset {subset!r} of reaction {row.name!r}; add it")
         data_type, split = where.get(subset, (subset, "test"))
         reactions.append(
-            Reaction(
-                row.name, subset, data_type, split, 1.0, row.coefficients, row.reference * HARTREE_TO_KCAL
-            )
+            Reaction(row.name, subset, data_type, split, 1.0, row.coefficients, row.reference * HARTREE_TO_KCAL)
         )
     names = sorted({name for reaction in reactions for name in reaction.coefficients})
     species, missing = read_geometries(_geometries(folder), names)

@@ -28,9 +28,7 @@ def read_eval_csv(path: Path) -> list[EvalRow]:
     text = read_text(path, "a table of reactions, coefficients, species and references")
     rows: list[EvalRow] = []
     seen: dict[str, int] = {}
-    for number, cells in enumerate(
-        csv.reader(io.StringIO(text.replace("\r\n", "\n").replace("\r", "\n"))), start=1
-    ):
+    for number, cells in enumerate(csv.reader(io.StringIO(text.replace("\r\n", "\n").replace("\r", "\n"))), start=1):
         cells = [cell.strip() for cell in cells]
         while cells and not cells[-1]:
             cells.pop()
@@ -38,9 +36,7 @@ def read_eval_csv(path: Path) -> list[EvalRow]:
             continue
         where = f"{path}, line {number}"
         if len(cells) < 4 or len(cells) % 2:
-            raise InputError(
-                f"{where}: {len(cells)} cells; expected name, pairs of coefficient and species, reference"
-            )
+            raise InputError(f"{where}: {len(cells)} cells; expected name, pairs of coefficient and species, reference")
         name = cells[0]
         if not name:
             raise InputError(f"{where}: the reaction has no name")

@@ -247,14 +247,10 @@ class Dataset:
             raise RecordError(self._problems[name])
         if name not in self._summaries:
             known = "it is not a species of the dataset" if name not in self._species else "it has no density"
-            raise InputError(
-                f"dataset {self.name!r}: {name!r}: {known}; 'fastsfes dataset info' lists what is there"
-            )
+            raise InputError(f"dataset {self.name!r}: {name!r}: {known}; 'fastsfes dataset info' lists what is there")
         summary = self._summaries[name]
         if not summary.converged:
-            raise FastsfesError(
-                f"dataset {self.name!r}: the SCF of {name!r} did not converge; it must not be used"
-            )
+            raise FastsfesError(f"dataset {self.name!r}: the SCF of {name!r} did not converge; it must not be used")
         return summary
 
     def __repr__(self) -> str:

@@ -54,9 +54,7 @@ def read_mgcdb84(folder: Path | str) -> DatasetContents:
             )
         data_type, split = where[subset]
         reactions.append(
-            Reaction(
-                row.name, subset, data_type, split, 0.0, row.coefficients, row.reference * HARTREE_TO_KCAL
-            )
+            Reaction(row.name, subset, data_type, split, 0.0, row.coefficients, row.reference * HARTREE_TO_KCAL)
         )
     weighted = apply_weights(reactions)
     names = sorted({name for reaction in weighted for name in reaction.coefficients})
@@ -95,9 +93,7 @@ def subset_table(folder: Path) -> dict[str, tuple[str, str]]:
         for data_type, splits in types.items():
             for split, subsets in splits.items():
                 if split not in SPLITS:
-                    raise InputError(
-                        f"{source}: split {split!r} of type {data_type!r} is none of {', '.join(SPLITS)}"
-                    )
+                    raise InputError(f"{source}: split {split!r} of type {data_type!r} is none of {', '.join(SPLITS)}")
                 for subset in subsets:
                     table[subset] = (data_type, split)
     except (json.JSONDecodeError, KeyError, AttributeError, TypeError) as error:

@@ -97,20 +97,14 @@ class Reaction:
         if self.split not in SPLITS:
             raise InputError(f"reaction {self.name!r}: split {self.split!r} is none of {', '.join(SPLITS)}")
         if not np.isfinite(self.weight) or self.weight < 0:
-            raise InputError(
-                f"reaction {self.name!r}: weight {self.weight!r} must be finite and not negative"
-            )
+            raise InputError(f"reaction {self.name!r}: weight {self.weight!r} must be finite and not negative")
         if not np.isfinite(self.reference):
-            raise InputError(
-                f"reaction {self.name!r}: reference {self.reference!r} must be finite (kcal/mol)"
-            )
+            raise InputError(f"reaction {self.name!r}: reference {self.reference!r} must be finite (kcal/mol)")
         if not self.coefficients:
             raise InputError(f"reaction {self.name!r} has no species")
         for species, coefficient in self.coefficients.items():
             if not np.isfinite(coefficient):
-                raise InputError(
-                    f"reaction {self.name!r}: coefficient {coefficient!r} of {species!r} must be finite"
-                )
+                raise InputError(f"reaction {self.name!r}: coefficient {coefficient!r} of {species!r} must be finite")
         object.__setattr__(self, "coefficients", MappingProxyType(dict(self.coefficients)))
 
     def energy(self, energies: Mapping[str, float]) -> float:
@@ -136,9 +130,7 @@ class DatasetContents:
         seen: set[str] = set()
         for reaction in self.reactions:
             if reaction.name in seen:
-                raise InputError(
-                    f"dataset {self.name!r}: reaction {reaction.name!r} occurs twice; rename one"
-                )
+                raise InputError(f"dataset {self.name!r}: reaction {reaction.name!r} occurs twice; rename one")
             seen.add(reaction.name)
             for name in reaction.coefficients:
                 if name not in self.species and name not in self.missing:

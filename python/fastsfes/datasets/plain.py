@@ -40,11 +40,7 @@ def read_plain(folder: Path | str) -> DatasetContents:
     folder = Path(folder)
     table = folder / "reactions.csv"
     text = read_text(table, "a table of reactions with a header line")
-    lines = [
-        (n, line)
-        for n, line in enumerate(text.splitlines(), start=1)
-        if line.strip() and line.lstrip()[0] != "#"
-    ]
+    lines = [(n, line) for n, line in enumerate(text.splitlines(), start=1) if line.strip() and line.lstrip()[0] != "#"]
     if not lines:
         raise InputError(f"{table}: is empty; expected a header line with {', '.join(_COLUMNS[:3])}")
     header = [cell.strip().lower() for cell in _cells(lines[0][1])]
@@ -97,13 +93,9 @@ def parse_stoichiometry(text: str, where: str) -> dict[str, float]:
         if not words:
             continue
         if len(words) != 2:
-            raise InputError(
-                f"{where}: {part.strip()!r} is not a coefficient and a species, such as '-1 CH4'"
-            )
+            raise InputError(f"{where}: {part.strip()!r} is not a coefficient and a species, such as '-1 CH4'")
         if words[1] in coefficients:
-            raise InputError(
-                f"{where}: species {words[1]!r} stands twice in the reaction; add its coefficients"
-            )
+            raise InputError(f"{where}: species {words[1]!r} stands twice in the reaction; add its coefficients")
         coefficients[words[1]] = parse_number(words[0], where, f"the coefficient of {words[1]!r}")
     if not coefficients:
         raise InputError(f"{where}: the reaction is empty; expected pairs such as '-1 CH4; 1 C; 4 H'")

@@ -39,9 +39,7 @@ class DensitySummary:
     attributes: dict[str, Any]
 
 
-def write_dataset(
-    path: Path | str, contents: DatasetContents, densities: Iterable[NamedDensity] = ()
-) -> None:
+def write_dataset(path: Path | str, contents: DatasetContents, densities: Iterable[NamedDensity] = ()) -> None:
     """Write a dataset file atomically; densities are streamed, one in memory at a time.
 
     A density given with several names is stored once and linked under the others.
@@ -90,9 +88,7 @@ def open_dataset_file(path: Path | str) -> Iterator[h5py.File]:
             )
         version = file.attrs.get("version")
         if not isinstance(version, int | np.integer) or int(version) < 1:
-            raise InputError(
-                f"{path}: format version {version!r} is not a positive integer; make the file again"
-            )
+            raise InputError(f"{path}: format version {version!r} is not a positive integer; make the file again")
         if int(version) > VERSION:
             raise InputError(
                 f"{path}: format version {int(version)} is newer than {VERSION}, the newest that this "
@@ -140,9 +136,7 @@ def read_summaries(path: Path | str) -> tuple[dict[str, DensitySummary], dict[st
                 if any(part not in record for part in ("mol", "mo_coeff", "mo_occ", "mo_energy")):
                     raise KeyError("orbitals")
             except (KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
-                problems[name] = (
-                    f"{path}: density of {name!r} is damaged ({error}); compute or import it again"
-                )
+                problems[name] = f"{path}: density of {name!r} is damaged ({error}); compute or import it again"
                 continue
             representative = first_at.setdefault(address, name)
             plain = {key: v.item() if isinstance(v, np.generic) else v for key, v in attributes.items()}
@@ -156,9 +150,7 @@ def read_density(path: Path | str, name: str) -> DensityRecord:
         try:
             group = file["species"][name]
         except (KeyError, RuntimeError) as error:
-            raise RecordError(
-                f"{path}: no density of {name!r}; compute it with 'fastsfes dataset build'"
-            ) from error
+            raise RecordError(f"{path}: no density of {name!r}; compute it with 'fastsfes dataset build'") from error
         return read_record(group, file=str(path), name=name)
 
 
@@ -210,12 +202,7 @@ class _Table:
 
     def slices(self, column: str, count: int, total: int) -> list[slice]:
         offsets = self.numbers(column, np.int64)
-        if (
-            len(offsets) != count + 1
-            or offsets[0] != 0
-            or offsets[-1] != total
-            or np.any(np.diff(offsets) < 0)
-        ):
+        if len(offsets) != count + 1 or offsets[0] != 0 or offsets[-1] != total or np.any(np.diff(offsets) < 0):
             raise self.error(column, f"does not divide {total} entries among {count} records")
         return [slice(int(a), int(b)) for a, b in itertools.pairwise(offsets)]
 
@@ -235,9 +222,7 @@ def _write_texts(group: h5py.Group, column: str, values: Sequence[str]) -> None:
     if len(values) < 8:
         group.create_dataset(column, data=array)
     else:
-        group.create_dataset(
-            column, data=array, chunks=True, compression="gzip", shuffle=True, fletcher32=True
-        )
+        group.create_dataset(column, data=array, chunks=True, compression="gzip", shuffle=True, fletcher32=True)
 
 
 def _write_geometries(group: h5py.Group, contents: DatasetContents) -> None:
@@ -270,9 +255,7 @@ def _read_geometries(table: _Table) -> tuple[dict[str, Species], dict[str, str]]
             continue
         # One damaged geometry must not cost the others.
         try:
-            species[name] = Species(
-                name, tuple(symbols[part]), coordinates[part], int(charge[index]), int(spin[index])
-            )
+            species[name] = Species(name, tuple(symbols[part]), coordinates[part], int(charge[index]), int(spin[index]))
         except FastsfesError as error:
             missing[name] = str(error)
     return species, missing
@@ -284,9 +267,7 @@ def _write_reactions(group: h5py.Group, reactions: Sequence[Reaction]) -> None:
     for column in ("name", "subset", "data_type", "split"):
         _write_texts(group, column, [getattr(reaction, column) for reaction in reactions])
     for column in ("weight", "reference"):
-        write_array(
-            group, column, np.array([getattr(reaction, column) for reaction in reactions], dtype=float)
-        )
+        write_array(group, column, np.array([getattr(reaction, column) for reaction in reactions], dtype=float))
     sizes = [len(reaction.coefficients) for reaction in reactions]
     write_array(group, "offset", np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64))
     pairs = [pair for reaction in reactions for pair in reaction.coefficients.items()]
@@ -302,9 +283,7 @@ def _read_reactions(table: _Table) -> tuple[Reaction, ...]:
     weight, reference, coefficient = (table.numbers(c) for c in ("weight", "reference", "coefficient"))
     index = table.numbers("species_index", np.int64)
     count = len(names)
-    table.same_length(
-        count, subset=subsets, data_type=types, split=splits, weight=weight, reference=reference
-    )
+    table.same_length(count, subset=subsets, data_type=types, split=splits, weight=weight, reference=reference)
     table.same_length(len(coefficient), species_index=index)
     if len(index) and (index.min() < 0 or index.max() >= len(species)):
         raise table.error("species_index", f"points outside the {len(species)} species")

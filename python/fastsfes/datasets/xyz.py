@@ -45,9 +45,7 @@ def read_xyz(path: Path | str, name: str | None = None) -> Species:
     while lines and not lines[-1].strip():
         lines.pop()
     if len(lines) < 2:
-        raise InputError(
-            f"{path}: has {len(lines)} lines; expected the number of atoms, then charge and multiplicity"
-        )
+        raise InputError(f"{path}: has {len(lines)} lines; expected the number of atoms, then charge and multiplicity")
     first = lines[0].split()
     if len(first) != 1 or not first[0].isdigit() or int(first[0]) < 1:
         raise InputError(f"{path}, line 1: {lines[0].strip()!r} is not a number of atoms")
@@ -95,8 +93,7 @@ def _charge_and_spin(path: Path, line: str) -> tuple[int, int]:
         charge, multiplicity = int(words[0]), int(words[1])
     except (IndexError, ValueError) as error:
         raise InputError(
-            f"{path}, line 2: {line.strip()!r} holds no charge and multiplicity; "
-            f"expected two integers such as '0 1'"
+            f"{path}, line 2: {line.strip()!r} holds no charge and multiplicity; expected two integers such as '0 1'"
         ) from error
     if multiplicity < 1:
         raise InputError(f"{path}, line 2: multiplicity {multiplicity} must be at least 1")
@@ -111,6 +108,5 @@ def _check_distances(path: Path, coordinates: np.ndarray) -> None:
     if distance.min() < 0.2:
         i, j = np.unravel_index(int(np.argmin(distance)), distance.shape)
         raise InputError(
-            f"{path}: atoms {i + 1} and {j + 1} are {distance[i, j]:.3f} angstrom apart; "
-            f"is the geometry in angstrom?"
+            f"{path}: atoms {i + 1} and {j + 1} are {distance[i, j]:.3f} angstrom apart; is the geometry in angstrom?"
         )

@@ -52,6 +52,8 @@ class Job:
         """Hash of what determines the result; equal geometries share it wherever they stand."""
         moved = np.asarray(self.coordinates, dtype=float) - np.asarray(self.coordinates[0], dtype=float)
         settings = self.settings.as_dict()
+        # A stability check refines a result: an unchecked one is where it starts, not a different result.
+        del settings["stability"]
         for name in ("basis", "density_fit", "xc", "grid"):
             settings[name] = str(settings[name]).lower()
         payload = {
@@ -127,7 +129,7 @@ def build_densities(
     by_key: dict[str, Job] = {}
     for job in jobs:
         by_key.setdefault(job.key, job)
-    todo = {key: job for key, job in by_key.items() if not _is_valid(_file(folder, key))}
+    todo = {key: job for key, job in by_key.items() if not _is_done(_file(folder, key), job)}
     reused = len(by_key) - len(todo)
     failed_keys: dict[str, str] = {}
     done = reused
@@ -138,9 +140,7 @@ def build_densities(
         if converged is None:
             failed_keys[job.key] = message
         if progress is not None:
-            progress(
-                Progress(done, len(by_key), job.name, bool(converged), message, time.perf_counter() - started)
-            )
+            progress(Progress(done, len(by_key), job.name, bool(converged), message, time.perf_counter() - started))
     files: dict[str, Path] = {}
     failed: dict[str, str] = {}
     unconverged: list[str] = []
@@ -162,9 +162,7 @@ def load_work_file(path: Path, name: str) -> DensityRecord:
         with h5py.File(path, "r") as file:
             return read_record(file["density"], file=str(path), name=name)
     except (OSError, KeyError) as error:
-        raise RecordError(
-            f"{path}: cannot be read as a finished calculation; delete it and build again"
-        ) from error
+        raise RecordError(f"{path}: cannot be read as a finished calculation; delete it and build again") from error
 
 
 def collect(files: Mapping[str, Path]) -> Iterator[tuple[str, DensityRecord]]:
@@ -177,22 +175,37 @@ def _file(folder: Path, key: str) -> Path:
     return folder / f"{key}.h5"
 
 
-def _is_valid(path: Path) -> bool:
-    if not path.exists():
+def _is_done(path: Path, job: Job) -> bool:
+    """Whether the work file is whole and as well checked as the job asks."""
+    record = _earlier(path)
+    if record is None:
         return False
+    checked = record.attributes.get("stability", "not checked") != "not checked"
+    return checked or not record.converged or not job.settings.checks_stability(job.spin)
+
+
+def _earlier(path: Path) -> DensityRecord | None:
+    """The finished calculation in a work file, or None; a damaged file is removed."""
+    if not path.exists():
+        return None
     try:
-        load_work_file(path, path.stem)
+        return load_work_file(path, path.stem)
     except FastsfesError:
         path.unlink()
-        return False
-    return True
+        return None
 
 
 def _compute_to_file(job: Job, folder: Path) -> tuple[str, bool | None]:
     """Compute one job and write its file; runs in a worker. Returns (message, converged or None)."""
     try:
         record = compute_density(
-            job.symbols, job.coordinates, job.charge, job.spin, job.settings, name=job.name
+            job.symbols,
+            job.coordinates,
+            job.charge,
+            job.spin,
+            job.settings,
+            name=job.name,
+            start=_earlier(_file(folder, job.key)),
         )
     except Exception as error:
         return f"{type(error).__name__}: {error}".splitlines()[0], None

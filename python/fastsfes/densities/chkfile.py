@@ -21,9 +21,7 @@ from .settings import NO_DENSITY_FIT, ScfSettings
 _STATIONARY = 2e-4
 
 
-def read_chkfile(
-    path: Path | str, name: str | None = None, *, settings: ScfSettings | None = None
-) -> DensityRecord:
+def read_chkfile(path: Path | str, name: str | None = None, *, settings: ScfSettings | None = None) -> DensityRecord:
     """Read one PySCF chkfile.
 
     Parameters
@@ -63,9 +61,7 @@ def read_chkfile(
             f"{where}: mo_coeff {coeff.shape} and mo_occ {occ.shape} do not fit {mol.nao} basis functions"
         )
     if round(float(occ.sum())) != mol.nelectron or abs(float(occ.sum()) - mol.nelectron) > 1e-6:
-        raise RecordError(
-            f"{where}: occupations sum to {occ.sum():g} but the molecule has {mol.nelectron} electrons"
-        )
+        raise RecordError(f"{where}: occupations sum to {occ.sum():g} but the molecule has {mol.nelectron} electrons")
     coeff, occ, mo_energy = occupied(coeff, occ, mo_energy)
     attributes = _complete(attributes, mol, settings, where)
     mf = None
@@ -116,9 +112,7 @@ def read_chkfiles(
             yield tuple(members), error
 
 
-def _complete(
-    attributes: dict[str, Any], mol: Any, settings: ScfSettings | None, where: str
-) -> dict[str, Any]:
+def _complete(attributes: dict[str, Any], mol: Any, settings: ScfSettings | None, where: str) -> dict[str, Any]:
     """Fill in what a bare chkfile does not say; an unknown convergence counts as not converged."""
     attributes = dict(attributes)
     if settings is not None:

@@ -87,11 +87,7 @@ def read_record(group: h5py.Group, *, file: str, name: str) -> DensityRecord:
     if not all(np.isfinite(value) for value in energies.values()):
         raise RecordError(f"{where}: an energy is NaN or infinite; compute or import it again")
     coeff, occ = arrays["mo_coeff"], arrays["mo_occ"]
-    if (
-        coeff.ndim != occ.ndim + 1
-        or coeff.shape[-1] != occ.shape[-1]
-        or arrays["mo_energy"].shape != occ.shape
-    ):
+    if coeff.ndim != occ.ndim + 1 or coeff.shape[-1] != occ.shape[-1] or arrays["mo_energy"].shape != occ.shape:
         raise RecordError(
             f"{where}: shapes of mo_coeff {coeff.shape}, mo_occ {occ.shape} and mo_energy "
             f"{arrays['mo_energy'].shape} do not belong together; compute or import it again"

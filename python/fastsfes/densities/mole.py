@@ -78,9 +78,7 @@ def _literal(text: Any, default: Any) -> Any:
         return default
 
 
-def _check(
-    atm: np.ndarray, bas: np.ndarray, env: np.ndarray, ecpbas: np.ndarray, natoms: int, where: str
-) -> None:
+def _check(atm: np.ndarray, bas: np.ndarray, env: np.ndarray, ecpbas: np.ndarray, natoms: int, where: str) -> None:
     """The integral code trusts these tables: a pointer out of range would read foreign memory."""
     if len(atm) != natoms or natoms == 0 or len(bas) == 0:
         raise MoleError(f"{where}: {len(atm)} rows of atoms and {len(bas)} of shells for {natoms} atoms")

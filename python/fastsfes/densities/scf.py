@@ -59,10 +59,16 @@ def make_mean_field(mol: Any, settings: ScfSettings) -> Any:
     return mf
 
 
-def converge(mf: Any, settings: ScfSettings) -> tuple[Any, str, int]:
-    """Climb the ladder DIIS, level shift with damping, Newton; return (mf, rung, cycles)."""
-    cycles = _start_on_coarse_grid(mf, settings)
-    mf.kernel(dm0=mf.make_rdm1() if mf.mo_coeff is not None else None)
+def converge(mf: Any, settings: ScfSettings, start: FloatArray | None = None) -> tuple[Any, str, int]:
+    """Climb the ladder DIIS, level shift with damping, Newton; return (mf, rung, cycles).
+
+    ``start`` is a density matrix to begin with; the default is PySCF's superposition of atoms.
+    """
+    cycles = 0
+    if start is None:
+        cycles = _start_on_coarse_grid(mf, settings)
+        start = mf.make_rdm1() if mf.mo_coeff is not None else None
+    mf.kernel(dm0=start)
     cycles += int(getattr(mf, "cycles", 0))
     if mf.converged:
         return mf, "diis", cycles
@@ -135,6 +141,7 @@ def compute_density(
     settings: ScfSettings,
     *,
     name: str = "molecule",
+    start: DensityRecord | None = None,
     note: Callable[[str], None] | None = None,
 ) -> DensityRecord:
     """Run one SCF and collect what a search needs.
@@ -145,6 +152,7 @@ def compute_density(
     charge, spin: total charge and number of unpaired electrons.
     settings: how to compute.
     name: used in messages only.
+    start: an earlier density of the same species to begin with.
     note: called with one line per stage.
 
     Returns
@@ -156,9 +164,12 @@ def compute_density(
     started = time.perf_counter()
     mol = build_mole(symbols, coordinates, charge, spin, settings.basis)
     mf = make_mean_field(mol, settings)
-    mf, rung, cycles = converge(mf, settings)
+    mf, rung, cycles = converge(mf, settings, None if start is None else start.density_matrix())
+    if start is not None and start.converged and rung == "diis":
+        rung = str(start.attributes["rung"])
+        cycles += int(start.attributes.get("cycles", 0))
     stable = "not checked"
-    if mf.converged and settings.stability:
+    if mf.converged and settings.checks_stability(spin):
         mf, followed, is_stable = follow_instabilities(mf, settings)
         rung = f"{rung}+{followed}" if followed else rung
         stable = "stable" if is_stable else "unstable"

@@ -11,6 +11,10 @@ from ..errors import InputError
 NO_DENSITY_FIT = "none"
 
 
+#: Values of ``ScfSettings.stability``.
+STABILITY_CHOICES = ("off", "open-shell", "all")
+
+
 @dataclass(frozen=True)
 class ScfSettings:
     """Settings of the SCF calculations of a density library.
@@ -23,7 +27,7 @@ class ScfSettings:
     grid: "level N" (N from 0 to 9) or "(radial,angular)" for an unpruned grid, e.g. "(99,590)".
     conv_tol: convergence threshold of the energy in hartree.
     max_cycle: iterations on each rung of the convergence ladder.
-    stability: follow internal instabilities until the solution is a minimum.
+    stability: which solutions are checked, and followed downhill until stable: "off", "open-shell" or "all".
     """
 
     xc: str = "wb97m_v"
@@ -32,16 +36,16 @@ class ScfSettings:
     grid: str = "level 3"
     conv_tol: float = 1e-9
     max_cycle: int = 80
-    stability: bool = False
+    stability: str = "off"
 
     def __post_init__(self) -> None:
         parse_grid(self.grid)
         if not (0.0 < self.conv_tol < 1.0):
-            raise InputError(
-                f"conv_tol {self.conv_tol!r} must lie between 0 and 1 hartree; 1e-9 is the default"
-            )
+            raise InputError(f"conv_tol {self.conv_tol!r} must lie between 0 and 1 hartree; 1e-9 is the default")
         if self.max_cycle < 1:
             raise InputError(f"max_cycle {self.max_cycle!r} must be at least 1")
+        if self.stability not in STABILITY_CHOICES:
+            raise InputError(f"stability {self.stability!r} is none of {', '.join(STABILITY_CHOICES)}")
         for name in ("xc", "basis", "density_fit"):
             if not getattr(self, name).strip():
                 raise InputError(f"{name} is empty; give a PySCF name")
@@ -51,13 +55,13 @@ class ScfSettings:
         """Whether Coulomb and exchange integrals are density-fitted."""
         return self.density_fit.lower() != NO_DENSITY_FIT
 
+    def checks_stability(self, spin: int) -> bool:
+        """Whether a species with ``spin`` unpaired electrons gets a stability check."""
+        return self.stability == "all" or (self.stability == "open-shell" and spin > 0)
+
     def as_dict(self) -> dict[str, Any]:
         """All settings as plain values (for JSON and for hashing)."""
         return asdict(self)
-
-    def with_(self, **changes: Any) -> ScfSettings:
-        """Return a copy with some settings changed."""
-        return replace(self, **changes)
 
 
 def parse_grid(text: str) -> int | tuple[int, int]:
@@ -72,6 +76,4 @@ def parse_grid(text: str) -> int | tuple[int, int]:
         parts = [part.strip() for part in inside.split(",")]
         if len(parts) == 2 and all(part.isdigit() and int(part) > 0 for part in parts):
             return int(parts[0]), int(parts[1])
-    raise InputError(
-        f'grid {text!r} is not understood; expected "level N" with N from 0 to 9 or "(radial,angular)"'
-    )
+    raise InputError(f'grid {text!r} is not understood; expected "level N" with N from 0 to 9 or "(radial,angular)"')

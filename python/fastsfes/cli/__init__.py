@@ -1,0 +1,41 @@
+"""The command line: ``fastsfes COMMAND``.
+
+Exit status: 0 success, 1 the work failed, 2 the arguments or the input are wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from ..errors import FastsfesError, InputError
+from . import dataset
+
+#: Modules with ``add_parser(subparsers)``, in the order of the help text.
+_COMMANDS = (dataset,)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser with all commands; each sets ``handler``, which takes the arguments and returns the status."""
+    parser = argparse.ArgumentParser(prog="fastsfes", description="search for exchange-correlation functionals")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for command in _COMMANDS:
+        command.add_parser(subparsers)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status."""
+    try:
+        arguments = build_parser().parse_args(argv)
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    try:
+        return int(arguments.handler(arguments))
+    except FastsfesError as error:
+        print(f"fastsfes: error: {error}", file=sys.stderr)
+        return 2 if isinstance(error, InputError) else 1
+    except KeyboardInterrupt:
+        print("fastsfes: interrupted", file=sys.stderr)
+        return 130

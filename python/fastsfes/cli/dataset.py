@@ -1,0 +1,220 @@
+"""The command ``fastsfes dataset``: info, build, import."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from ..datasets.dataset import Dataset, DatasetInfo
+from ..densities.build import Progress
+from ..densities.settings import STABILITY_CHOICES, ScfSettings
+from ..errors import InputError
+
+#: Species without a density that ``info`` lists before it only counts them.
+_LISTED = 20
+
+
+def add_parser(subparsers: Any) -> None:
+    """Register ``dataset`` and its actions; each sets ``handler``, which returns the exit status."""
+    parser = subparsers.add_parser("dataset", help="inspect, build and import datasets")
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    _add_info(actions)
+    _add_build(actions)
+    _add_import(actions)
+
+
+def _add_info(actions: Any) -> None:
+    info = actions.add_parser("info", help="count reactions and species, and say what is missing and why")
+    info.add_argument("dataset", nargs="?", default="builtin", help="builtin, a dataset file or a folder")
+    info.add_argument("--json", action="store_true", help="print JSON")
+    info.add_argument("--verify", action="store_true", help="read every density and report damage")
+    info.set_defaults(handler=run_info)
+
+
+def _add_build(actions: Any) -> None:
+    build = actions.add_parser("build", help="compute densities by SCF; run again to resume")
+    build.add_argument("source", help="builtin, a folder in a known layout, or a dataset file (its reactions)")
+    build.add_argument("--output", required=True, type=Path, metavar="FILE.h5", help="dataset file to write")
+    build.add_argument("--layout", choices=("plain", "mgcdb84", "accdb", "gmtkn55"), help="layout of the folder")
+    build.add_argument("--split", action="append", choices=("train", "validation", "test"), help="only this split")
+    build.add_argument("--max-atoms", type=int, metavar="N", help="leave out species with more atoms")
+    build.add_argument("--processes", type=int, default=1, metavar="N", help="worker processes, one thread each")
+    build.add_argument("--work", type=Path, metavar="DIR", help="folder of finished calculations")
+    build.add_argument("--quiet", action="store_true", help="print only problems and the result")
+    _add_settings(build)
+    build.set_defaults(handler=run_build)
+
+
+def _add_import(actions: Any) -> None:
+    imports = actions.add_parser("import", help="take densities from a folder of PySCF chkfiles")
+    imports.add_argument("folder", type=Path, help="folder with reactions, geometries and densities/*.chk")
+    imports.add_argument("--output", required=True, type=Path, metavar="FILE.h5", help="dataset file to write")
+    imports.add_argument("--densities", type=Path, metavar="DIR", help="folder of chkfiles when elsewhere")
+    imports.add_argument("--xc", help="functional of the densities, when the chkfiles do not say")
+    imports.add_argument("--grid", help="their grid, when the chkfiles do not say")
+    imports.add_argument("--density-fit", help="their auxiliary basis, when the chkfiles do not say")
+    imports.set_defaults(handler=run_import)
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--xc", help="functional (default wb97m_v)")
+    parser.add_argument("--basis", help="orbital basis (default def2-qzvppd)")
+    parser.add_argument("--density-fit", metavar="AUXBASIS", help="density fitting, or none (default)")
+    parser.add_argument("--grid", help='"level N" or "(radial,angular)" (default "level 3")')
+    parser.add_argument("--conv-tol", type=float, help="energy convergence in hartree (default 1e-9)")
+    parser.add_argument("--max-cycle", type=int, help="iterations on each rung of the ladder (default 80)")
+    parser.add_argument("--stability", choices=STABILITY_CHOICES, help="solutions to check (default off)")
+
+
+def run_info(arguments: argparse.Namespace) -> int:
+    """``fastsfes dataset info``: 0, or 1 when ``--verify`` finds damage."""
+    dataset = Dataset.open(arguments.dataset)
+    info = dataset.info()
+    damage = dataset.verify() if arguments.verify else {}
+    if arguments.json:
+        print(json.dumps(_as_json(info, damage, arguments.verify), indent=1))
+    else:
+        print(format_info(info))
+    for reason in damage.values():
+        print(f"fastsfes: damaged: {reason}", file=sys.stderr)
+    return 1 if damage else 0
+
+
+def run_build(arguments: argparse.Namespace) -> int:
+    """``fastsfes dataset build``: 0, or 1 when a calculation failed or did not converge."""
+    from ..datasets.library import build_dataset
+
+    contents, defaults = _source(arguments)
+    settings = _settings(arguments, defaults)
+    show = None if arguments.quiet else _show_progress
+    started = time.perf_counter()
+    result = build_dataset(
+        contents,
+        arguments.output,
+        settings=settings,
+        processes=arguments.processes,
+        work=arguments.work,
+        progress=show,
+    )
+    for name in result.unconverged:
+        print(f"fastsfes: not converged, will not be used: {name}", file=sys.stderr)
+    for name, reason in result.failed.items():
+        print(f"fastsfes: failed: {name}: {reason}", file=sys.stderr)
+    print(
+        f"{arguments.output}: {len(result.files) - len(result.unconverged)} species with densities "
+        f"({result.computed} computed, {result.reused} found in the work folder, "
+        f"{len(result.unconverged)} unconverged, {len(result.failed)} failed) "
+        f"in {time.perf_counter() - started:.0f} s"
+    )
+    return 1 if result.failed or result.unconverged else 0
+
+
+def run_import(arguments: argparse.Namespace) -> int:
+    """``fastsfes dataset import``: 0, or 1 when a density was refused."""
+    from ..datasets.library import import_folder
+
+    given = {key: getattr(arguments, key) for key in ("xc", "grid", "density_fit")}
+    chosen = {key: value for key, value in given.items() if value is not None}
+    settings = ScfSettings(**chosen) if chosen else None
+    result = import_folder(arguments.folder, arguments.output, densities=arguments.densities, settings=settings)
+    for name, reason in result.refused.items():
+        print(f"fastsfes: refused: {name}: {reason}", file=sys.stderr)
+    print(
+        f"{arguments.output}: {result.imported} species with {result.distinct} distinct densities, "
+        f"{len(result.refused)} refused"
+    )
+    return 1 if result.refused else 0
+
+
+def format_info(info: DatasetInfo) -> str:
+    """Lay out a summary as text."""
+    lines = [
+        f"dataset     {info.name}" + (f"  ({info.path})" if info.path else ""),
+        f"reactions   {info.reactions}, of which {info.available} can be evaluated",
+        f"species     {info.species} geometries, {info.densities} with densities ({info.distinct} distinct)",
+    ]
+    for (xc, basis, grid, fit), count in info.settings.items():
+        lines.append(f"densities   {count}: {xc}, {basis}, grid {grid}, density fitting {fit}")
+    if info.rungs:
+        lines.append("converged   " + ", ".join(f"{count} by {rung}" for rung, count in sorted(info.rungs.items())))
+    if info.provenance:
+        lines.append(f"source      {info.provenance}")
+    lines.append("")
+    lines.append(f"{'split':<11} {'type':<8} {'subset':<18} {'reactions':>9} {'available':>9}")
+    for row in info.subsets:
+        lines.append(f"{row.split:<11} {row.data_type:<8} {row.subset:<18} {row.reactions:>9} {row.available:>9}")
+    for split in dict.fromkeys(row.split for row in info.subsets):
+        rows = [row for row in info.subsets if row.split == split]
+        lines.append(
+            f"{split:<11} {'all':<8} {'':<18} {sum(r.reactions for r in rows):>9} {sum(r.available for r in rows):>9}"
+        )
+    for name, reason in info.dropped.items():
+        lines.append(f"dropped: {name}: {reason}")
+    if info.missing:
+        lines.append(f"{len(info.missing)} species cannot be used:")
+        for name, reason in list(info.missing.items())[:_LISTED]:
+            lines.append(f"  {name}: {reason}")
+        if len(info.missing) > _LISTED:
+            lines.append(f"  and {len(info.missing) - _LISTED} more (all with --json)")
+    return "\n".join(lines)
+
+
+def _as_json(info: DatasetInfo, damage: dict[str, str], verified: bool) -> dict[str, Any]:
+    document = {key: value for key, value in vars(info).items() if key not in ("subsets", "settings")}
+    document["missing"], document["dropped"] = dict(info.missing), dict(info.dropped)
+    document["rungs"] = dict(info.rungs)
+    document["subsets"] = [asdict(row) for row in info.subsets]
+    keys = ("xc", "basis", "grid", "density_fit")
+    document["settings"] = [
+        {**dict(zip(keys, values, strict=True)), "species": count} for values, count in info.settings.items()
+    ]
+    if verified:
+        document["damaged"] = damage
+    return document
+
+
+def _source(arguments: argparse.Namespace) -> tuple[Any, ScfSettings]:
+    from ..datasets.builtin import BUILTIN_SETTINGS, builtin_contents
+    from ..datasets.model import DatasetContents
+    from ..datasets.readers import read_folder
+
+    defaults = ScfSettings()
+    contents: DatasetContents
+    if arguments.source.lower() == "builtin":
+        contents, defaults = builtin_contents(), BUILTIN_SETTINGS
+    elif Path(arguments.source).is_dir():
+        contents = read_folder(arguments.source, arguments.layout)
+    else:
+        contents = Dataset.open(arguments.source).contents
+    if arguments.split:
+        kept = tuple(r for r in contents.reactions if r.split in arguments.split)
+        contents = replace(contents, reactions=kept)
+    if arguments.max_atoms is not None:
+        if arguments.max_atoms < 1:
+            raise InputError(f"--max-atoms {arguments.max_atoms} must be at least 1")
+        small = {name for name, s in contents.species.items() if len(s.symbols) <= arguments.max_atoms}
+        kept = tuple(r for r in contents.reactions if small.issuperset(r.coefficients))
+        contents = replace(contents, reactions=kept)
+    if not contents.reactions:
+        raise InputError(f"{arguments.source}: no reaction is left to compute densities for")
+    return contents, defaults
+
+
+def _settings(arguments: argparse.Namespace, defaults: ScfSettings) -> ScfSettings:
+    names = ("xc", "basis", "density_fit", "grid", "conv_tol", "max_cycle", "stability")
+    given = {name: getattr(arguments, name) for name in names}
+    return replace(defaults, **{name: value for name, value in given.items() if value is not None})
+
+
+def _show_progress(progress: Progress) -> None:
+    state = "" if progress.converged else "NOT CONVERGED "
+    print(
+        f"[{progress.done}/{progress.total}] {progress.name}: {state}{progress.message}"
+        f" ({progress.seconds:.0f} s since the start)",
+        flush=True,
+    )
