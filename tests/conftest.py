@@ -1,7 +1,14 @@
+"""Fixtures that several test folders share."""
+
+from __future__ import annotations
+
 import os
 from pathlib import Path
 
 import pytest
+
+# Tests compare bits and counts, not speed: one thread, so that several test processes do not fight for cores.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")

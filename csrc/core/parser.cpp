@@ -53,15 +53,22 @@ class Parser {
  private:
   enum class Kind { Number, Name, Symbol, End };
 
+  /// The end of the UTF-8 character that `position` may have cut: messages must stay valid text.
+  std::size_t whole(std::size_t position) const {
+    while (position < text_.size() && (static_cast<unsigned char>(text_[position]) & 0xC0U) == 0x80U) ++position;
+    return position;
+  }
+
   [[noreturn]] void fail(const std::string& what, std::size_t at = std::string_view::npos) const {
     if (at == std::string_view::npos) at = start_;
-    std::size_t end = at;
-    while (end < text_.size() && (is_letter(text_[end]) || is_digit(text_[end]))) ++end;
-    const std::string token = at >= text_.size()
-                                  ? "the end"
-                                  : "\"" + std::string(text_.substr(at, std::max<std::size_t>(1, end - at))) + "\"";
-    std::string shown(text_.substr(0, 200));
-    if (text_.size() > 200) shown += "...";
+    std::size_t end = std::min(at + 1, text_.size());
+    if (at < text_.size() && is_letter(text_[at])) {
+      while (end < text_.size() && (is_letter(text_[end]) || is_digit(text_[end]))) ++end;
+    }
+    const std::string token =
+        at >= text_.size() ? "the end" : "\"" + std::string(text_.substr(at, whole(end) - at)) + "\"";
+    const std::size_t limit = whole(std::min<std::size_t>(200, text_.size()));
+    const std::string shown = std::string(text_.substr(0, limit)) + (limit < text_.size() ? "..." : "");
     throw InputError("at " + token + " (column " + std::to_string(at + 1) + ") of expression \"" + shown +
                      "\": " + what);
   }

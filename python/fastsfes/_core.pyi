@@ -129,6 +129,7 @@ def fit_batch(
     options: FitOptions | None = None,
     threads: int = 0,
 ) -> list[Fit]: ...
+
 class TensorNodes:
     def __init__(self, axes: Sequence[tuple[str, float, float, float, int, int]]) -> None: ...
     @property

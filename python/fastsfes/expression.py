@@ -128,8 +128,8 @@ class Expression:
             InputError: when a feature or a parameter is missing.
         """
         program = self.program
-        arrays = [_named(features, name, "feature", self.text) for name in program.features]
-        values = np.array([_named(parameters or {}, p, "parameter", self.text) for p in program.parameters], float)
+        arrays = [_named(features, name, "feature", self) for name in program.features]
+        values = np.array([_named(parameters or {}, p, "parameter", self) for p in program.parameters], float)
         shape = np.broadcast_shapes(*(np.shape(a) for a in arrays)) if arrays else ()
         if not arrays and features:
             shape = np.broadcast_shapes(*(np.shape(a) for a in features.values()))
@@ -206,12 +206,12 @@ class Expression:
         return Expression.apply("neg", self)
 
 
-def _named(values: Mapping[str, Any], name: str, kind: str, text: str) -> Any:
+def _named(values: Mapping[str, Any], name: str, kind: str, expression: Expression) -> Any:
     try:
         return values[name]
     except KeyError:
         given = ", ".join(sorted(values)) or "none"
-        raise InputError(f'{kind} "{name}" of expression "{text}" has no value; given: {given}') from None
+        raise InputError(f'{kind} "{name}" of expression "{expression}" has no value; given: {given}') from None
 
 
 def _to_sympy(nodes: Sequence[Node]) -> Any:

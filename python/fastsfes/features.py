@@ -82,7 +82,7 @@ _TOTAL = {
 class Channel:
     """A kind of term: its prefactor, its features, and where it vanishes.
 
-    `terms` holds one (prefactor, features, density that must not vanish) per integral: one for each spin, or one in all.
+    `terms` holds (prefactor, features, density that must not vanish) per integral: one for each spin, or one in all.
     """
 
     kind: str
@@ -132,7 +132,7 @@ CHANNELS: dict[str, Channel] = {
         ),
         Channel(
             "one",
-            "prefactor 1: the expression is the energy per volume itself, of densities, gradients and kinetic energy densities",
+            "prefactor 1: the expression is the energy per volume itself, of rho, sigma and tau",
             (("1", _TOTAL, "rho_a + rho_b"),),
         ),
     )

@@ -99,7 +99,7 @@ class EnergyDensity:
     v2tau2: NDArray[np.float64] | None = None
 
 
-_VARIABLES = {
+_VARIABLES: dict[bool, dict[str, tuple[str, ...]]] = {
     False: {"rho": ("rho",), "sigma": ("sigma",), "tau": ("tau",)},
     True: {
         "rho": ("rho_a", "rho_b"),
@@ -179,7 +179,7 @@ class Functional:
     def in_frame(self, other: Functional) -> Functional:
         """These channels with the range separation, exact exchange and nonlocal correlation of another functional.
 
-        With densities frozen, candidates differ in their enhancement factors only: the frame (prefactors included) stays.
+        With densities frozen, candidates differ in their enhancement factors only; the frame stays.
         """
         return replace(self, hybrid=other.hybrid, nlc=other.nlc, correlation=other.correlation, libxc="")
 
@@ -311,7 +311,7 @@ class Functional:
             )
         if data.get("version") != VERSION:
             raise InputError(
-                f"{where}: format version {data.get('version')!r}, this fastsfes reads {VERSION}; install a newer fastsfes"
+                f"{where}: format version {data.get('version')!r}, expected {VERSION}; install a newer fastsfes"
             )
         channels = {}
         table = data.get("channels")
