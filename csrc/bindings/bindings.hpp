@@ -15,6 +15,13 @@ void register_errors(py::module_& m);
 void register_operators(py::module_& m);
 void register_expression(py::module_& m);
 void register_program(py::module_& m);
+void register_jit(py::module_& m);
+
+/// Python's warning for what the kernel cache has to say once (no compiler, an unusable folder); call with the GIL.
+void emit_jit_warning();
+
+/// Compiler, flags and folder of the compiled kernels, for build_info().
+py::dict jit_info();
 void register_quadrature(py::module_& m);
 
 }  // namespace fastsfes::bindings

@@ -10,6 +10,7 @@ PYBIND11_MODULE(_core, m) {
   b::register_operators(m);
   b::register_expression(m);
   b::register_program(m);
+  b::register_jit(m);
   b::register_quadrature(m);
   m.def(
       "build_info",
@@ -20,6 +21,8 @@ PYBIND11_MODULE(_core, m) {
         info["flags"] = fastsfes::compile_flags();
         info["openmp"] = fastsfes::openmp_version();
         info["isa"] = fastsfes::interpreter_isa();
+        info["vector_math"] = "fastsfes vmath.h";
+        info["jit"] = fastsfes::bindings::jit_info();
         return info;
       },
       "How this core was built and which instruction set it uses.");

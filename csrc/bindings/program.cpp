@@ -3,7 +3,7 @@
 #include "bindings/bindings.hpp"
 #include "core/error.hpp"
 #include "core/expression.hpp"
-#include "core/interpreter.hpp"
+#include "core/driver.hpp"
 
 namespace fastsfes::bindings {
 namespace {
@@ -58,7 +58,7 @@ void register_program(py::module_& m) {
       .def(
           "evaluate",
           [](const Program& p, const std::vector<Array>& features, const Array& parameters, std::size_t n,
-             int threads) {
+             int threads, int backend) {
             std::size_t size = n;
             const auto pointers = feature_pointers(p, features, size);
             const auto values = parameter_values(p, parameters);
@@ -67,17 +67,26 @@ void register_program(py::module_& m) {
             for (std::size_t k = 0; k < outputs.size(); ++k) outputs[k] = out.mutable_data() + k * size;
             {
               py::gil_scoped_release release;
-              evaluate(p, values.data(), pointers.data(), size, outputs.data(), threads);
+              evaluate(p, values.data(), pointers.data(), size, outputs.data(), threads,
+                       static_cast<jit::Backend>(backend));
             }
+            emit_jit_warning();
             return out;
           },
-          py::arg("features"), py::arg("parameters"), py::arg("n") = 1, py::arg("threads") = 0)
+          py::arg("features"), py::arg("parameters"), py::arg("n") = 1, py::arg("threads") = 0,
+          py::arg("backend") = -1)
       .def(
           "segment_sums",
           [](const Program& p, const std::vector<Array>& features, const Array& parameters, const Array& weights,
-             const py::array_t<std::int64_t, py::array::c_style | py::array::forcecast>& offsets, int threads) {
-            auto size = static_cast<std::size_t>(weights.size());
-            const std::size_t expected = size;
+             const py::array_t<std::int64_t, py::array::c_style | py::array::forcecast>& offsets, int threads,
+             int backend) {
+            if (weights.ndim() != 1 &&
+                (weights.ndim() != 2 || static_cast<std::size_t>(weights.shape(0)) != p.outputs())) {
+              throw InputError("weights: expected a vector, or " + std::to_string(p.outputs()) +
+                               " rows, one for each output");
+            }
+            const auto expected = static_cast<std::size_t>(weights.shape(weights.ndim() - 1));
+            std::size_t size = expected;
             const auto pointers = feature_pointers(p, features, size);
             if (size != expected)
               throw InputError("weights: expected " + std::to_string(size) + " values like the features, got " +
@@ -98,13 +107,19 @@ void register_program(py::module_& m) {
             const std::size_t segments = bounds.size() - 1;
             py::array_t<double> sums({static_cast<py::ssize_t>(p.outputs()), static_cast<py::ssize_t>(segments)});
             double* target = sums.mutable_data();
+            std::vector<const double*> rows(p.outputs());
+            for (std::size_t k = 0; k < rows.size(); ++k)
+              rows[k] = weights.data() + (weights.ndim() == 2 ? k * expected : 0);
             {
               py::gil_scoped_release release;
-              segment_sums(p, values.data(), pointers.data(), weights.data(), bounds.data(), segments, target, threads);
+              segment_sums(p, values.data(), pointers.data(), rows.data(), bounds.data(), segments, target, threads,
+                           static_cast<jit::Backend>(backend));
             }
+            emit_jit_warning();
             return sums;
           },
-          py::arg("features"), py::arg("parameters"), py::arg("weights"), py::arg("offsets"), py::arg("threads") = 0);
+          py::arg("features"), py::arg("parameters"), py::arg("weights"), py::arg("offsets"), py::arg("threads") = 0,
+          py::arg("backend") = -1);
 }
 
 }  // namespace fastsfes::bindings

@@ -4,6 +4,8 @@
 #include <limits>
 #include <map>
 
+#include "core/jit/tiers.hpp"
+
 namespace fastsfes {
 namespace {
 
@@ -194,7 +196,8 @@ class Lowering {
 
 }  // namespace
 
-Program::Program(const Graph& source, const std::vector<NodeId>& source_roots) : outputs_(source_roots.size()) {
+Program::Program(const Graph& source, const std::vector<NodeId>& source_roots)
+    : outputs_(source_roots.size()), slot_(std::make_shared<jit::Slot>()) {
   Graph g;
   // Names in the order of the source, so that a program over several graphs keeps a stable layout.
   for (const auto& name : source.parameters()) g.parameter(name);
@@ -304,13 +307,14 @@ std::vector<double> Program::make_uniforms(const double* parameters) const {
 }
 
 std::string Program::signature() const {
-  std::string text =
-      "f" + std::to_string(features_.size()) + "u" + std::to_string(uniforms_) + "o" + std::to_string(outputs_);
+  std::string text;
+  text.append("f").append(std::to_string(features_.size()));
+  text.append("u").append(std::to_string(uniforms_)).append("o").append(std::to_string(outputs_));
   const auto operand = [&text](const Operand& o) {
-    text += "rfuo"[static_cast<int>(o.place)] + std::to_string(o.index);
+    text.append(1, "rfuo"[static_cast<int>(o.place)]).append(std::to_string(o.index));
   };
   for (const Instruction& i : instructions_) {
-    text += ';' + std::to_string(static_cast<int>(i.op)) + ':';
+    text.append(";").append(std::to_string(static_cast<int>(i.op))).append(":");
     operand(i.target);
     for (int k = 0; k < i.arity; ++k) operand(i.args[static_cast<std::size_t>(k)]);
   }

@@ -1,12 +1,17 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "core/graph.hpp"
 
 namespace fastsfes {
+
+namespace jit {
+struct Slot;
+}
 
 /// Where an instruction finds an argument.
 enum class Place : std::uint8_t {
@@ -61,12 +66,16 @@ class Program {
   /// Text that is equal for equal code: indices and operators, no names, no parameter or constant values.
   std::string signature() const;
 
+  /// What is known about the compiled form; shared by copies.
+  jit::Slot& slot() const noexcept { return *slot_; }
+
  private:
   std::vector<std::string> features_, parameters_;
   std::size_t outputs_ = 0, registers_ = 0, uniforms_ = 0;
   std::vector<Instruction> instructions_;
   std::vector<UniformInstruction> prologue_;
   std::vector<std::pair<std::uint32_t, double>> constants_;
+  std::shared_ptr<jit::Slot> slot_;
 };
 
 }  // namespace fastsfes

@@ -1,0 +1,150 @@
+#include "core/jit/compiler.hpp"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <climits>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+
+extern "C" char** environ;
+
+namespace fastsfes::jit {
+namespace {
+
+constexpr int kTimeoutSeconds = 600;
+
+std::string search_path(const std::string& program) {
+  const auto usable = [](const std::string& path) {
+    struct stat info{};
+    return ::stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode) && ::access(path.c_str(), X_OK) == 0;
+  };
+  if (program.find('/') != std::string::npos) return usable(program) ? program : "";
+  const char* path = std::getenv("PATH");
+  std::istringstream folders(path != nullptr ? path : "/usr/local/bin:/usr/bin:/bin");
+  for (std::string folder; std::getline(folders, folder, ':');) {
+    const std::string candidate = (folder.empty() ? "." : folder) + "/" + program;
+    if (usable(candidate)) return candidate;
+  }
+  return "";
+}
+
+std::string identity_of(const std::string& path) {
+  char resolved[PATH_MAX];
+  const std::string real = ::realpath(path.c_str(), resolved) != nullptr ? resolved : path;
+  struct stat info{};
+  if (::stat(real.c_str(), &info) != 0) return real;
+  return real + ":" + std::to_string(info.st_size) + ":" + std::to_string(info.st_mtime);
+}
+
+std::string first_lines(const std::string& path) {
+  std::ifstream file(path);
+  std::string text, line;
+  for (int i = 0; i < 4 && std::getline(file, line); ++i) text += (i > 0 ? " | " : "") + line.substr(0, 200);
+  return text;
+}
+
+}  // namespace
+
+Compiler find_compiler() {
+  const char* cxx = std::getenv("CXX");
+  for (const std::string& candidate : {std::string(cxx != nullptr ? cxx : ""), std::string("c++"), std::string("g++"),
+                                       std::string("clang++")}) {
+    std::istringstream words(candidate);
+    std::vector<std::string> command;
+    for (std::string word; words >> word;) command.push_back(word);
+    if (command.empty()) continue;
+    command[0] = search_path(command[0]);
+    if (command[0].empty()) continue;
+    std::string identity = identity_of(command[0]);
+    for (std::size_t i = 1; i < command.size(); ++i) identity += " " + command[i];
+    return {command, identity};
+  }
+  return {};
+}
+
+std::vector<std::string> kernel_flags(const std::string& isa) {
+  // The switches of the interpreter's kernels, plus what makes the smallest shared object in the shortest time.
+  std::vector<std::string> flags = {"-std=c++17",
+                                    "-O3",
+                                    "-ffp-contract=off",
+                                    "-fno-math-errno",
+                                    "-fno-trapping-math",
+                                    "-fPIC",
+                                    "-shared",
+                                    "-fvisibility=hidden",
+                                    "-fno-exceptions",
+                                    "-fno-rtti",
+                                    "-fno-asynchronous-unwind-tables",
+                                    "-fno-stack-protector"};
+  if (isa == "avx2") {
+    flags.insert(flags.end(), {"-mavx2", "-mfma"});
+  } else if (isa == "avx512") {
+    flags.insert(flags.end(), {"-mavx512f", "-mavx512dq", "-mavx512vl", "-mfma", "-mprefer-vector-width=512"});
+  }
+#if defined(__linux__)
+  flags.push_back("-nostdlib");
+  if (isa == "generic") flags.push_back("-lm");  // fma of processors without the instruction
+#endif
+  return flags;
+}
+
+CompileResult run_compiler(const Compiler& compiler, const std::string& isa, const std::string& source,
+                           const std::string& target, const std::string& log) {
+  std::vector<std::string> words = compiler.command;
+  words.insert(words.end(), {"-x", "c++", source, "-o", target});
+  for (const std::string& flag : kernel_flags(isa)) words.push_back(flag);
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+  posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
+  posix_spawn_file_actions_addopen(&actions, 2, log.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  // The child starts with default signals, whatever Python or the program around us has blocked.
+  sigset_t none;
+  sigemptyset(&none);
+  posix_spawnattr_setsigmask(&attributes, &none);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+  pid_t child = 0;
+  const int failed = ::posix_spawn(&child, words[0].c_str(), &actions, &attributes, argv.data(), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  posix_spawnattr_destroy(&attributes);
+  if (failed != 0) return {false, "cannot start " + words[0] + ": " + std::strerror(failed)};
+
+  const auto start = std::chrono::steady_clock::now();
+  int status = 0;
+  for (;;) {
+    const pid_t done = ::waitpid(child, &status, WNOHANG);
+    if (done == child) break;
+    if (done < 0 && errno == ECHILD) {
+      // The program around us ignores SIGCHLD, so the status is lost: the file tells.
+      return {::access(target.c_str(), R_OK) == 0, words[0] + ": " + first_lines(log)};
+    }
+    if (done < 0 && errno != EINTR) return {false, words[0] + ": " + std::strerror(errno)};
+    if (std::chrono::steady_clock::now() - start > std::chrono::seconds(kTimeoutSeconds)) {
+      ::kill(child, SIGKILL);
+      ::waitpid(child, &status, 0);
+      return {false, words[0] + " took longer than " + std::to_string(kTimeoutSeconds) + " s"};
+    }
+    ::usleep(500);
+  }
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return {true, ""};
+  const std::string how = WIFEXITED(status) ? "exit status " + std::to_string(WEXITSTATUS(status))
+                                            : "signal " + std::to_string(WTERMSIG(status));
+  return {false, words[0] + " failed with " + how + ": " + first_lines(log)};
+}
+
+}  // namespace fastsfes::jit

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace fastsfes::jit {
+
+/// The system's C++ compiler: the first of $CXX, c++, g++, clang++ that can be executed.
+struct Compiler {
+  std::vector<std::string> command;  ///< program (absolute path) and the words that $CXX adds to it
+  std::string identity;              ///< resolved path, size and time of change: a new compiler is another compiler
+  bool found() const noexcept { return !command.empty(); }
+};
+
+/// Looks for the compiler; starts no process.
+Compiler find_compiler();
+
+/// Flags that make a kernel for an instruction set ("generic", "avx2", "avx512").
+std::vector<std::string> kernel_flags(const std::string& isa);
+
+struct CompileResult {
+  bool ok = false;
+  std::string message;  ///< what went wrong, with the compiler's first lines
+};
+
+/// Runs the compiler on a source file, without a shell, its standard streams away from ours.
+CompileResult run_compiler(const Compiler& compiler, const std::string& isa, const std::string& source,
+                           const std::string& target, const std::string& log);
+
+}  // namespace fastsfes::jit

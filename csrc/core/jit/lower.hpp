@@ -1,0 +1,27 @@
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "core/program.hpp"
+
+namespace fastsfes::jit {
+
+/// Points per group: a compiled kernel works on whole groups, so that it needs no remainder loop.
+inline constexpr std::size_t kGroup = 8;
+
+/// The compiled form of a program: outputs[k][i] for i < groups * kGroup.
+using KernelFunction = void (*)(const double* uniforms, const double* const* features, double* const* outputs,
+                                std::size_t groups);
+
+/// The body of one kernel function in C++: everything but its name. Made from the operator table and indices alone;
+/// constants and parameters are read from the uniforms, so that fitting never compiles again.
+std::string lower_body(const Program& program);
+
+/// One translation unit: the vector mathematics and a function per body, with C linkage and the names given.
+std::string translation_unit(std::span<const std::string> bodies, std::span<const std::string> symbols);
+
+/// What stands in front of every kernel.
+const std::string& prelude();
+
+}  // namespace fastsfes::jit

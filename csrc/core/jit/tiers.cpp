@@ -1,0 +1,112 @@
+#include "core/jit/tiers.hpp"
+
+#include <cstdlib>
+#include <string_view>
+
+namespace fastsfes::jit {
+namespace {
+
+// A compilation is worth its price once the interpreter has spent this multiple of it on the program: what was
+// interpreted so far is the best guess of what is still to come, and a kernel saves about two thirds of it
+// (`fastsfes-bench kernels` prints the measured break-even).
+constexpr double kBreakEven = 1.5;
+// Looking into the disk cache costs about half a millisecond.
+constexpr double kSearch = 2e6;
+
+/// Nanoseconds per value of an operator in the interpreter with 512-bit kernels (measured by fastsfes-bench kernels).
+double operator_cost(Op op) noexcept {
+  switch (op) {
+    case Op::Pow:
+      return 5.0;
+    case Op::Erf:
+    case Op::Asinh:
+      return 3.0;
+    case Op::Tanh:
+      return 2.0;
+    case Op::Exp:
+    case Op::Expm1:
+    case Op::Log:
+    case Op::Log1p:
+    case Op::Cbrt:
+      return 1.5;
+    case Op::Div:
+    case Op::Sqrt:
+      return 0.7;
+    default:
+      return 0.2;
+  }
+}
+
+std::atomic<int>& chosen_backend() noexcept {
+  static std::atomic<int> value = [] {
+    const char* text = std::getenv("FASTSFES_BACKEND");
+    const std::string_view name = text != nullptr ? text : "";
+    if (name == "interpreter") return static_cast<int>(Backend::Interpreter);
+    if (name == "compiled") return static_cast<int>(Backend::Compiled);
+    return static_cast<int>(Backend::Automatic);
+  }();
+  return value;
+}
+
+void attach(Slot& slot, KernelPointer kernel) {
+  const std::lock_guard lock(slot.mutex);
+  if (slot.kernel) return;  // another thread may run it already: it stays
+  slot.kernel = std::move(kernel);
+  slot.function.store(slot.kernel->function, std::memory_order_release);
+}
+
+}  // namespace
+
+Backend backend() noexcept { return static_cast<Backend>(chosen_backend().load()); }
+void set_backend(Backend backend) noexcept { chosen_backend().store(static_cast<int>(backend)); }
+
+double interpreter_cost(const Program& program) noexcept {
+  double cost = 0.0;
+  for (const Instruction& ins : program.instructions()) cost += operator_cost(ins.op);
+  return cost;
+}
+
+double compile_cost(const Program& program) noexcept {
+  double cost = 50e6;
+  for (const Instruction& ins : program.instructions()) cost += operator_cost(ins.op) >= 1.0 ? 10e6 : 0.4e6;
+  return cost;
+}
+
+KernelFunction choose(const Program& program, std::size_t points, Backend wanted) {
+  Slot& slot = program.slot();
+  if (wanted == Backend::Default) wanted = backend();
+  if (wanted == Backend::Interpreter) return nullptr;
+  if (KernelFunction function = slot.function.load(std::memory_order_acquire)) return function;
+  KernelCache& cache = KernelCache::instance();
+  if (wanted == Backend::Automatic) {
+    const double before = slot.work.load(std::memory_order_relaxed);
+    const double work = before + static_cast<double>(points) * interpreter_cost(program);
+    slot.work.store(work, std::memory_order_relaxed);
+    if (work < kSearch) return nullptr;
+    if (!slot.searched.exchange(true)) {
+      if (KernelPointer kernel = cache.find(program)) {
+        attach(slot, std::move(kernel));
+        return slot.function.load(std::memory_order_acquire);
+      }
+    }
+    // While another thread compiles, interpreting is quicker than waiting.
+    if (work < kBreakEven * compile_cost(program) || cache.busy()) return nullptr;
+  }
+  if (cache.broken()) return nullptr;
+  const Program* const one[] = {&program};
+  if (KernelPointer kernel = cache.compile(one)[0]) attach(slot, std::move(kernel));
+  return slot.function.load(std::memory_order_acquire);
+}
+
+std::size_t compile_all(std::span<const Program* const> programs) {
+  const std::vector<KernelPointer> kernels = KernelCache::instance().compile(programs);
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < programs.size(); ++i) {
+    if (!kernels[i]) continue;
+    attach(programs[i]->slot(), kernels[i]);
+    ++count;
+  }
+  return count;
+}
+
+}  // namespace fastsfes::jit

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+
+#include "core/jit/kernel_cache.hpp"
+
+namespace fastsfes::jit {
+
+/// Who evaluates a program. All give the same bits.
+enum class Backend : int {
+  Default = -1,     ///< what set_backend said, at first $FASTSFES_BACKEND or Automatic
+  Automatic = 0,    ///< the interpreter, and the compiled kernel once the work pays for the compilation
+  Interpreter = 1,  ///< never compile
+  Compiled = 2,     ///< compile before the first evaluation
+};
+
+Backend backend() noexcept;
+void set_backend(Backend backend) noexcept;
+
+/// What a program remembers about its compiled form; copies of a program share it.
+struct Slot {
+  std::atomic<KernelFunction> function{nullptr};
+  std::atomic<double> work{0.0};       ///< nanoseconds the interpreter is estimated to have spent
+  std::atomic<bool> searched{false};   ///< the caches were asked
+  std::mutex mutex;
+  KernelPointer kernel;
+};
+
+/// Estimated nanoseconds of one core per point in the interpreter, and of compiling the program.
+double interpreter_cost(const Program& program) noexcept;
+double compile_cost(const Program& program) noexcept;
+
+/// The compiled function to use for `points` points, or null: interpret.
+KernelFunction choose(const Program& program, std::size_t points, Backend backend);
+
+/// Compiles all programs together and attaches the kernels; returns how many have one.
+std::size_t compile_all(std::span<const Program* const> programs);
+
+}  // namespace fastsfes::jit
