@@ -1,0 +1,45 @@
+"""Feature-space quadrature: energies of frozen densities as small products with node values.
+
+`Quadrature.load(dataset)` reads what is stored with a dataset; `Quadrature.problem` gives the arrays of a fit
+(`QuadratureProblem`), `Quadrature.loss` the fast loss of one candidate.
+"""
+
+from .build import DEFAULT_CHANNELS, DEFAULT_TOLERANCE, build_quadrature, worst_error
+from .nodes import LADDER, Axis, NodeGrid, channel_key, parse_channel_key
+from .panel import PANEL, measured_expressions
+from .rule import (
+    LEVELS,
+    ChannelRule,
+    NodeSet,
+    NotRepresentable,
+    ProblemChannel,
+    Quadrature,
+    QuadratureProblem,
+    reaction_targets,
+)
+from .storage import list_quadratures, load_quadrature, save_quadrature
+
+__all__ = [
+    "DEFAULT_CHANNELS",
+    "DEFAULT_TOLERANCE",
+    "LADDER",
+    "LEVELS",
+    "PANEL",
+    "Axis",
+    "ChannelRule",
+    "NodeGrid",
+    "NodeSet",
+    "NotRepresentable",
+    "ProblemChannel",
+    "Quadrature",
+    "QuadratureProblem",
+    "build_quadrature",
+    "channel_key",
+    "list_quadratures",
+    "load_quadrature",
+    "measured_expressions",
+    "parse_channel_key",
+    "reaction_targets",
+    "save_quadrature",
+    "worst_error",
+]

@@ -1,0 +1,280 @@
+"""Building the quadrature of a dataset: resolutions are refined until the measured error is within the tolerance."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ..datasets.dataset import Dataset
+from ..datasets.model import HARTREE_TO_KCAL
+from ..errors import FastsfesError, InputError
+from .measure import SpeciesMeasure, measure_species
+from .nodes import LADDER, NodeGrid, parse_channel_key
+from .panel import PANEL, Labelled, measured_expressions
+from .reduce import pivot_nodes
+from .rule import ChannelRule, NodeSet, Quadrature
+
+FloatArray = npt.NDArray[np.float64]
+
+#: Measures that a dataset of wB97M-V densities needs: attenuated and full exchange, and correlation.
+DEFAULT_CHANNELS = ("x@0.3", "x", "css", "cos", "c")
+
+#: Largest error per species that a build aims at by default, kcal/mol.
+DEFAULT_TOLERANCE = 1e-3
+
+#: Sizes that a reduction tries, smallest first, and the share of nodes in the coarse set that estimates errors.
+REDUCED_SIZES = (300, 400, 500)
+COARSE_SHARE = 0.6
+
+#: A node on which no species puts this much energy (hartree) is dropped.
+_INACTIVE = 1e-12
+
+#: Weights are rounded to multiples of this (hartree), far below what they are known to; it halves the file.
+_QUANTUM = 2.0**-43
+
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+Report = Callable[[str], None]
+
+
+def build_quadrature(
+    dataset: Dataset,
+    *,
+    name: str = "default",
+    channels: Sequence[str] = DEFAULT_CHANNELS,
+    species: Sequence[str] | None = None,
+    tolerance: float = DEFAULT_TOLERANCE,
+    integration_grid: str | None = None,
+    ladder: Sequence[NodeGrid] = LADDER,
+    reduce: bool = True,
+    like: Quadrature | None = None,
+    processes: int = 1,
+    report: Report | None = None,
+) -> Quadrature:
+    """Build the quadrature of all converged densities of a dataset file.
+
+    Parameters
+    ----------
+    dataset: dataset that was opened from a file.
+    name: identifier of the result.
+    channels: measures, e.g. "x@0.3" (exchange attenuated with omega 0.3), "x", "css", "cos", "c".
+    species: names to include; by default all that have a converged density.
+    tolerance: largest error of a species' energy in kcal/mol; a third of it for each channel. It holds for every
+        registered functional that the nodes can represent and for the panel of rough expressions.
+    integration_grid: "level N" or "(radial,angular)"; by default each density's own grid.
+    ladder: node grids to try, coarse to fine, all on the same features.
+    reduce: also make the levels "reduced" and "coarse".
+    like: take node grids and nodes from this quadrature instead, such that its matrices and the new ones (say on a
+        finer integration grid) act on the same node values.
+    processes: worker processes; each uses one thread.
+    report: called with lines of progress.
+
+    Raises
+    ------
+    FastsfesError: the finest grid of the ladder does not meet the tolerance; the message gives the error.
+    """
+    if dataset.path is None:
+        raise InputError(f"dataset {dataset.name!r} holds no densities; build it first with 'fastsfes dataset build'")
+    if not tolerance > 0.0:
+        raise InputError(f"tolerance {tolerance!r} must be positive (kcal/mol)")
+    say = report or (lambda line: None)
+    wanted = dataset.density_names if species is None else species
+    rows = tuple(sorted({dataset.representative(name) for name in wanted}))
+    if not rows:
+        raise InputError(f"dataset {dataset.name!r} has no converged density")
+    if like is not None:
+        if like.species != rows:
+            raise InputError(f'quadrature "{like.name}" has other species than the densities; build it again')
+        channels = tuple(like.channels)
+    pending: dict[str, Sequence[NodeGrid]] = {
+        key: (like.rule(key).grid,) if like is not None else tuple(ladder) for key in channels
+    }
+    done: dict[str, ChannelRule] = {}
+    share = tolerance / 3.0
+    while pending:
+        batch = {key: grids[:3] for key, grids in pending.items()}
+        measures = _measure_all(dataset.path, rows, batch, integration_grid, processes, say)
+        for key, grids in batch.items():
+            chosen = None
+            for position, grid in enumerate(grids):
+                if like is not None:
+                    chosen = _same_nodes(like.rule(key), position, measures)
+                    break
+                rule = _full_rule(key, grid, position, measures)
+                worst = worst_error(rule, "full")
+                say(f"channel {key}: {grid}: {len(rule.levels['full'])} active nodes, largest error {worst:.1e} kcal/mol")
+                if worst <= share:
+                    chosen = rule
+                    break
+            rest = pending[key][len(grids) :]
+            if chosen is not None:
+                done[key] = _reduced(chosen, position, measures, share, say) if reduce and like is None else chosen
+                del pending[key]
+            elif rest:
+                pending[key] = rest
+            else:
+                raise FastsfesError(
+                    f"quadrature channel {key}: {grids[-1]} leaves an error of {worst:.1e} kcal/mol per species, a "
+                    f"third of the tolerance is {share:.1e}; raise the tolerance or give a finer ladder"
+                )
+    return Quadrature(name, rows, integration_grid or "", float(tolerance), {key: done[key] for key in channels})
+
+
+def is_binding(kind: str, label: str) -> bool:
+    """Whether the tolerance must hold for this label.
+
+    The panel is measured in channel "c" but not enforced: its mean features have no meaning where one spin is absent,
+    and only constants are registered there.
+    """
+    return kind != "c" or label not in PANEL
+
+
+def worst_error(rule: ChannelRule, level: str) -> float:
+    """Largest absolute error in kcal/mol over species and binding labels."""
+    kind = parse_channel_key(rule.key)[0]
+    return max(float(np.abs(e).max()) for label, e in rule.errors[level].items() if is_binding(kind, label))
+
+
+def _measured(key: str, grid: NodeGrid) -> list[Labelled]:
+    return measured_expressions(parse_channel_key(key)[0], grid.features)
+
+
+def _errors(nodes: NodeSet, grid: NodeGrid, measures: Sequence[SpeciesMeasure]) -> dict[str, FloatArray]:
+    errors = {}
+    for k, (label, expression) in enumerate(_measured(nodes.key, grid)):
+        truth = np.array([measure.truth[nodes.key][k] for measure in measures])
+        errors[label] = HARTREE_TO_KCAL * (nodes.matrix @ nodes.evaluate(expression) - truth)
+    return errors
+
+
+def _full_rule(key: str, grid: NodeGrid, position: int, measures: Sequence[SpeciesMeasure]) -> ChannelRule:
+    size = grid.core().size
+    largest = np.zeros(size)
+    for measure in measures:
+        row = measure.rows[key][position]
+        largest[row.index] = np.maximum(largest[row.index], np.abs(row.values))
+    active = np.flatnonzero(largest > _INACTIVE)
+    nodes = NodeSet(key, grid.features, grid.core().features()[active], _gather(key, position, measures, active, size))
+    outside = np.array([measure.outside[key] for measure in measures], dtype=np.int64)
+    return ChannelRule(key, grid, {"full": nodes}, {"full": _errors(nodes, grid, measures)}, outside)
+
+
+def _gather(
+    key: str, position: int, measures: Sequence[SpeciesMeasure], active: npt.NDArray[np.int64], size: int
+) -> FloatArray:
+    matrix = np.empty((len(measures), len(active)))
+    for line, measure in zip(matrix, measures, strict=True):
+        dense = np.zeros(size)
+        row = measure.rows[key][position]
+        dense[row.index] = row.values
+        line[:] = dense[active]
+    return quantise(matrix)
+
+
+def quantise(matrix: FloatArray) -> FloatArray:
+    """Round weights to multiples of 2^-43 hartree (7e-11 kcal/mol): the low bits hold only rounding noise."""
+    return np.ascontiguousarray(np.round(matrix / _QUANTUM) * _QUANTUM)
+
+
+def _same_nodes(rule: ChannelRule, position: int, measures: Sequence[SpeciesMeasure]) -> ChannelRule:
+    """Rule on the active nodes of another one; energy on nodes that are not active there shows in the errors."""
+    full = rule.level("full")
+    features = rule.grid.core().features()
+    where = {row.tobytes(): k for k, row in enumerate(features)}
+    active = np.array([where[row.tobytes()] for row in np.ascontiguousarray(full.nodes)], dtype=np.int64)
+    matrix = _gather(rule.key, position, measures, active, len(features))
+    nodes = NodeSet(rule.key, full.features, full.nodes, matrix)
+    outside = np.array([measure.outside[rule.key] for measure in measures], dtype=np.int64)
+    return ChannelRule(rule.key, rule.grid, {"full": nodes}, {"full": _errors(nodes, rule.grid, measures)}, outside)
+
+
+def _reduced(
+    rule: ChannelRule, position: int, measures: Sequence[SpeciesMeasure], share: float, say: Report
+) -> ChannelRule:
+    full = rule.level("full")
+    sizes = [size for size in REDUCED_SIZES if size < len(full)]
+    if not sizes:
+        return rule
+    pivots = pivot_nodes(full.features, full.nodes, full.matrix, sizes[-1])
+    levels, errors = dict(rule.levels), dict(rule.errors)
+    for size in sizes:
+        size = min(size, len(pivots.triangle))
+        for level, count in (("reduced", size), ("coarse", int(COARSE_SHARE * size))):
+            kept = pivots.order[:count]
+            nodes = NodeSet(
+                rule.key,
+                full.features,
+                np.ascontiguousarray(full.nodes[kept]),
+                quantise(pivots.matrix(full.matrix, count)),
+            )
+            levels[level], errors[level] = nodes, _errors(nodes, rule.grid, measures)
+        made = ChannelRule(rule.key, rule.grid, dict(levels), dict(errors), rule.outside)
+        worst = worst_error(made, "reduced")
+        say(f"channel {rule.key}: reduced to {size} nodes, largest error {worst:.1e} kcal/mol")
+        if worst <= share:
+            return made
+    say(f"channel {rule.key}: no reduced set meets the tolerance; only the full nodes are kept")
+    return rule
+
+
+def _measure_one(
+    path: Path, name: str, grids: Mapping[str, Sequence[NodeGrid]], integration_grid: str | None
+) -> SpeciesMeasure:
+    return measure_species(Dataset.open(path).density(name), grids, integration_grid)
+
+
+def _start_worker() -> None:
+    from pyscf import lib
+
+    lib.num_threads(1)
+
+
+def _measure_all(
+    path: Path,
+    species: Sequence[str],
+    grids: Mapping[str, Sequence[NodeGrid]],
+    integration_grid: str | None,
+    processes: int,
+    say: Report,
+) -> list[SpeciesMeasure]:
+    measures: list[SpeciesMeasure] = []
+    for measure in _stream(path, species, grids, integration_grid, processes):
+        measures.append(measure)
+        if len(measures) % max(1, len(species) // 10) == 0:
+            say(f"grid points on nodes: {len(measures)} of {len(species)} species")
+    return measures
+
+
+def _stream(
+    path: Path,
+    species: Sequence[str],
+    grids: Mapping[str, Sequence[NodeGrid]],
+    integration_grid: str | None,
+    processes: int,
+) -> Iterator[SpeciesMeasure]:
+    if processes <= 1:
+        dataset = Dataset.open(path)
+        for name in species:
+            yield measure_species(dataset.density(name), grids, integration_grid)
+        return
+    saved = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
+    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
+    try:
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(processes, mp_context=context, initializer=_start_worker) as pool:
+            count = len(species)
+            yield from pool.map(
+                _measure_one, [path] * count, species, [dict(grids)] * count, [integration_grid] * count
+            )
+    finally:
+        for name, value in saved.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

@@ -1,0 +1,136 @@
+"""The group /quadrature of a dataset file (docs/file-formats.md)."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from ..datasets.dataset import Dataset
+from ..datasets.storage import open_dataset_file, update_dataset
+from ..densities.hdf5 import RecordError, write_array
+from ..errors import InputError
+from .nodes import NodeGrid
+from .rule import LEVELS, ChannelRule, NodeSet, Quadrature
+
+VERSION = 1
+
+
+def save_quadrature(path: Path | str, quadrature: Quadrature) -> None:
+    """Store a quadrature in a dataset file, replacing one of the same name; the file is swapped atomically."""
+
+    def change(file: h5py.File) -> None:
+        parent = file.require_group("quadrature")
+        if quadrature.name in parent:
+            del parent[quadrature.name]
+        _write(parent.create_group(quadrature.name), quadrature)
+
+    update_dataset(path, change)
+    _read.cache_clear()
+
+
+def load_quadrature(dataset: Dataset, name: str = "default") -> Quadrature:
+    """Read a stored quadrature; it is kept in memory until the file changes."""
+    if dataset.path is None:
+        raise InputError(f"dataset {dataset.name!r} was not opened from a dataset file and has no quadrature")
+    path = Path(dataset.path).resolve()
+    status = path.stat()
+    return _read(path, name, status.st_mtime_ns, status.st_ino)
+
+
+def list_quadratures(path: Path | str) -> list[str]:
+    """Names of the quadratures in a dataset file."""
+    with open_dataset_file(path) as file:
+        return sorted(file["quadrature"]) if "quadrature" in file else []
+
+
+def _write(group: h5py.Group, quadrature: Quadrature) -> None:
+    from .. import __version__
+
+    group.attrs["version"] = VERSION
+    group.attrs["created_by"] = f"fastsfes {__version__}"
+    group.attrs["integration_grid"] = quadrature.integration_grid
+    group.attrs["tolerance"] = quadrature.tolerance
+    group.attrs["channels"] = json.dumps(list(quadrature.channels))
+    write_array(group, "species", _text(json.dumps(list(quadrature.species))))
+    for key, rule in quadrature.channels.items():
+        part = group.create_group(key)
+        part.attrs["axes"] = json.dumps(rule.grid.to_list())
+        write_array(part, "outside", rule.outside)
+        for level, nodes in rule.levels.items():
+            inside = part.create_group(level)
+            write_array(inside, "nodes", nodes.nodes)
+            write_array(inside, "matrix", nodes.matrix)
+            labels = list(rule.errors[level])
+            write_array(inside, "labels", _text(json.dumps(labels)))
+            write_array(inside, "errors", np.array([rule.errors[level][x] for x in labels], dtype=np.float32))
+
+
+def _text(text: str) -> Any:
+    return np.frombuffer(text.encode("utf-8"), dtype=np.uint8)
+
+
+@lru_cache(maxsize=4)
+def _read(path: Path, name: str, changed: int, inode: int) -> Quadrature:
+    where = f'{path}: quadrature "{name}"'
+    with open_dataset_file(path) as file:
+        if "quadrature" not in file or name not in file["quadrature"]:
+            known = ", ".join(sorted(file["quadrature"])) if "quadrature" in file else "none"
+            raise InputError(
+                f"{where} is not there (the file has: {known}); make it with 'fastsfes dataset quadrature {path.name}'"
+            )
+        group = file["quadrature"][name]
+        try:
+            version = int(group.attrs["version"])
+            if version > VERSION:
+                raise RecordError(f"{where} has version {version}, this fastsfes reads {VERSION}; update fastsfes")
+            species = tuple(str(x) for x in json.loads(_string(group["species"])))
+            channels = {
+                str(key): _read_rule(group[key], str(key), len(species), where)
+                for key in json.loads(group.attrs["channels"])
+            }
+            return Quadrature(
+                name, species, str(group.attrs["integration_grid"]), float(group.attrs["tolerance"]), channels
+            )
+        except (KeyError, OSError, RuntimeError, ValueError, TypeError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise RecordError(
+                f"{where} is damaged ({str(error)[:120]}); build it again with 'fastsfes dataset quadrature'"
+            ) from error
+
+
+def _string(dataset: h5py.Dataset) -> str:
+    return bytes(np.asarray(dataset[()], dtype=np.uint8)).decode("utf-8")
+
+
+def _read_rule(group: h5py.Group, key: str, species: int, where: str) -> ChannelRule:
+    grid = NodeGrid.from_list(json.loads(group.attrs["axes"]), f"{where}, channel {key}")
+    levels, errors = {}, {}
+    for level in LEVELS:
+        if level not in group:
+            continue
+        nodes = np.ascontiguousarray(group[level]["nodes"][()], dtype=np.float64)
+        matrix = np.ascontiguousarray(group[level]["matrix"][()], dtype=np.float64)
+        labels = json.loads(_string(group[level]["labels"]))
+        table = np.asarray(group[level]["errors"][()], dtype=np.float64)
+        if (
+            nodes.shape != (matrix.shape[1], len(grid.axes))
+            or matrix.shape[0] != species
+            or table.shape != (len(labels), species)
+            or not np.all(np.isfinite(matrix))
+            or not np.all(np.isfinite(nodes))
+        ):
+            raise RecordError(
+                f"{where}, channel {key}, level {level}: arrays of shapes {nodes.shape}, {matrix.shape}, {table.shape} "
+                f"do not fit {species} species or hold NaN; build it again with 'fastsfes dataset quadrature'"
+            )
+        levels[level] = NodeSet(key, grid.features, nodes, matrix)
+        errors[level] = dict(zip(labels, table, strict=True))
+    if "full" not in levels:
+        raise RecordError(f"{where}, channel {key} has no full nodes; build it again with 'fastsfes dataset quadrature'")
+    return ChannelRule(key, grid, levels, errors, np.asarray(group["outside"][()], dtype=np.int64))
