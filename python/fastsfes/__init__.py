@@ -1,5 +1,8 @@
 """fastsfes: symbolic search for exchange-correlation functionals."""
 
+import importlib
+from typing import Any
+
 from ._core import __version__, build_info
 from .datasets import Dataset
 from .errors import FastsfesError, InputError
@@ -22,3 +25,10 @@ __all__ = [
     "get_functional",
     "list_functionals",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # PySCF takes a second to import and most work does not need it: fs.pyscf is loaded when first used.
+    if name == "pyscf":
+        return importlib.import_module(".pyscf", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pyscf.dft import libxc, numint, xc_deriv
+from pyscf.dft import libxc, numint
 
 from .errors import InputError
 from .functional import EnergyDensity, Functional
@@ -55,8 +55,8 @@ class NumInt(numint.NumInt):  # type: ignore[misc]
     ) -> NDArray[np.float64]:
         """Energy per electron and derivatives in PySCF's order: (number of components, number of points)."""
         if xc_code != self.xc_code:  # for example the nonlocal part, or a second functional of the same calculation
-            result: NDArray[np.float64] = self.libxc.eval_xc1(xc_code, rho, spin, deriv, omega)
-            return result
+            other: NDArray[np.float64] = self.libxc.eval_xc1(xc_code, rho, spin, deriv, omega)
+            return other
         if deriv > 2:
             raise InputError(
                 f"PySCF asks for derivatives of order {deriv} of {self.functional.name}; fastsfes gives 0, 1 and 2"
@@ -110,12 +110,11 @@ def _component(values: EnergyDensity, key: str, index: int, n: int) -> NDArray[n
     array: NDArray[np.float64] | None = getattr(values, key)
     if array is None:  # the functional does not depend on this variable
         return np.zeros(n)
-    return array.reshape(-1, n)[index]
+    row: NDArray[np.float64] = array.reshape(-1, n)[index]
+    return row
 
 
-def _second(
-    values: EnergyDensity, g1: str, i1: int, g2: str, i2: int, spin: int, n: int
-) -> NDArray[np.float64]:
+def _second(values: EnergyDensity, g1: str, i1: int, g2: str, i2: int, spin: int, n: int) -> NDArray[np.float64]:
     size = {g: (_COMPONENTS[g] if g != "rho" else 2) if spin else 1 for g in _COMPONENTS}
     if g1 == g2:  # the upper triangle of the group's own block
         return _component(values, f"v2{g1}2", i1 * size[g1] - i1 * (i1 - 1) // 2 + i2 - i1, n)

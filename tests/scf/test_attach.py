@@ -49,9 +49,7 @@ def test_energies_equal_libxc(name: str, spin: int) -> None:
 def test_gradients_equal_libxc(name: str) -> None:
     theirs, mine = calculation(name, False), calculation(name, True)
     theirs.kernel(), mine.kernel()
-    np.testing.assert_allclose(
-        mine.nuc_grad_method().kernel(), theirs.nuc_grad_method().kernel(), rtol=0, atol=1e-8
-    )
+    np.testing.assert_allclose(mine.nuc_grad_method().kernel(), theirs.nuc_grad_method().kernel(), rtol=0, atol=1e-8)
 
 
 def test_newton_density_fitting_and_conversion_keep_the_functional() -> None:
