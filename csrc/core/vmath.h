@@ -313,21 +313,21 @@ FASTSFES_VM double pow(double x, double y) {
   double value = exp_sum(vh, inside);
   value = a == 0.0 ? (y > 0.0 ? 0.0 : kInf) : value;
   value = a == kInf ? (y > 0.0 ? kInf : 0.0) : value;
-  // Parity of y: integers have no fraction after adding and removing 2^52; above 2^53 all are even.
-  const double ya = fabs(y);
-  const double yi = (ya + 0x1p52) - 0x1p52;
-  const bool integer = (ya >= 0x1p52) | (yi == ya);
-  const double halved = 0.5 * ya;
-  const double hi = (halved + 0x1p52) - 0x1p52;
-  const bool odd = integer & (ya < 0x1p53) & !((halved >= 0x1p52) | (hi == halved));
-  const bool negative = (bits(x) >> 63) != 0;
-  const double signed_value = odd ? -value : value;
-  value = negative ? signed_value : value;
-  const bool invalid = (x < 0.0) & (a < kInf) & !integer;
-  value = invalid ? kNaN : value;
-  value = ((x == x) & (y == y)) ? value : kNaN;
-  value = ((x == -1.0) & (ya == kInf)) ? 1.0 : value;
-  return ((x == 1.0) | (y == 0.0)) ? 1.0 : value;
+  // Parity of y: integers have no fraction after adding and removing 2^52; above 2^53 all are even. Truth values are
+  // numbers here: GCC does not vectorise logic on conditions that are the same for all points.
+  const double ya = fabs(y), yh = 0.5 * ya;
+  const double integer = ya >= 0x1p52 ? 1.0 : ((ya + 0x1p52) - 0x1p52 == ya ? 1.0 : 0.0);
+  const double even = yh >= 0x1p52 ? 1.0 : ((yh + 0x1p52) - 0x1p52 == yh ? 1.0 : 0.0);
+  const double sign = integer - even > 0.5 ? -1.0 : 1.0;  // of x^y for x < 0
+  const double broken = integer > 0.5 ? 1.0 : kNaN;       // a negative number to a power that is not an integer
+  value *= copysign(1.0, x) < 0.0 ? sign : 1.0;
+  value *= x < 0.0 ? (a < kInf ? broken : 1.0) : 1.0;
+  value = x == x ? value : kNaN;
+  value = y == y ? value : kNaN;
+  const double unit = ya == kInf ? 1.0 : value;  // (-1)^(+-Inf)
+  value = x == -1.0 ? unit : value;
+  value = x == 1.0 ? 1.0 : value;
+  return y == 0.0 ? 1.0 : value;
 }
 
 }  // namespace fastsfes::vm

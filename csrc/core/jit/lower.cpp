@@ -39,7 +39,9 @@ const std::string& prelude() {
 std::string lower_body(const Program& program) {
   // Registers are reused by the interpreter; here every value gets a name of its own and the compiler allots.
   std::vector<std::string> registers(program.registers()), outputs(program.outputs());
-  std::set<std::uint32_t> uniforms, features;
+  // GCC 12 takes the many conditions that pow puts on a loop-invariant argument out of the loop and then fails to
+  // vectorise what is left: such arguments are spread over an array that is read like a feature.
+  std::set<std::uint32_t> uniforms, features, spread;
   std::string loop;
   std::size_t count = 0;
   for (const Instruction& ins : program.instructions()) {
@@ -58,8 +60,13 @@ std::string lower_body(const Program& program) {
           args[i] = numbered('x', o.index);
           break;
         case Place::Uniform:
-          uniforms.insert(o.index);
-          args[i] = numbered('u', o.index);
+          if (ins.op == Op::Pow) {
+            spread.insert(o.index);
+            args[i].append("FASTSFES_SPREAD(").append(std::to_string(o.index)).append(")");
+          } else {
+            uniforms.insert(o.index);
+            args[i] = numbered('u', o.index);
+          }
           break;
       }
     }
@@ -82,8 +89,22 @@ std::string lower_body(const Program& program) {
   for (const std::uint32_t index : uniforms) declare("  const double ", 'u', 'u', index);
   for (const std::uint32_t index : features) declare("  const double* const ", 'f', 'f', index);
   for (std::size_t k = 0; k < program.outputs(); ++k) declare("  double* const ", 'o', 'o', k);
-  text.append("  const unsigned long n = groups * ").append(std::to_string(kGroup)).append(";\n");
-  text.append("  FASTSFES_INDEPENDENT\n  for (unsigned long i = 0; i < n; ++i) {\n");
+  const std::string group = std::to_string(kGroup);
+  const std::string flat = "  for (unsigned long i = 0; i < n; ++i) {\n";
+  text.append("  const unsigned long n = groups * ").append(group).append(";\n");
+  if (spread.empty()) {
+    text.append("  FASTSFES_INDEPENDENT\n").append(flat);
+  } else {
+    text.append("#ifdef __clang__\n  FASTSFES_INDEPENDENT\n").append(flat).append("#else\n");
+    for (const std::uint32_t index : spread) {
+      text.append("  double ").append(numbered('p', index)).append("[").append(group).append("];\n");
+      text.append("  for (int j = 0; j < ").append(group).append("; ++j) ").append(numbered('p', index));
+      text.append("[j] = u[").append(std::to_string(index)).append("];\n");
+    }
+    text.append("  for (unsigned long g = 0; g < n; g += ").append(group).append(")\n  FASTSFES_INDEPENDENT\n");
+    text.append("  for (unsigned long j = 0; j < ").append(group).append("; ++j) {\n");
+    text.append("    const unsigned long i = g + j;\n#endif\n");
+  }
   for (const std::uint32_t index : features) {
     text.append("    const double ").append(numbered('x', index)).append(" = ");
     text.append(numbered('f', index)).append("[i];\n");
@@ -94,8 +115,13 @@ std::string lower_body(const Program& program) {
 std::string translation_unit(std::span<const std::string> bodies, std::span<const std::string> symbols) {
   std::string text = prelude();
   text +=
-      "#ifdef __clang__\n#define FASTSFES_INDEPENDENT _Pragma(\"clang loop vectorize(assume_safety)\")\n"
-      "#else\n#define FASTSFES_INDEPENDENT _Pragma(\"GCC ivdep\")\n#endif\n";
+      "#ifdef __clang__\n"
+      "#define FASTSFES_INDEPENDENT _Pragma(\"clang loop vectorize(assume_safety)\")\n"
+      "#define FASTSFES_SPREAD(k) u[k]\n"
+      "#else\n"
+      "#define FASTSFES_INDEPENDENT _Pragma(\"GCC ivdep\")\n"
+      "#define FASTSFES_SPREAD(k) p##k[j]\n"
+      "#endif\n";
   for (std::size_t k = 0; k < bodies.size(); ++k) {
     text += "extern \"C\" __attribute__((visibility(\"default\"))) void " + symbols[k] + bodies[k];
   }
