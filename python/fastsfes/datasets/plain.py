@@ -103,7 +103,7 @@ def parse_stoichiometry(text: str, where: str) -> dict[str, float]:
 
 
 def _cells(line: str) -> list[str]:
-    return next(csv.reader([line]))
+    return next(csv.reader([line], skipinitialspace=True))
 
 
 def _check_header(table: Path, header: list[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -18,7 +19,13 @@ OMEGA = 0.3
 #: The frozen energies must add up to the SCF energy within this (hartree); round-off is about 1e-11.
 _CONSISTENCY = 1e-7
 
-_STABILITY_ROUNDS = 6
+#: Rounds of check and descent, the rise (hartree) that a round may make, and energies that count as equal.
+_STABILITY_ROUNDS = 5
+_SIDEWAYS = 1e-4
+_SAME_ENERGY = 1e-7
+
+#: Grids of fewer points per atom than this are not worth a start on a coarser one.
+_COARSE_START = 15_000
 
 
 def build_mole(symbols: tuple[str, ...], coordinates: FloatArray, charge: int, spin: int, basis: str) -> Any:
@@ -27,7 +34,10 @@ def build_mole(symbols: tuple[str, ...], coordinates: FloatArray, charge: int, s
 
     atoms = [(symbol, tuple(map(float, xyz))) for symbol, xyz in zip(symbols, coordinates, strict=True)]
     try:
-        return gto.M(atom=atoms, basis=basis, charge=charge, spin=spin, unit="Angstrom", verbose=0)
+        with warnings.catch_warnings():
+            # The exception below says it better than PySCF's advice to install another package.
+            warnings.filterwarnings("ignore", message="Basis may be available")
+            return gto.M(atom=atoms, basis=basis, charge=charge, spin=spin, unit="Angstrom", verbose=0)
     except (KeyError, RuntimeError) as error:
         raise InputError(f"PySCF cannot build the molecule with basis {basis!r}: {error}") from error
 
@@ -92,15 +102,15 @@ def converge(mf: Any, settings: ScfSettings, start: FloatArray | None = None) ->
     newton.kernel(mo_coeff=shifted.mo_coeff, mo_occ=shifted.mo_occ)
     cycles += int(getattr(newton, "cycles", 0))
     if newton.converged:
-        for name in ("mo_coeff", "mo_occ", "mo_energy", "e_tot", "converged"):
-            setattr(mf, name, getattr(newton, name))
+        _set_state(mf, _state(newton))
         return mf, "newton", cycles
     return mf, "none", cycles
 
 
 def _start_on_coarse_grid(mf: Any, settings: ScfSettings) -> int:
     """Converge roughly on a small grid: it saves half of the time, most of which goes into the grid."""
-    if parse_grid(settings.grid) in (0, 1):
+    grid = parse_grid(settings.grid)
+    if grid <= 1 if isinstance(grid, int) else grid[0] * grid[1] < _COARSE_START:
         return 0
     fine, tolerance = mf.grids, mf.conv_tol
     mf.grids = fine.copy()
@@ -114,23 +124,53 @@ def _start_on_coarse_grid(mf: Any, settings: ScfSettings) -> int:
 
 
 def follow_instabilities(mf: Any, settings: ScfSettings) -> tuple[Any, str, bool]:
-    """Follow internal instabilities downhill; return (mf, rung or "", whether it ends stable)."""
-    rung = ""
+    """Follow internal instabilities until none is left.
+
+    Returns (mf at the lowest converged solution seen, "stability" when that is a new one, whether it
+    passed the check). A step may go sideways: near degenerate orbitals the grid's own asymmetry makes
+    curvatures of either sign, and the way down leads along them.
+    """
+    first = float(mf.e_tot)
+    lowest = _state(mf)
+    stable = False
     for _ in range(_STABILITY_ROUNDS):
         orbitals, _, stable, _ = mf.stability(return_status=True)
         if stable:
-            return mf, rung, True
-        newton = mf.newton()
-        newton.verbose = 0
-        newton.max_cycle = settings.max_cycle
-        newton.kernel(mo_coeff=orbitals, mo_occ=mf.mo_occ)
-        # A negative curvature at the noise level of the grid leads nowhere lower: the solution stands.
-        if not newton.converged or newton.e_tot > mf.e_tot - 1e-8:
-            return mf, rung, bool(newton.converged and abs(newton.e_tot - mf.e_tot) < 1e-8)
-        for name in ("mo_coeff", "mo_occ", "mo_energy", "e_tot", "converged"):
-            setattr(mf, name, getattr(newton, name))
-        rung = "stability"
-    return mf, rung, False
+            break
+        moved = _solve_from(mf, orbitals, settings)
+        if moved is None or moved["e_tot"] > float(mf.e_tot) + _SIDEWAYS:
+            break
+        _set_state(mf, moved)
+        if moved["e_tot"] < lowest["e_tot"]:
+            lowest = moved
+    stable = bool(stable) and float(mf.e_tot) <= lowest["e_tot"] + _SAME_ENERGY
+    _set_state(mf, lowest)
+    return mf, "stability" if lowest["e_tot"] < first - _SAME_ENERGY else "", stable
+
+
+def _solve_from(mf: Any, orbitals: Any, settings: ScfSettings) -> dict[str, Any] | None:
+    """Converge from displaced orbitals: Newton, then DIIS from where Newton stopped; None when both fail."""
+    newton = mf.newton()
+    newton.verbose = 0
+    newton.max_cycle = min(settings.max_cycle, 30)
+    newton.kernel(mo_coeff=orbitals, mo_occ=mf.mo_occ)
+    if newton.converged and newton.e_tot < mf.e_tot - _SAME_ENERGY:
+        return _state(newton)
+    diis = mf.copy()
+    diis.kernel(dm0=newton.make_rdm1())
+    if diis.converged:
+        return _state(diis)
+    return _state(newton) if newton.converged else None
+
+
+def _state(mf: Any) -> dict[str, Any]:
+    state = {name: getattr(mf, name) for name in ("mo_coeff", "mo_occ", "mo_energy", "converged")}
+    return {**state, "e_tot": float(mf.e_tot)}
+
+
+def _set_state(mf: Any, state: dict[str, Any]) -> None:
+    for name, value in state.items():
+        setattr(mf, name, value)
 
 
 def compute_density(
