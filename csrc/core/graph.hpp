@@ -81,5 +81,9 @@ NodeId expand_defined(Graph& graph, NodeId root);
 
 /// d root / d leaf, for a Parameter or Feature node; defined operators are expanded first.
 NodeId differentiate(Graph& graph, NodeId root, NodeId leaf);
+/// The derivatives of several roots with respect to one leaf, shared parts differentiated once.
+std::vector<NodeId> differentiate(Graph& graph, std::vector<NodeId> roots, NodeId leaf);
+/// The derivatives of one root with respect to several leaves, by one backward sweep.
+std::vector<NodeId> gradient(Graph& graph, NodeId root, const std::vector<NodeId>& leaves);
 
 }  // namespace fastsfes

@@ -1,0 +1,128 @@
+#include "core/fit/evaluation.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "core/error.hpp"
+#include "core/fit/linalg.hpp"
+#include "core/interpreter.hpp"
+
+namespace fastsfes::fit {
+
+Evaluation::Evaluation(const Problem& problem, const std::vector<Expression>& expressions) : problem_(problem) {
+  if (expressions.size() != problem.channels().size()) {
+    throw InputError("expected " + std::to_string(problem.channels().size()) +
+                     " expressions, one per channel, got " + std::to_string(expressions.size()));
+  }
+  for (std::size_t k = 0; k < expressions.size(); ++k) {
+    models_.push_back(problem.value(k, expressions[k]));
+    first_.push_back(parameters_);
+    parameters_ += models_.back()->parameters.size();
+  }
+  first_.push_back(parameters_);
+  parameters_ += problem.extra();
+}
+
+std::vector<double> Evaluation::project(const double* parameters, bool train) const {
+  std::vector<double> sum, part, values, scratch;
+  for (std::size_t k = 0; k < models_.size(); ++k) {
+    const ChannelData& channel = problem_.channels()[k];
+    const PackedMatrix& matrix = train ? channel.train : channel.other;
+    values.resize(padded(channel.nodes));
+    double* output = values.data();
+    models_[k]->value->evaluate(channel, parameters + first_[k], &output, scratch);
+    part.resize(matrix.stride());
+    sum.resize(matrix.stride(), 0.0);
+    const double* in = values.data();
+    double* out = part.data();
+    matrix.project(&in, 1, &out);
+    for (std::size_t i = 0; i < part.size(); ++i) sum[i] += part[i];
+  }
+  return sum;
+}
+
+std::vector<double> Evaluation::errors(const double* parameters, std::size_t block) const {
+  const std::vector<double> sum = project(parameters, block == 0);
+  std::size_t row = 0;
+  for (std::size_t b = 1; b < block; ++b) row += problem_.blocks()[b].rows.size();
+  std::vector<double> out;
+  for (const std::size_t i : problem_.blocks()[block].rows) {
+    double value = sum[row++] - problem_.target(i);
+    for (std::size_t j = 0; j < problem_.extra(); ++j) value += problem_.extra(i, j) * parameters[first_.back() + j];
+    out.push_back(value);
+  }
+  return out;
+}
+
+std::vector<double> Evaluation::jacobian(const double* parameters, std::size_t block) const {
+  const std::vector<std::size_t>& rows = problem_.blocks()[block].rows;
+  std::size_t begin = 0;
+  for (std::size_t b = 1; b < block; ++b) begin += problem_.blocks()[b].rows.size();
+  std::vector<double> out(rows.size() * parameters_), values, projected, scratch;
+  for (std::size_t k = 0; k < models_.size(); ++k) {
+    const ChannelData& channel = problem_.channels()[k];
+    const PackedMatrix& matrix = block == 0 ? channel.train : channel.other;
+    const std::size_t count = models_[k]->parameters.size(), stride = padded(channel.nodes);
+    values.resize(count * stride);
+    projected.resize(count * matrix.stride());
+    std::vector<double*> nodes(count), targets(count);
+    for (std::size_t p = 0; p < count; ++p) {
+      nodes[p] = values.data() + p * stride;
+      targets[p] = projected.data() + p * matrix.stride();
+    }
+    models_[k]->gradient->evaluate(channel, parameters + first_[k], nodes.data(), scratch);
+    matrix.project(nodes.data(), count, targets.data());
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      for (std::size_t p = 0; p < count; ++p) out[i * parameters_ + first_[k] + p] = targets[p][begin + i];
+    }
+  }
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    for (std::size_t j = 0; j < problem_.extra(); ++j) {
+      out[i * parameters_ + first_.back() + j] = problem_.extra(rows[i], j);
+    }
+  }
+  return out;
+}
+
+double Evaluation::objective(const double* parameters) const {
+  const std::vector<double> sum = project(parameters, true);
+  const std::vector<double>& scale = problem_.train_scale();
+  double total = 0.0;
+  for (std::size_t i = 0; i < problem_.train_rows(); ++i) {
+    double value = scale[i] * sum[i] - problem_.train_target()[i];
+    for (std::size_t j = 0; j < problem_.extra(); ++j) {
+      value += problem_.extra_train()[j][i] * parameters[first_.back() + j];
+    }
+    total = std::fma(value, value, total);
+  }
+  for (std::size_t p = 0; p < problem_.penalties().size(); ++p) {
+    const double value = sum[problem_.penalty_begin() + p];
+    const Penalty& penalty = problem_.penalties()[p];
+    const double outside = value > penalty.upper ? value - penalty.upper
+                           : value < penalty.lower ? penalty.lower - value
+                                                   : value - value;
+    total += penalty.weight * outside * outside;
+  }
+  return std::isfinite(total) ? total : std::numeric_limits<double>::infinity();
+}
+
+std::vector<double> Evaluation::equality_errors(const double* parameters) const {
+  const std::vector<double> sum = project(parameters, true);
+  std::vector<double> out;
+  for (std::size_t e = 0; e < problem_.equalities().size(); ++e) {
+    out.push_back(sum[problem_.equality_begin() + e] - problem_.equalities()[e].value);
+  }
+  return out;
+}
+
+void Evaluation::objectives(const double* parameters, std::size_t count, double* out, int threads) const {
+  const auto n = static_cast<std::ptrdiff_t>(count);
+  const int team = static_cast<int>(std::min<std::ptrdiff_t>(thread_count(threads), std::max<std::ptrdiff_t>(1, n)));
+#pragma omp parallel for schedule(static) num_threads(team) if (team > 1)
+  for (std::ptrdiff_t i = 0; i < n; ++i) {
+    out[i] = std::sqrt(objective(parameters + static_cast<std::size_t>(i) * parameters_));
+  }
+}
+
+}  // namespace fastsfes::fit

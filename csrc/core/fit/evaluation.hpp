@@ -1,0 +1,37 @@
+#pragma once
+
+#include <vector>
+
+#include "core/fit/problem.hpp"
+
+namespace fastsfes::fit {
+
+/// A candidate compiled for many evaluations at given values of all its parameters.
+class Evaluation {
+ public:
+  Evaluation(const Problem& problem, const std::vector<Expression>& expressions);
+
+  std::size_t parameters() const noexcept { return parameters_; }
+
+  /// Prediction minus target of every row of a block (kcal/mol).
+  std::vector<double> errors(const double* parameters, std::size_t block) const;
+  /// d error / d parameter, row-major (rows of the block, parameters).
+  std::vector<double> jacobian(const double* parameters, std::size_t block) const;
+  /// Squared WRMSD of the fitted block plus penalties; infinite where it cannot be computed. Equalities and ridge
+  /// belong to the fit and are not part of it.
+  double objective(const double* parameters) const;
+  /// Left sides of the equalities minus their values.
+  std::vector<double> equality_errors(const double* parameters) const;
+  /// Square roots of objective() for `count` parameter vectors, one after the other in `parameters`.
+  void objectives(const double* parameters, std::size_t count, double* out, int threads) const;
+
+ private:
+  std::vector<double> project(const double* parameters, bool train) const;
+
+  const Problem& problem_;
+  std::vector<std::shared_ptr<const ValueModel>> models_;
+  std::vector<std::size_t> first_;
+  std::size_t parameters_ = 0;
+};
+
+}  // namespace fastsfes::fit

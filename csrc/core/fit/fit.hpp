@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "core/fit/problem.hpp"
+
+namespace fastsfes::fit {
+
+struct Options {
+  int starts = 1;             ///< the given start, and starts - 1 others drawn around it
+  std::uint64_t seed = 0;     ///< of those draws
+  int max_evaluations = 60;   ///< of the projected problem, per start
+  double ftol = 1e-10;        ///< stop when a step lowers (or could lower) the squared loss by less than this part of it
+  double xtol = 1e-9;         ///< stop when no parameter moves by more than this, relative to its size
+  bool eliminate = true;      ///< false: all parameters are treated as non-linear
+  double give_up_above = std::numeric_limits<double>::infinity();  ///< a start that after give_up_after evaluations
+  int give_up_after = 4;                                           ///< is still above this loss is left
+};
+
+enum class Status {
+  Converged,
+  EvaluationLimit,  ///< max_evaluations reached; the best point so far
+  GaveUp,           ///< every start was left as hopeless
+  NotFinite,        ///< the loss cannot be computed at any start
+  Infeasible,       ///< the equalities cannot be met
+  Invalid,          ///< the expression does not fit the problem; `message` says why
+};
+
+const char* status_name(Status status) noexcept;
+
+struct Result {
+  std::vector<double> parameters;  ///< of all channels in their order, then the fractions
+  std::vector<char> linear;        ///< per parameter: was it eliminated?
+  std::vector<double> losses;      ///< WRMSD per block
+  double objective = std::numeric_limits<double>::infinity();  ///< squared loss with penalties and ridge
+  Status status = Status::NotFinite;
+  std::string message;
+  int evaluations = 0;
+  std::size_t rank = 0;
+};
+
+/// One candidate: an expression per channel, and its start.
+struct Candidate {
+  std::vector<Expression> expressions;
+  std::vector<double> start;  ///< per parameter, fractions last
+  std::vector<double> lower, upper;  ///< per parameter; empty when there are no bounds
+};
+
+/// Never throws; what goes wrong is in the status.
+Result fit_candidate(const Problem& problem, const Candidate& candidate, const Options& options) noexcept;
+
+/// All candidates, one thread each. Results do not depend on the number of threads.
+std::vector<Result> fit_batch(const Problem& problem, const std::vector<Candidate>& candidates, const Options& options,
+                              int threads);
+
+}  // namespace fastsfes::fit

@@ -1,0 +1,120 @@
+// The dense kernels, compiled once per instruction set: FASTSFES_LINALG names the accessor, FASTSFES_LANES the doubles of
+// a register, FASTSFES_COLUMNS how many columns are worked on together. Internal linkage throughout (see kernels.inl).
+#include "core/fit/linalg.hpp"
+
+#if FASTSFES_LANES > 1
+#include <immintrin.h>
+#endif
+
+namespace fastsfes::fit {
+namespace {
+
+#if FASTSFES_LANES == 8
+using Vec = __m512d;
+inline Vec zero() { return _mm512_setzero_pd(); }
+inline Vec load(const double* p) { return _mm512_loadu_pd(p); }
+inline void store(double* p, Vec v) { _mm512_storeu_pd(p, v); }
+inline Vec broadcast(double x) { return _mm512_set1_pd(x); }
+inline Vec fma(Vec a, Vec b, Vec c) { return _mm512_fmadd_pd(a, b, c); }
+#elif FASTSFES_LANES == 4
+using Vec = __m256d;
+inline Vec zero() { return _mm256_setzero_pd(); }
+inline Vec load(const double* p) { return _mm256_loadu_pd(p); }
+inline void store(double* p, Vec v) { _mm256_storeu_pd(p, v); }
+inline Vec broadcast(double x) { return _mm256_set1_pd(x); }
+inline Vec fma(Vec a, Vec b, Vec c) { return _mm256_fmadd_pd(a, b, c); }
+#else
+using Vec = double;
+inline Vec zero() { return 0.0; }
+inline Vec load(const double* p) { return *p; }
+inline void store(double* p, Vec v) { *p = v; }
+inline Vec broadcast(double x) { return x; }
+inline Vec fma(Vec a, Vec b, Vec c) { return __builtin_fma(a, b, c); }
+#endif
+
+constexpr std::size_t kLanes = FASTSFES_LANES;
+constexpr std::size_t kRegisters = 2;  // registers along the rows
+constexpr std::size_t kRows = kLanes * kRegisters;
+static_assert(kPanel % kRows == 0);
+
+template <int N>
+void project_columns(const double* panel, std::size_t depth, const double* const* columns, double* const* out,
+                     std::size_t row) {
+  Vec sum[N][kRegisters];
+  for (int c = 0; c < N; ++c) {
+    for (std::size_t i = 0; i < kRegisters; ++i) sum[c][i] = zero();
+  }
+  const double* a = panel + row;
+  for (std::size_t k = 0; k < depth; ++k, a += kPanel) {
+    Vec rows[kRegisters];
+    for (std::size_t i = 0; i < kRegisters; ++i) rows[i] = load(a + i * kLanes);
+    for (int c = 0; c < N; ++c) {
+      const Vec x = broadcast(columns[c][k]);
+      for (std::size_t i = 0; i < kRegisters; ++i) sum[c][i] = fma(rows[i], x, sum[c][i]);
+    }
+  }
+  for (int c = 0; c < N; ++c) {
+    for (std::size_t i = 0; i < kRegisters; ++i) store(out[c] + row + i * kLanes, sum[c][i]);
+  }
+}
+
+template <int N>
+void project_group(const double* panel, std::size_t depth, const double* const* columns, double* const* out) {
+  for (std::size_t row = 0; row < kPanel; row += kRows) project_columns<N>(panel, depth, columns, out, row);
+}
+
+void project(const double* panel, std::size_t depth, const double* const* columns, std::size_t count,
+             double* const* out) {
+  for (; count >= FASTSFES_COLUMNS; count -= FASTSFES_COLUMNS, columns += FASTSFES_COLUMNS, out += FASTSFES_COLUMNS) {
+    project_group<FASTSFES_COLUMNS>(panel, depth, columns, out);
+  }
+  switch (count) {
+    case 1:
+      return project_group<1>(panel, depth, columns, out);
+    case 2:
+      return project_group<2>(panel, depth, columns, out);
+    case 3:
+      return project_group<3>(panel, depth, columns, out);
+#if FASTSFES_COLUMNS > 4
+    case 4:
+      return project_group<4>(panel, depth, columns, out);
+    case 5:
+      return project_group<5>(panel, depth, columns, out);
+    case 6:
+      return project_group<6>(panel, depth, columns, out);
+    case 7:
+      return project_group<7>(panel, depth, columns, out);
+#endif
+    default:
+      return;
+  }
+}
+
+double dot(const double* x, const double* y, std::size_t n) {
+  constexpr std::size_t parts = kPanel / kLanes;
+  Vec sum[parts];
+  for (std::size_t i = 0; i < parts; ++i) sum[i] = zero();
+  for (std::size_t k = 0; k < n; k += kPanel) {
+    for (std::size_t i = 0; i < parts; ++i) sum[i] = fma(load(x + k + i * kLanes), load(y + k + i * kLanes), sum[i]);
+  }
+  double lane[kPanel];
+  for (std::size_t i = 0; i < parts; ++i) store(lane + i * kLanes, sum[i]);
+  for (std::size_t width = kPanel / 2; width > 0; width /= 2) {
+    for (std::size_t i = 0; i < width; ++i) lane[i] += lane[i + width];
+  }
+  return lane[0];
+}
+
+void axpy(double a, const double* x, double* y, std::size_t n) {
+  const Vec factor = broadcast(a);
+  for (std::size_t k = 0; k < n; k += kLanes) store(y + k, fma(factor, load(x + k), load(y + k)));
+}
+
+}  // namespace
+
+const LinalgTable& FASTSFES_LINALG() noexcept {
+  static const LinalgTable table{project, dot, axpy};
+  return table;
+}
+
+}  // namespace fastsfes::fit

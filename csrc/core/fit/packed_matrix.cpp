@@ -1,0 +1,54 @@
+#include "core/fit/packed_matrix.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+#include "core/fit/linalg.hpp"
+#include "core/kernels.hpp"
+
+namespace fastsfes::fit {
+
+const LinalgTable& linalg() noexcept {
+#if defined(FASTSFES_X86)
+  static const LinalgTable& best = [&]() -> const LinalgTable& {
+    const char* isa = kernels().isa;
+    if (std::strcmp(isa, "avx512") == 0) return linalg_avx512();
+    if (std::strcmp(isa, "avx2") == 0) return linalg_avx2();
+    return linalg_generic();
+  }();
+  return best;
+#else
+  return linalg_generic();
+#endif
+}
+
+PackedMatrix::PackedMatrix(std::size_t rows, std::size_t columns) : rows_(rows), columns_(columns) {
+  const std::size_t size = std::max<std::size_t>(1, stride() * columns);
+  data_.reset(static_cast<double*>(::operator new[](size * sizeof(double), std::align_val_t{64})));
+  std::fill_n(data_.get(), size, 0.0);
+}
+
+std::size_t PackedMatrix::stride() const noexcept { return padded(rows_); }
+
+std::size_t PackedMatrix::index(std::size_t row, std::size_t column) const noexcept {
+  return ((row / kPanel) * columns_ + column) * kPanel + row % kPanel;
+}
+
+void PackedMatrix::set(std::size_t row, std::size_t column, double value) noexcept { data_[index(row, column)] = value; }
+double PackedMatrix::operator()(std::size_t row, std::size_t column) const noexcept { return data_[index(row, column)]; }
+
+void PackedMatrix::project(const double* const* in, std::size_t count, double* const* out) const {
+  constexpr std::size_t kGroup = 32;  // pointers kept on the stack
+  const LinalgTable& table = linalg();
+  double* target[kGroup];
+  for (std::size_t first = 0; first < count; first += kGroup) {
+    const std::size_t n = std::min(kGroup, count - first);
+    for (std::size_t row = 0; row < rows_; row += kPanel) {
+      for (std::size_t c = 0; c < n; ++c) target[c] = out[first + c] + row;
+      table.project(data_.get() + row * columns_, columns_, in + first, n, target);
+    }
+  }
+}
+
+}  // namespace fastsfes::fit

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <new>
+
+namespace fastsfes::fit {
+
+/// A row-major matrix repacked in panels of kPanel rows, for products with a few columns at a time.
+class PackedMatrix {
+ public:
+  PackedMatrix() = default;
+  PackedMatrix(std::size_t rows, std::size_t columns);
+
+  void set(std::size_t row, std::size_t column, double value) noexcept;
+  double operator()(std::size_t row, std::size_t column) const noexcept;
+
+  std::size_t rows() const noexcept { return rows_; }
+  std::size_t columns() const noexcept { return columns_; }
+  /// Length that an output must have: rows() rounded up to whole panels.
+  std::size_t stride() const noexcept;
+
+  /// out[c][r] = sum over k of (*this)(r, k) * in[c][k], for c < count; outputs have stride() elements, those beyond
+  /// rows() become zero (or NaN when the column holds NaN or infinity).
+  void project(const double* const* in, std::size_t count, double* const* out) const;
+
+ private:
+  struct Free {
+    void operator()(double* p) const noexcept { ::operator delete[](p, std::align_val_t{64}); }
+  };
+  std::size_t index(std::size_t row, std::size_t column) const noexcept;
+  std::size_t rows_ = 0, columns_ = 0;
+  std::unique_ptr<double[], Free> data_;
+};
+
+}  // namespace fastsfes::fit

@@ -1,0 +1,128 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/expression.hpp"
+#include "core/fit/cache.hpp"
+#include "core/fit/channel_model.hpp"
+#include "core/fit/packed_matrix.hpp"
+
+namespace fastsfes::fit {
+
+/// A named set of rows of the problem. The first block is the one that is fitted.
+struct Block {
+  std::string name;
+  std::vector<std::size_t> rows;
+};
+
+/// What a channel contributes: feature values on its nodes, and the energy of every row per unit of the factor there.
+struct ChannelInput {
+  std::string kind;
+  std::vector<std::string> feature_names;
+  std::vector<std::vector<double>> features;  ///< per feature, nodes values
+  std::size_t nodes = 0;
+  const double* matrix = nullptr;  ///< (rows, nodes), row-major; read during construction only
+};
+
+/// coefficient * F_channel(features), one term of a linear functional of the factors.
+struct PointTerm {
+  std::size_t channel = 0;
+  std::vector<double> features;  ///< in the order of the channel's feature names
+  double coefficient = 0.0;
+};
+
+/// sum of terms = value, exactly.
+struct Equality {
+  std::vector<PointTerm> terms;
+  double value = 0.0;
+};
+
+/// weight * (distance of the sum of terms from [lower, upper])^2 is added to the squared loss.
+struct Penalty {
+  std::vector<PointTerm> terms;
+  double lower = 0.0, upper = 0.0, weight = 0.0;
+};
+
+struct ProblemInput {
+  std::vector<ChannelInput> channels;
+  std::vector<double> target, weights;  ///< per row
+  std::vector<Block> blocks;
+  const double* extra = nullptr;  ///< (rows, extra_columns), row-major
+  std::size_t extra_columns = 0;
+  std::vector<Equality> equalities;
+  std::vector<Penalty> penalties;
+  double ridge = 0.0;
+  std::size_t cache_bytes = std::size_t{64} << 20;
+};
+
+/// A channel as the fit reads it. Rows of `train`: the fitted block, then the penalties, then the equalities; rows of
+/// `other`: the remaining blocks one after the other. Nothing is weighted here.
+struct ChannelData {
+  std::string kind;
+  std::vector<std::string> feature_names;
+  std::vector<std::vector<double>> features;
+  std::size_t nodes = 0;
+  PackedMatrix train, other;
+};
+
+/// The weighted least-squares problem that candidates are fitted to; immutable, shared by all threads.
+class Problem {
+ public:
+  explicit Problem(const ProblemInput& input);
+
+  const std::vector<ChannelData>& channels() const noexcept { return channels_; }
+  const std::vector<Block>& blocks() const noexcept { return blocks_; }
+  std::size_t rows() const noexcept { return rows_; }
+  std::size_t extra() const noexcept { return extra_train_.size(); }
+  double ridge() const noexcept { return ridge_; }
+  const std::vector<Equality>& equalities() const noexcept { return equalities_; }
+  const std::vector<Penalty>& penalties() const noexcept { return penalties_; }
+
+  std::size_t train_rows() const noexcept { return blocks_[0].rows.size(); }
+  std::size_t penalty_begin() const noexcept { return train_rows(); }
+  std::size_t equality_begin() const noexcept { return train_rows() + penalties_.size(); }
+  std::size_t train_length() const noexcept { return equality_begin() + equalities_.size(); }
+  std::size_t other_rows() const noexcept { return other_target_.size(); }
+
+  /// Square root of weight / rows in the block (of the penalty's weight, 1 for an equality) per row of train / other;
+  /// padded with zeros.
+  const std::vector<double>& train_scale() const noexcept { return train_scale_; }
+  const std::vector<double>& other_scale() const noexcept { return other_scale_; }
+  /// Scaled targets; zero in the rows of penalties, the value in those of equalities.
+  const std::vector<double>& train_target() const noexcept { return train_target_; }
+  const std::vector<double>& other_target() const noexcept { return other_target_; }
+  /// Scaled columns of the fractions.
+  const std::vector<std::vector<double>>& extra_train() const noexcept { return extra_train_; }
+  const std::vector<std::vector<double>>& extra_other() const noexcept { return extra_other_; }
+
+  /// Target of a row (kcal/mol) and its factor of a fraction, as given.
+  double target(std::size_t row) const noexcept { return target_[row]; }
+  double extra(std::size_t row, std::size_t column) const noexcept { return extra_[row * extra() + column]; }
+
+  /// The analysed form of an expression as this channel's factor; `eliminable` says per parameter (in
+  /// the order of expression.parameters()) whether it may be eliminated when it is linear.
+  std::shared_ptr<const ChannelModel> model(std::size_t channel, const Expression& expression,
+                                            const std::vector<char>& eliminable) const;
+  /// A parameter-free factor projected on the rows.
+  std::shared_ptr<const FixedColumn> column(std::size_t channel, const Graph& graph, NodeId root) const;
+  /// The factor as a program of all its parameters.
+  std::shared_ptr<const ValueModel> value(std::size_t channel, const Expression& expression) const;
+
+ private:
+  std::size_t rows_ = 0;
+  double ridge_ = 0.0;
+  std::vector<ChannelData> channels_;
+  std::vector<Block> blocks_;
+  std::vector<Equality> equalities_;
+  std::vector<Penalty> penalties_;
+  std::vector<double> train_scale_, other_scale_, train_target_, other_target_;
+  std::vector<double> target_, extra_;
+  std::vector<std::vector<double>> extra_train_, extra_other_;
+  mutable Cache<FixedColumn> columns_;
+  mutable Cache<ChannelModel> models_;
+  mutable Cache<ValueModel> values_;
+};
+
+}  // namespace fastsfes::fit
