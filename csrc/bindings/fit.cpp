@@ -204,7 +204,8 @@ void register_fit(py::module_& m) {
 
   py::class_<Result>(m, "Fit")
       .def_property_readonly("parameters", [](const Result& r) { return array_of(r.parameters); })
-      .def_property_readonly("linear", [](const Result& r) { return std::vector<bool>(r.linear.begin(), r.linear.end()); })
+      .def_property_readonly("linear",
+                             [](const Result& r) { return std::vector<bool>(r.linear.begin(), r.linear.end()); })
       .def_property_readonly("losses", [](const Result& r) { return array_of(r.losses); })
       .def_property_readonly("status", [](const Result& r) { return status_name(r.status); })
       .def_readonly("objective", &Result::objective)
@@ -218,8 +219,7 @@ void register_fit(py::module_& m) {
          const std::vector<Array>& starts, const std::optional<Options>& options, int threads,
          const std::optional<std::vector<std::optional<std::pair<Array, Array>>>>& bounds) {
         if (starts.size() != candidates.size() || (bounds && bounds->size() != candidates.size())) {
-          throw InputError("starts and bounds: expected one entry per candidate, " +
-                           std::to_string(candidates.size()));
+          throw InputError("starts and bounds: expected one entry per candidate, " + std::to_string(candidates.size()));
         }
         std::vector<Candidate> jobs(candidates.size());
         for (std::size_t i = 0; i < jobs.size(); ++i) {

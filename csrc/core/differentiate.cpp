@@ -41,8 +41,8 @@ const Formula& formula(Op op, Which which) {
   const auto i = static_cast<std::size_t>(op), j = static_cast<std::size_t>(which);
   std::call_once(once[i][j], [&] {
     const OpInfo& info = op_info(op);
-    cache[i][j] = std::make_unique<const Formula>(
-        make_formula(which == Which::Definition ? info.definition : info.differential));
+    cache[i][j] =
+        std::make_unique<const Formula>(make_formula(which == Which::Definition ? info.definition : info.differential));
   });
   return *cache[i][j];
 }
@@ -130,7 +130,9 @@ std::vector<NodeId> differentiate(Graph& graph, std::vector<NodeId> roots, NodeI
   return roots;
 }
 
-NodeId differentiate(Graph& graph, NodeId root, NodeId leaf) { return differentiate(graph, std::vector{root}, leaf)[0]; }
+NodeId differentiate(Graph& graph, NodeId root, NodeId leaf) {
+  return differentiate(graph, std::vector{root}, leaf)[0];
+}
 
 std::vector<NodeId> gradient(Graph& graph, NodeId root, const std::vector<NodeId>& leaves) {
   root = expand_defined(graph, root);

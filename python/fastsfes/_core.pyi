@@ -59,12 +59,18 @@ class Program:
         threads: int = 0,
     ) -> NDArray[np.float64]: ...
 
+ConstraintTerm = tuple[str, Mapping[str, float], float]
+
 class FitProblem:
     """Weighted least-squares problem over reactions, shared by every candidate and thread.
 
-    error_i(candidate) = sum over channels k, nodes n of A_k[i, n] F_k(node n)
-                         + extra[i] . fractions - target[i]
+    error_i = sum over channels k, nodes n of A_k[i, n] F_k(features of node n) + extra[i] . fractions - target[i]
     WRMSD of a block of rows = sqrt(mean over its rows of weights_i error_i^2)
+
+    The first block is the one that is fitted. A candidate is one expression per channel; its parameters are those of
+    the channels one after the other (in the order of Expression.parameters), then the fractions.
+    An equality (terms, value) demands sum of coefficient F_kind(features) = value; a penalty
+    (terms, lower, upper, weight) adds weight (distance from [lower, upper])^2 to the squared WRMSD.
     """
 
     def __init__(
@@ -73,10 +79,10 @@ class FitProblem:
         target: ArrayLike,
         weights: ArrayLike,
         *,
-        blocks: Mapping[str, ArrayLike] | None = None,
+        blocks: Sequence[tuple[str, ArrayLike]] | None = None,
         extra: ArrayLike | None = None,
-        equalities: Sequence[tuple[Sequence[tuple[str, Mapping[str, float], float]], float]] = (),
-        penalties: Sequence[tuple[Sequence[tuple[str, Mapping[str, float], float]], float, float, float]] = (),
+        equalities: Sequence[tuple[Sequence[ConstraintTerm], float]] = (),
+        penalties: Sequence[tuple[Sequence[ConstraintTerm], float, float, float]] = (),
         ridge: float = 0.0,
         cache_bytes: int = 67108864,
     ) -> None: ...
@@ -88,11 +94,18 @@ class FitProblem:
     def rows(self) -> int: ...
     @property
     def extra(self) -> int: ...
-    def errors(self, candidate: Sequence[Expression], parameters: ArrayLike) -> NDArray[np.float64]: ...
+    def errors(
+        self, candidate: Sequence[Expression], parameters: ArrayLike, block: str = "train"
+    ) -> NDArray[np.float64]: ...
+    def jacobian(
+        self, candidate: Sequence[Expression], parameters: ArrayLike, block: str = "train"
+    ) -> NDArray[np.float64]: ...
     def losses(
         self, candidate: Sequence[Expression], parameters: ArrayLike, threads: int = 0
     ) -> NDArray[np.float64]: ...
-    def jacobian(self, candidate: Sequence[Expression], parameters: ArrayLike) -> NDArray[np.float64]: ...
+    def equality_errors(
+        self, candidate: Sequence[Expression], parameters: ArrayLike
+    ) -> NDArray[np.float64]: ...
 
 class FitOptions:
     def __init__(
@@ -107,6 +120,12 @@ class FitOptions:
         give_up_above: float = ...,
         give_up_after: int = 4,
     ) -> None: ...
+    @property
+    def starts(self) -> int: ...
+    @property
+    def seed(self) -> int: ...
+    @property
+    def max_evaluations(self) -> int: ...
 
 class Fit:
     @property
@@ -114,9 +133,13 @@ class Fit:
     @property
     def linear(self) -> list[bool]: ...
     @property
-    def losses(self) -> dict[str, float]: ...
+    def losses(self) -> NDArray[np.float64]: ...
+    @property
+    def objective(self) -> float: ...
     @property
     def status(self) -> str: ...
+    @property
+    def message(self) -> str: ...
     @property
     def evaluations(self) -> int: ...
     @property
@@ -128,6 +151,7 @@ def fit_batch(
     starts: Sequence[ArrayLike],
     options: FitOptions | None = None,
     threads: int = 0,
+    bounds: Sequence[tuple[ArrayLike, ArrayLike] | None] | None = None,
 ) -> list[Fit]: ...
 
 class TensorNodes:

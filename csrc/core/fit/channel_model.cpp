@@ -169,9 +169,9 @@ std::shared_ptr<const ChannelModel> Problem::model(std::size_t channel, const Ex
     if (!roots.empty()) {
       const std::size_t moving = roots.size();
       for (std::size_t j = 0; j < m.nonlinear.size(); ++j) {
-        const std::vector<NodeId> derivatives = differentiate(
-            g, std::vector<NodeId>(roots.begin(), roots.begin() + static_cast<std::ptrdiff_t>(moving)),
-            g.parameter(m.parameters[m.nonlinear[j]]));
+        const std::vector<NodeId> derivatives =
+            differentiate(g, std::vector<NodeId>(roots.begin(), roots.begin() + static_cast<std::ptrdiff_t>(moving)),
+                          g.parameter(m.parameters[m.nonlinear[j]]));
         for (std::size_t k = 0; k < moving; ++k) {
           if (g.is_constant(derivatives[k], 0.0)) continue;
           roots.push_back(derivatives[k]);

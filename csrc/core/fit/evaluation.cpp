@@ -4,16 +4,16 @@
 #include <cmath>
 #include <limits>
 
+#include "core/driver.hpp"
 #include "core/error.hpp"
 #include "core/fit/linalg.hpp"
-#include "core/interpreter.hpp"
 
 namespace fastsfes::fit {
 
 Evaluation::Evaluation(const Problem& problem, const std::vector<Expression>& expressions) : problem_(problem) {
   if (expressions.size() != problem.channels().size()) {
-    throw InputError("expected " + std::to_string(problem.channels().size()) +
-                     " expressions, one per channel, got " + std::to_string(expressions.size()));
+    throw InputError("expected " + std::to_string(problem.channels().size()) + " expressions, one per channel, got " +
+                     std::to_string(expressions.size()));
   }
   for (std::size_t k = 0; k < expressions.size(); ++k) {
     models_.push_back(problem.value(k, expressions[k]));
@@ -99,7 +99,7 @@ double Evaluation::objective(const double* parameters) const {
   for (std::size_t p = 0; p < problem_.penalties().size(); ++p) {
     const double value = sum[problem_.penalty_begin() + p];
     const Penalty& penalty = problem_.penalties()[p];
-    const double outside = value > penalty.upper ? value - penalty.upper
+    const double outside = value > penalty.upper   ? value - penalty.upper
                            : value < penalty.lower ? penalty.lower - value
                                                    : value - value;
     total += penalty.weight * outside * outside;

@@ -4,10 +4,10 @@
 #include <cmath>
 #include <exception>
 
+#include "core/driver.hpp"
 #include "core/error.hpp"
 #include "core/fit/levenberg_marquardt.hpp"
 #include "core/fit/varpro.hpp"
-#include "core/interpreter.hpp"
 
 namespace fastsfes::fit {
 namespace {

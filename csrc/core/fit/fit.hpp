@@ -10,12 +10,12 @@
 namespace fastsfes::fit {
 
 struct Options {
-  int starts = 1;             ///< the given start, and starts - 1 others drawn around it
-  std::uint64_t seed = 0;     ///< of those draws
-  int max_evaluations = 60;   ///< of the projected problem, per start
-  double ftol = 1e-10;        ///< stop when a step lowers (or could lower) the squared loss by less than this part of it
-  double xtol = 1e-9;         ///< stop when no parameter moves by more than this, relative to its size
-  bool eliminate = true;      ///< false: all parameters are treated as non-linear
+  int starts = 1;            ///< the given start, and starts - 1 others drawn around it
+  std::uint64_t seed = 0;    ///< of those draws
+  int max_evaluations = 60;  ///< of the projected problem, per start
+  double ftol = 1e-10;       ///< stop when a step lowers (or could lower) the squared loss by less than this part of it
+  double xtol = 1e-9;        ///< stop when no parameter moves by more than this, relative to its size
+  bool eliminate = true;     ///< false: all parameters are treated as non-linear
   double give_up_above = std::numeric_limits<double>::infinity();  ///< a start that after give_up_after evaluations
   int give_up_after = 4;                                           ///< is still above this loss is left
 };
@@ -32,9 +32,9 @@ enum class Status {
 const char* status_name(Status status) noexcept;
 
 struct Result {
-  std::vector<double> parameters;  ///< of all channels in their order, then the fractions
-  std::vector<char> linear;        ///< per parameter: was it eliminated?
-  std::vector<double> losses;      ///< WRMSD per block
+  std::vector<double> parameters;                              ///< of all channels in their order, then the fractions
+  std::vector<char> linear;                                    ///< per parameter: was it eliminated?
+  std::vector<double> losses;                                  ///< WRMSD per block
   double objective = std::numeric_limits<double>::infinity();  ///< squared loss with penalties and ridge
   Status status = Status::NotFinite;
   std::string message;
@@ -45,7 +45,7 @@ struct Result {
 /// One candidate: an expression per channel, and its start.
 struct Candidate {
   std::vector<Expression> expressions;
-  std::vector<double> start;  ///< per parameter, fractions last
+  std::vector<double> start;         ///< per parameter, fractions last
   std::vector<double> lower, upper;  ///< per parameter; empty when there are no bounds
 };
 

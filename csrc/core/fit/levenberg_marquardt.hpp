@@ -20,8 +20,8 @@ struct Outcome {
   int evaluations = 0;
 };
 
-/// Levenberg-Marquardt from theta, which becomes the minimum found (Marquardt's scaling with the largest curvature seen,
-/// damping after Nielsen). Bounds are kept by projection: a parameter at its bound that wants to leave is held.
+/// Levenberg-Marquardt from theta, which becomes the minimum found (Marquardt's scaling with the largest curvature
+/// seen, damping after Nielsen). Bounds are kept by projection: a parameter at its bound that wants to leave is held.
 Outcome minimise(VariableProjection& projection, const std::vector<Variable>& variables, std::vector<double>& theta,
                  const Options& options);
 

@@ -1,5 +1,6 @@
-// The dense kernels, compiled once per instruction set: FASTSFES_LINALG names the accessor, FASTSFES_LANES the doubles of
-// a register, FASTSFES_COLUMNS how many columns are worked on together. Internal linkage throughout (see kernels.inl).
+// The dense kernels, compiled once per instruction set: FASTSFES_LINALG names the accessor, FASTSFES_LANES the doubles
+// of a register, FASTSFES_COLUMNS how many columns are worked on together. Internal linkage throughout (see
+// kernels.inl).
 #include "core/fit/linalg.hpp"
 
 #if FASTSFES_LANES > 1

@@ -35,8 +35,12 @@ std::size_t PackedMatrix::index(std::size_t row, std::size_t column) const noexc
   return ((row / kPanel) * columns_ + column) * kPanel + row % kPanel;
 }
 
-void PackedMatrix::set(std::size_t row, std::size_t column, double value) noexcept { data_[index(row, column)] = value; }
-double PackedMatrix::operator()(std::size_t row, std::size_t column) const noexcept { return data_[index(row, column)]; }
+void PackedMatrix::set(std::size_t row, std::size_t column, double value) noexcept {
+  data_[index(row, column)] = value;
+}
+double PackedMatrix::operator()(std::size_t row, std::size_t column) const noexcept {
+  return data_[index(row, column)];
+}
 
 void PackedMatrix::project(const double* const* in, std::size_t count, double* const* out) const {
   constexpr std::size_t kGroup = 32;  // pointers kept on the stack

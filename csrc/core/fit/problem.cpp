@@ -27,8 +27,8 @@ Problem::Problem(const ProblemInput& input)
       values_(input.cache_bytes / 4) {
   require(!input.channels.empty(), "the fit has no channel; give at least one");
   require(!blocks_.empty() && !blocks_[0].rows.empty(), "the first block of rows, which is fitted, holds no row");
-  require(input.weights.size() == rows_, "weights: expected " + std::to_string(rows_) + " values like the target, got " +
-                                             std::to_string(input.weights.size()));
+  require(input.weights.size() == rows_, "weights: expected " + std::to_string(rows_) +
+                                             " values like the target, got " + std::to_string(input.weights.size()));
   require(std::isfinite(ridge_) && ridge_ >= 0.0, "ridge: expected a finite number that is not negative");
   for (std::size_t i = 0; i < rows_; ++i) {
     require(std::isfinite(input.target[i]), "target[" + std::to_string(i) + "] is not finite; drop the row");
@@ -80,14 +80,14 @@ Problem::Problem(const ProblemInput& input)
     data.nodes = in.nodes;
     require(in.features.size() == in.feature_names.size(), "channel \"" + in.kind + "\": one name per feature array");
     for (std::size_t f = 0; f < in.features.size(); ++f) {
-      require(in.features[f].size() == in.nodes,
-              "channel \"" + in.kind + "\", feature \"" + in.feature_names[f] + "\": expected " +
-                  std::to_string(in.nodes) + " values like the columns of the matrix, got " +
-                  std::to_string(in.features[f].size()));
+      require(in.features[f].size() == in.nodes, "channel \"" + in.kind + "\", feature \"" + in.feature_names[f] +
+                                                     "\": expected " + std::to_string(in.nodes) +
+                                                     " values like the columns of the matrix, got " +
+                                                     std::to_string(in.features[f].size()));
     }
     for (std::size_t i = 0; i < rows_ * in.nodes; ++i) {
-      require(std::isfinite(in.matrix[i]), "channel \"" + in.kind + "\": matrix[" + std::to_string(i / in.nodes) + ", " +
-                                               std::to_string(i % in.nodes) + "] is not finite");
+      require(std::isfinite(in.matrix[i]), "channel \"" + in.kind + "\": matrix[" + std::to_string(i / in.nodes) +
+                                               ", " + std::to_string(i % in.nodes) + "] is not finite");
     }
     // Points of constraints are nodes that no energy depends on.
     struct Term {
@@ -121,8 +121,8 @@ Problem::Problem(const ProblemInput& input)
     std::vector<double> train(train_scale_.size(), 0.0), rest(other_scale_.size(), 0.0);
     for (std::size_t i = 0; i < train_rows(); ++i) {
       train[i] = train_scale_[i] * input.extra[blocks_[0].rows[i] * input.extra_columns + j];
-      require(std::isfinite(train[i]), "extra[" + std::to_string(blocks_[0].rows[i]) + ", " + std::to_string(j) +
-                                           "] is not finite");
+      require(std::isfinite(train[i]),
+              "extra[" + std::to_string(blocks_[0].rows[i]) + ", " + std::to_string(j) + "] is not finite");
     }
     for (std::size_t i = 0; i < other.size(); ++i) {
       rest[i] = other_scale_[i] * input.extra[other[i] * input.extra_columns + j];

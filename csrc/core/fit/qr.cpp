@@ -7,8 +7,8 @@
 
 namespace fastsfes::fit {
 
-// Reflector k is I - tau v v^T with v in rows k... of the pivot column (v[k] stored there, R's diagonal aside). Rows above
-// k belong to R, so the products start at the panel that holds row k with the rows before it masked by hand.
+// Reflector k is I - tau v v^T with v in rows k... of the pivot column (v[k] stored there, R's diagonal aside). Rows
+// above k belong to R, so the products start at the panel that holds row k with the rows before it masked by hand.
 namespace {
 
 double tail_dot(const LinalgTable& t, const double* x, const double* y, std::size_t k, std::size_t length) {

@@ -40,8 +40,8 @@ VariableProjection::VariableProjection(const Problem& problem, std::vector<std::
       if (f.parameter < 0) {
         subtract(base_, f.column->train.data(), raw_);
       } else {
-        linear_.push_back({parameters_ + static_cast<std::size_t>(f.parameter), f.column->train.data(),
-                           f.column->other.data(), 0});
+        linear_.push_back(
+            {parameters_ + static_cast<std::size_t>(f.parameter), f.column->train.data(), f.column->other.data(), 0});
       }
     }
     for (const int p : m.moving_parameter) {

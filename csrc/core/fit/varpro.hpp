@@ -46,10 +46,10 @@ class VariableProjection {
 
  private:
   struct Linear {
-    std::size_t parameter = 0;       ///< index among all parameters
-    const double* fixed = nullptr;   ///< column on the train rows, or null when it moves
-    const double* other = nullptr;   ///< the same on the other rows
-    std::size_t moving = 0;          ///< index into moving_ when it moves
+    std::size_t parameter = 0;      ///< index among all parameters
+    const double* fixed = nullptr;  ///< column on the train rows, or null when it moves
+    const double* other = nullptr;  ///< the same on the other rows
+    std::size_t moving = 0;         ///< index into moving_ when it moves
   };
   struct Derivative {
     std::size_t moving = 0, theta = 0;
@@ -73,9 +73,9 @@ class VariableProjection {
   std::vector<Derivative> derivative_;
   std::vector<std::size_t> first_moving_, first_derivative_;  ///< per channel
 
-  std::size_t raw_ = 0;     ///< length of a projected column
-  std::size_t length_ = 0;  ///< length of a column of the least-squares problem
-  std::vector<double> base_;         ///< target minus fixed offsets
+  std::size_t raw_ = 0;       ///< length of a projected column
+  std::size_t length_ = 0;    ///< length of a column of the least-squares problem
+  std::vector<double> base_;  ///< target minus fixed offsets
   std::vector<double> nodes_, scratch_, parameters_of_channel_;
   std::vector<double*> node_pointers_, row_pointers_;
   std::vector<double> moving_, slopes_;  ///< projected moving columns and derivatives, raw_ each
@@ -83,7 +83,7 @@ class VariableProjection {
   std::vector<double> column_, basis_;  ///< the columns as solved for (masked), kept for residuals
   PivotedQr qr_;
 
-  std::vector<signed char> side_;  ///< per penalty: -1 below, +1 above, 0 inside
+  std::vector<signed char> side_;          ///< per penalty: -1 below, +1 above, 0 inside
   std::vector<std::size_t> basic_, free_;  ///< linear parameters that the equalities determine, and the others
   std::vector<double> equality_, equality_value_, transform_, inverse_;
 };
