@@ -8,6 +8,8 @@ from .datasets import Dataset
 from .errors import FastsfesError, InputError
 from .expression import Expression
 from .functional import VV10, Channel, EnergyDensity, Functional, Hybrid
+from .objective import Evaluation, evaluate, wrmsd
+from .quadrature import Quadrature
 from .registry import get_functional, list_functionals
 
 __all__ = [
@@ -15,15 +17,19 @@ __all__ = [
     "Channel",
     "Dataset",
     "EnergyDensity",
+    "Evaluation",
     "Expression",
     "FastsfesError",
     "Functional",
     "Hybrid",
     "InputError",
+    "Quadrature",
     "__version__",
     "build_info",
+    "evaluate",
     "get_functional",
     "list_functionals",
+    "wrmsd",
 ]
 
 

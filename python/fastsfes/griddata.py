@@ -6,13 +6,15 @@ holds a few ten thousand points; its arrays follow libxc's order of components.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from .datasets.dataset import Dataset
 from .densities import DensityRecord, load_mole
 from .densities.settings import parse_grid
 from .errors import InputError
@@ -81,6 +83,54 @@ def grid_blocks(record: DensityRecord, grid: str | None = None) -> Iterator[Grid
         block = _density(np.asarray(ao), np.asarray(weights), orbitals)
         if len(block):
             yield block
+
+
+#: Grid data kept in memory by `cached_blocks`, bytes; override with the environment variable FASTSFES_GRID_CACHE_MB.
+CACHE_BYTES = 2**30
+
+_cache: dict[tuple[Hashable, ...], list[GridBlock]] = {}
+_cached_bytes = 0
+
+
+def cached_blocks(dataset: Dataset, name: str, grid: str | None = None) -> Iterable[GridBlock]:
+    """Stream the grid data of a species of a dataset file, kept in memory for the next time.
+
+    When the memory set aside is full, further species are made anew each time: with a dataset larger than the cache,
+    that part which fits is still found at every pass.
+    """
+    global _cached_bytes
+    name = dataset.representative(name)
+    if dataset.path is None:
+        raise InputError(f"dataset {dataset.name!r} was not opened from a file and has no densities")
+    status = dataset.path.stat()
+    key = (dataset.path.resolve(), status.st_mtime_ns, status.st_ino, name, grid)
+    if key in _cache:
+        return _cache[key]
+    limit = _cache_limit()
+    if _cached_bytes >= limit:
+        return grid_blocks(dataset.density(name), grid)
+    blocks = list(grid_blocks(dataset.density(name), grid))
+    size = sum(a.nbytes for block in blocks for a in (block.weights, block.rho, block.sigma, block.tau))
+    if _cached_bytes + size <= limit:
+        _cache[key] = blocks
+        _cached_bytes += size
+    return blocks
+
+
+def clear_cache() -> None:
+    """Forget the grid data that `cached_blocks` keeps."""
+    global _cached_bytes
+    _cache.clear()
+    _cached_bytes = 0
+
+
+def _cache_limit() -> int:
+    text = os.environ.get("FASTSFES_GRID_CACHE_MB")
+    if text is None:
+        return CACHE_BYTES
+    if not text.strip().isdigit():
+        raise InputError(f"FASTSFES_GRID_CACHE_MB is {text!r}; expected a number of megabytes such as 1024, or 0")
+    return int(text) * 2**20
 
 
 def build_grid(mol: Any, grid: str) -> Any:

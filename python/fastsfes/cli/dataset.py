@@ -14,6 +14,7 @@ from ..datasets.dataset import Dataset, DatasetInfo
 from ..densities.build import Progress
 from ..densities.settings import STABILITY_CHOICES, ScfSettings
 from ..errors import InputError
+from . import quadrature
 
 #: Species without a density that ``info`` lists before it only counts them.
 _LISTED = 20
@@ -26,6 +27,7 @@ def add_parser(subparsers: Any) -> None:
     _add_info(actions)
     _add_build(actions)
     _add_import(actions)
+    quadrature.add_action(actions)
 
 
 def _add_info(actions: Any) -> None:

@@ -108,7 +108,9 @@ def build_quadrature(
                     break
                 rule = _full_rule(key, grid, position, measures)
                 worst = worst_error(rule, "full")
-                say(f"channel {key}: {grid}: {len(rule.levels['full'])} active nodes, largest error {worst:.1e} kcal/mol")
+                say(
+                    f"channel {key}: {grid}: {len(rule.levels['full'])} active nodes, largest error {worst:.1e} kcal/mol"
+                )
                 if worst <= share:
                     chosen = rule
                     break

@@ -45,9 +45,7 @@ class SpeciesMeasure:
     points: int
 
 
-def channel_points(
-    key: str, features: Sequence[str], block: GridBlock
-) -> list[tuple[FloatArray, FloatArray]]:
+def channel_points(key: str, features: Sequence[str], block: GridBlock) -> list[tuple[FloatArray, FloatArray]]:
     """Weights times prefactor (n,) and features (d, n) of a block, one pair per integral of the channel.
 
     Points without weight are left out. The two equal spins of a restricted density are one integral of double weight.
@@ -89,9 +87,7 @@ def measure_species(
                     dense[key][k] += moved[0]
                     outside[key] += beyond if k == 0 else 0
                 truth[key] += integrals(_measured(key, features), features, weights, values)
-    rows = {
-        key: [SparseRow(np.flatnonzero(row), row[row != 0.0]) for row in some] for key, some in dense.items()
-    }
+    rows = {key: [SparseRow(np.flatnonzero(row), row[row != 0.0]) for row in some] for key, some in dense.items()}
     return SpeciesMeasure(rows, truth, outside, points)
 
 

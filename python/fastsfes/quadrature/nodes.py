@@ -88,7 +88,9 @@ class NodeGrid:
         try:
             grid = cls(tuple(Axis(**item) for item in data))
         except TypeError as error:
-            raise InputError(f"{where}: the axes of the nodes are damaged ({error}); build the quadrature again") from error
+            raise InputError(
+                f"{where}: the axes of the nodes are damaged ({error}); build the quadrature again"
+            ) from error
         grid.core()
         return grid
 

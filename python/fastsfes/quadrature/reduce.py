@@ -85,7 +85,7 @@ def _of_gradient(x2: FloatArray, rng: np.random.Generator) -> FloatArray:
     if kind == 2:
         return np.asarray(np.log1p(gx) / (1.0 + gx) ** rng.uniform(0.0, 1.0))
     if kind == 3:
-        return np.exp(-gx)
+        return np.asarray(np.exp(-gx))
     if kind == 4:
         return np.asarray((1.0 + gx) ** -rng.uniform(0.3, 3.0))
     return np.asarray(np.cbrt(x2) / (1.0 + gx) ** rng.integers(0, 2))
@@ -97,7 +97,7 @@ def _of_bounded(w: FloatArray, rng: np.random.Generator) -> FloatArray:
     if kind == 0:
         return np.asarray(w ** rng.integers(0, 8))
     if kind == 1:
-        return np.exp(rng.uniform(-3.0, 3.0) * w)
+        return np.asarray(np.exp(rng.uniform(-3.0, 3.0) * w))
     if kind == 2:
         return np.asarray(1.0 / (1.0 + rng.uniform(-0.8, 0.8) * w))
     if kind == 3:

@@ -243,7 +243,7 @@ class Quadrature:
         if row is None:
             raise InputError(
                 f'quadrature "{self.name}" has no species {name!r}, needed by reaction {reaction.name!r}; '
-                f"run 'fastsfes dataset quadrature' on the dataset again"
+                f"build it again"
             )
         return row
 

@@ -132,5 +132,7 @@ def _read_rule(group: h5py.Group, key: str, species: int, where: str) -> Channel
         levels[level] = NodeSet(key, grid.features, nodes, matrix)
         errors[level] = dict(zip(labels, table, strict=True))
     if "full" not in levels:
-        raise RecordError(f"{where}, channel {key} has no full nodes; build it again with 'fastsfes dataset quadrature'")
+        raise RecordError(
+            f"{where}, channel {key} has no full nodes; build it again with 'fastsfes dataset quadrature'"
+        )
     return ChannelRule(key, grid, levels, errors, np.asarray(group["outside"][()], dtype=np.int64))

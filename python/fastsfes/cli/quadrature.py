@@ -1,0 +1,112 @@
+"""The command ``fastsfes dataset quadrature``: build the feature-space quadrature of a dataset file, or show it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from typing import Any
+
+import numpy as np
+
+from ..datasets.dataset import Dataset
+from ..quadrature import DEFAULT_CHANNELS, DEFAULT_TOLERANCE, Quadrature, build_quadrature, save_quadrature, worst_error
+
+
+def add_action(actions: Any) -> None:
+    """Register ``quadrature`` among the actions of ``fastsfes dataset``."""
+    parser = actions.add_parser("quadrature", help="build the feature-space quadrature of a dataset file, or show it")
+    parser.add_argument("dataset", nargs="?", default="builtin", help="builtin or a dataset file")
+    parser.add_argument("--name", default="default", help="identifier in the file (default: default)")
+    parser.add_argument("--show", action="store_true", help="describe the stored quadrature and build nothing")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument(
+        "--channel",
+        action="append",
+        metavar="KEY",
+        help=f"measure, can be repeated (default: {' '.join(DEFAULT_CHANNELS)})",
+    )
+    parser.add_argument(
+        "--tolerance",
+        type=float,
+        default=DEFAULT_TOLERANCE,
+        metavar="KCAL",
+        help=f"largest error per species in kcal/mol (default {DEFAULT_TOLERANCE:g})",
+    )
+    parser.add_argument("--grid", metavar="GRID", help='integration grid, "level N" or "(radial,angular)"')
+    parser.add_argument(
+        "--like", metavar="NAME", help="use the nodes of this stored quadrature, say with another --grid"
+    )
+    parser.add_argument("--no-reduce", action="store_true", help="keep only the full set of nodes")
+    parser.add_argument("--processes", type=int, default=1, metavar="N", help="worker processes, one thread each")
+    parser.add_argument("--quiet", action="store_true", help="print only the result")
+    parser.set_defaults(handler=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Build and store the quadrature, unless ``--show``; returns the exit status."""
+    dataset = Dataset.open(arguments.dataset)
+    if not arguments.show:
+        started = time.perf_counter()
+        quadrature = build_quadrature(
+            dataset,
+            name=arguments.name,
+            channels=tuple(arguments.channel or DEFAULT_CHANNELS),
+            tolerance=arguments.tolerance,
+            integration_grid=arguments.grid,
+            reduce=not arguments.no_reduce,
+            like=Quadrature.load(dataset, arguments.like) if arguments.like else None,
+            processes=arguments.processes,
+            report=None if arguments.quiet else lambda line: print(line, file=sys.stderr, flush=True),
+        )
+        assert dataset.path is not None
+        save_quadrature(dataset.path, quadrature)
+        if not arguments.quiet:
+            print(f"stored after {time.perf_counter() - started:.0f} s", file=sys.stderr)
+        dataset = Dataset.open(arguments.dataset)
+    description = describe(Quadrature.load(dataset, arguments.name))
+    print(json.dumps(description, indent=1) if arguments.json else format_description(description))
+    return 0
+
+
+def describe(quadrature: Quadrature) -> dict[str, Any]:
+    """Nodes, bytes and measured errors of every channel and level, as plain data; errors in kcal/mol per species."""
+    channels = {}
+    for key, rule in quadrature.channels.items():
+        channels[key] = {
+            "grid": str(rule.grid),
+            "points_outside": int(rule.outside.sum()),
+            "levels": {
+                level: {
+                    "nodes": len(nodes),
+                    "bytes_per_species": 8 * len(nodes),
+                    "largest_error": worst_error(rule, level),
+                    "errors": {label: float(np.abs(e).max()) for label, e in rule.errors[level].items()},
+                }
+                for level, nodes in rule.levels.items()
+            },
+        }
+    return {
+        "name": quadrature.name,
+        "species": len(quadrature.species),
+        "integration_grid": quadrature.integration_grid or "each density's own",
+        "tolerance": quadrature.tolerance,
+        "channels": channels,
+    }
+
+
+def format_description(description: dict[str, Any]) -> str:
+    """Return the description as a table."""
+    lines = [
+        f"quadrature {description['name']}: {description['species']} species, integration grid "
+        f"{description['integration_grid']}, tolerance {description['tolerance']:g} kcal/mol per species",
+        f"{'channel':10s} {'level':8s} {'nodes':>6s} {'bytes/species':>13s} {'largest error':>13s}  tensor grid",
+    ]
+    for key, channel in description["channels"].items():
+        for level, item in channel["levels"].items():
+            lines.append(
+                f"{key:10s} {level:8s} {item['nodes']:6d} {item['bytes_per_species']:13d} "
+                f"{item['largest_error']:13.1e}  {channel['grid'] if level == 'full' else ''}".rstrip()
+            )
+    return "\n".join(lines)
