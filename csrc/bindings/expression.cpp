@@ -49,7 +49,7 @@ void register_expression(py::module_& m) {
       .def_property_readonly("complexity", &Expression::complexity)
       .def("derivative", &Expression::derivative, py::arg("name"))
       .def("substitute", &Expression::substitute, py::arg("replacements"))
-      .def("simplify", &Expression::simplify)
+      .def("simplify", &Expression::simplify, py::arg("regular") = false)
       .def("expand", &Expression::expand)
       .def("nodes", &nodes)
       .def(

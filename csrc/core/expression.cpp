@@ -77,8 +77,9 @@ Expression Expression::substitute(const std::unordered_map<std::string, Expressi
   return {std::move(graph), root};
 }
 
-Expression Expression::simplify() const {
+Expression Expression::simplify(bool regular) const {
   auto graph = std::make_shared<Graph>();
+  if (regular) graph->assume_regular();
   const NodeId root = graph->import(*graph_, root_, {}, true);
   return {std::move(graph), root};
 }

@@ -35,7 +35,7 @@ class Expression {
   /// Features and parameters replaced by expressions, all at once.
   Expression substitute(const std::unordered_map<std::string, Expression>& replacements) const;
   /// Constants folded, neutral elements dropped, common subexpressions shared.
-  Expression simplify() const;
+  Expression simplify(bool regular = false) const;
   /// Defined operators (u, pbe_x, pw92, ...) replaced by their formulas.
   Expression expand() const;
 

@@ -173,6 +173,7 @@ NodeId Graph::simplified(Op op, const std::array<NodeId, kMaxArity>& args) {
       if (is(a, Op::Neg)) return simplified(Op::Sub, b, nodes_[a].args[0]);
       return ordered(op, a, b);
     case Op::Sub:
+      if (regular_ && a == b) return constant(0.0);
       if (is_constant(b, 0.0)) return a;
       if (is_constant(a, 0.0)) return simplified(Op::Neg, b);
       if (is(b, Op::Neg)) return simplified(Op::Add, a, nodes_[b].args[0]);
@@ -199,6 +200,7 @@ NodeId Graph::simplified(Op op, const std::array<NodeId, kMaxArity>& args) {
       return ordered(op, a, b);
     }
     case Op::Div:
+      if (regular_ && a == b) return constant(1.0);
       if (is_constant(a, 0.0)) return a;
       if (is_constant(b, 1.0)) return a;
       if (is_constant(b, -1.0)) return simplified(Op::Neg, a);

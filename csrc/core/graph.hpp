@@ -39,6 +39,8 @@ class Graph {
   /// The node after local simplification: constants folded, neutral elements dropped, sums and products ordered.
   /// Values agree with node() up to rounding wherever the arguments are finite.
   NodeId simplified(Op op, const std::array<NodeId, kMaxArity>& args);
+  /// From now on simplified() takes every value for finite and different from zero: x - x is 0 and x / x is 1.
+  void assume_regular() noexcept { regular_ = true; }
   NodeId simplified(Op op, NodeId a, NodeId b = 0, NodeId c = 0) { return simplified(op, {a, b, c, 0, 0}); }
 
   const Node& operator[](NodeId id) const noexcept { return nodes_[id]; }
@@ -70,6 +72,7 @@ class Graph {
   std::vector<Node> nodes_;
   std::unordered_map<Node, NodeId, Hash> index_;
   std::vector<std::string> parameters_, features_;
+  bool regular_ = false;
 };
 
 /// What a primitive computes, for one set of numbers (constant folding and the scalar part of programs use it too, so

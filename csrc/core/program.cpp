@@ -4,6 +4,7 @@
 #include <limits>
 #include <map>
 
+#include "core/divisions.hpp"
 #include "core/jit/tiers.hpp"
 
 namespace fastsfes {
@@ -31,7 +32,7 @@ class Lowering {
       }
     }
     for (NodeId& root : roots) root = map_[root];
-    return fuse(roots);
+    return fuse(reduce_divisions(g_, std::move(roots)));
   }
 
  private:

@@ -146,9 +146,12 @@ class Expression:
         """The expression with features and parameters replaced, all at once."""
         return Expression(self._handle.substitute({k: self._coerce(v)._handle for k, v in replacements.items()}))
 
-    def simplify(self) -> Expression:
-        """Constants folded, neutral elements dropped, sums and products in a fixed order."""
-        return Expression(self._handle.simplify())
+    def simplify(self, *, regular: bool = False) -> Expression:
+        """Constants folded, neutral elements dropped, sums and products in a fixed order.
+
+        With `regular` every intermediate value counts as finite and different from zero: x - x is 0, x/x is 1.
+        """
+        return Expression(self._handle.simplify(regular))
 
     def expand(self) -> Expression:
         """Defined operators (u, pbe_x, pw92, ...) replaced by their formulas."""
