@@ -1,0 +1,1 @@
+"""Evolution of functionals: genomes, mutations, fingerprints, and regularised evolution."""
