@@ -246,7 +246,7 @@ def epoch(
     evaluate: Evaluate,
     defaults: Parameters,
     *,
-    generations: int | None = None,
+    limit: int | None = None,
     tick: Callable[[IslandState, int], None] | None = None,
 ) -> EpochResult:
     """Run one epoch: a pure function of its arguments (`tick` only watches).
@@ -256,15 +256,18 @@ def epoch(
         known: families fitted before, here or on other islands, up to the last epoch.
         seed: of the run.
         settings, mutator, fitness, evaluate, defaults: the rules of the run.
-        generations: fewer generations than the settings say, for the last epoch of a run.
+        limit: the number of candidates, the island's earlier ones included, at which the run ends.
         tick: called after every generation with the state and the number of candidates fitted in it.
     """
     sequence = np.random.SeedSequence(seed, spawn_key=(state.island, state.epoch))
     rng = np.random.Generator(np.random.PCG64(sequence))
     local: dict[str, Known] = {}
     records: list[Record] = []
-    for _ in range(settings.generations if generations is None else generations):
-        children = [_child(state.population, mutator, settings, defaults, rng) for _ in range(settings.generation)]
+    for _ in range(settings.generations):
+        room = settings.generation if limit is None else min(settings.generation, limit - state.candidates)
+        if room <= 0:
+            break
+        children = [_child(state.population, mutator, settings, defaults, rng) for _ in range(room)]
         wanted: dict[str, int] = {}
         for index, child in enumerate(children):
             new = child.print not in known and child.print not in local

@@ -1,0 +1,202 @@
+"""`SearchConfig`: everything that determines a search, and the presets."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from .errors import InputError
+from .evolve.instructions import instruction_kind
+from .evolve.mutate import MUTATIONS
+from .options import from_table, option, to_toml
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+__all__ = ["PRESETS", "SearchConfig"]
+
+SEARCHED = ("x", "css", "cos")
+"""Channels that a search can evolve."""
+
+_ARITHMETIC = {"add1": 1, "square": 1, "cube": 0.5, "pow4": 0.5, "pow6": 0.5, "add": 2, "sub": 1, "mul": 2, "fma": 4}
+_MUTATIONS = {"insert": 1, "remove": 1, "replace": 1, "change_argument": 1, "crossover_channels": 0.25, "crossover_lines": 0.25}
+
+
+@dataclass(frozen=True)
+class SearchConfig:
+    """The options of a search; every field is also a TOML key and a command-line option."""
+
+    preset: str = option("quickstart", "text", "search", "the preset whose values are the defaults of all other options")
+    seed: int = option(0, "int", "search", "seed of all random numbers; the same seed gives the same run", minimum=0)
+    candidates: int = option(20000, "int", "search", "number of candidates to make before stopping", minimum=1)
+    time_limit: float = option(
+        0.0, "float", "search", "stop after this many seconds, at the end of an epoch; 0 for no limit", minimum=0
+    )
+    stop_below: float = option(
+        0.0, "float", "search", "stop as soon as the best fitness is below this (kcal/mol); 0 to go on", minimum=0
+    )
+    threads: int = option(0, "int", "search", "threads for fitting; 0 for OMP_NUM_THREADS or all cores", minimum=0)
+
+    dataset: str = option("builtin", "text", "data", 'packaged dataset ("builtin") or a dataset file')
+    targets: str = option(
+        "reference",
+        "text",
+        "data",
+        '"reference" for the reference energies of the reactions; "b97x", or another functional\'s name or JSON file, '
+        "for its energies of the species in the searched channels",
+    )
+    nodes: str = option(
+        "", "text", "data", 'quadrature nodes along y and w, for example "96x48"; empty for the quadrature\'s own choice'
+    )
+
+    channels: tuple[str, ...] = option(
+        ("x", "css", "cos"), "names", "form", "enhancement factors to evolve", choices=SEARCHED
+    )
+    base: str = option(
+        "lda",
+        "text",
+        "form",
+        'where the search starts: "empty" (all factors 0), "lda" (all 1), a functional\'s name, or a JSON file',
+    )
+    features_x: tuple[str, ...] = option(
+        ("u = u(x2, g)", "w"),
+        "names",
+        "form",
+        "features of the exchange factor: names of features, or definitions of them; free names in a definition are "
+        "parameters that are fitted",
+    )
+    features_css: tuple[str, ...] = option(
+        ("u = u(x2, g)", "w"), "names", "form", "features of the same-spin correlation factor"
+    )
+    features_cos: tuple[str, ...] = option(
+        ("u = u(x2, g)", "w"), "names", "form", "features of the opposite-spin correlation factor"
+    )
+    parameters: int = option(6, "int", "form", "shared parameters that the instructions of a factor may name", minimum=0)
+    variables: int = option(2, "int", "form", "temporaries that the instructions of a factor may name", minimum=0)
+
+    instruction_pool: Mapping[str, float] = option(
+        _ARITHMETIC, "pool", "mutation", "instructions and their weights; SyFES's class names are understood too"
+    )
+    mutation_pool: Mapping[str, float] = option(
+        _MUTATIONS, "pool", "mutation", "mutations and their weights: " + ", ".join(MUTATIONS)
+    )
+    channel_pool: Mapping[str, float] = option(
+        {}, "pool", "mutation", "how often each factor is mutated; empty for equally often"
+    )
+    repeat: float = option(0.2, "float", "mutation", "probability of one more mutation of a child", minimum=0, maximum=0.99)
+    max_instructions: int = option(12, "int", "mutation", "largest number of instructions per factor; -1 for no limit", minimum=-1)
+    max_bound_parameters: int = option(
+        2, "int", "mutation", "largest number of instructions' own parameters per factor; -1 for no limit", minimum=-1
+    )
+    fixed_instructions: int = option(
+        0, "int", "mutation", "instructions at the beginning of every factor that are never changed", minimum=0
+    )
+    share_bound: bool = option(
+        False, "bool", "mutation", "all instructions of one kind in a factor share their own parameters, as in SyFES"
+    )
+
+    population: int = option(100, "int", "evolution", "size of the population", minimum=2)
+    tournament: int = option(10, "int", "evolution", "members drawn per selection", minimum=1)
+    generation: int = option(32, "int", "evolution", "children made and fitted together", minimum=1)
+    generations: int = option(8, "int", "evolution", "generations per epoch; a checkpoint follows each epoch", minimum=1)
+    keep_duplicates: bool = option(
+        True, "bool", "evolution", "a child that describes a known family joins the population, with its losses"
+    )
+    restart: int = option(
+        0, "int", "evolution", "start again from the base after this many candidates without a better one; 0 for never", minimum=0
+    )
+    max_complexity: int = option(
+        0, "int", "evolution", "largest number of distinct nodes of all expressions; 0 for no limit", minimum=0
+    )
+    max_parameters: int = option(0, "int", "evolution", "largest number of parameters; 0 for no limit", minimum=0)
+
+    train_coefficient: float = option(0.5, "float", "fitness", "weight of the training WRMSD in the fitness", minimum=0)
+    validation_coefficient: float = option(0.5, "float", "fitness", "weight of the validation WRMSD in the fitness", minimum=0)
+    parameter_penalty: float = option(0.0, "float", "fitness", "kcal/mol added to the fitness per parameter", minimum=0)
+    complexity_penalty: float = option(0.0, "float", "fitness", "kcal/mol added to the fitness per distinct node", minimum=0)
+
+    starts: int = option(2, "int", "fit", "starting points of a fit: the parent's parameters, then random ones", minimum=1)
+    max_evaluations: int = option(60, "int", "fit", "largest number of evaluations per starting point", minimum=1)
+    ridge: float = option(0.0, "float", "fit", "ridge that holds linear parameters back", minimum=0)
+
+    def __post_init__(self) -> None:
+        if self.preset not in PRESETS:
+            raise InputError(f'preset "{self.preset}" is unknown; the presets are {", ".join(PRESETS)}')
+        if not self.channels or len(set(self.channels)) != len(self.channels):
+            raise InputError(f"channels = {list(self.channels)}; expected one or more of {', '.join(SEARCHED)}, each once")
+        for name in self.instruction_pool:
+            instruction_kind(name)
+        for name in self.mutation_pool:
+            if name not in MUTATIONS:
+                raise InputError(f'mutation_pool: there is no mutation "{name}"; the mutations are {", ".join(MUTATIONS)}')
+        for name in self.channel_pool:
+            if name not in self.channels:
+                raise InputError(f'channel_pool: "{name}" is not searched; searched are {", ".join(self.channels)}')
+        if self.train_coefficient + self.validation_coefficient <= 0:
+            raise InputError("train_coefficient and validation_coefficient are both 0; give one a weight, for example 1")
+
+    @classmethod
+    def make(cls, preset: str = "quickstart", **changes: Any) -> SearchConfig:
+        """A preset with some options changed."""
+        if preset not in PRESETS:
+            raise InputError(f'preset "{preset}" is unknown; the presets are {", ".join(PRESETS)}')
+        return cls(**{**PRESETS[preset], "preset": preset, **changes})
+
+    @classmethod
+    def from_toml(cls, path: str | Path, **changes: Any) -> SearchConfig:
+        """Read a TOML file; options that it does not give are those of its preset, `changes` come last.
+
+        Raises:
+            InputError: names the file, the key, and the nearest known one.
+        """
+        path = Path(path)
+        try:
+            with path.open("rb") as file:
+                table = tomllib.load(file)
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise InputError(f"{path}: not valid TOML: {error}") from None
+        preset = changes.get("preset") or _preset_of(table)
+        if preset not in PRESETS:
+            raise InputError(f'{path}: preset "{preset}" is unknown; the presets are {", ".join(PRESETS)}')
+        read = from_table(cls, table, str(path), {**PRESETS[preset], "preset": preset})
+        values = {f.name: getattr(read, f.name) for f in fields(cls)}
+        return cls(**{**values, **changes})
+
+    def to_toml(self) -> str:
+        """All options as TOML with their descriptions."""
+        return to_toml(self)
+
+
+def _preset_of(table: Mapping[str, Any]) -> Any:
+    section = table.get("search")
+    if isinstance(section, Mapping) and "preset" in section:
+        return section["preset"]
+    return table.get("preset", "quickstart")
+
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "quickstart": {},
+    "b97x": {
+        "targets": "b97x",
+        "candidates": 10000,
+        "stop_below": 1e-6,
+        "channels": ("x",),
+        "base": "empty",
+        "features_x": ("u = u(x2, 0.004)",),
+        "parameters": 3,
+        "variables": 1,
+        "instruction_pool": {"add": 1.0, "fma": 1.0, "square": 1.0},
+        "mutation_pool": {"insert": 1.0, "remove": 1.0, "replace": 1.0, "change_argument": 1.0, "crossover_lines": 0.5},
+        "max_instructions": 4,
+        "restart": 1000,
+        "starts": 1,
+    },
+}
+"""Preset name to the options in which it differs from the defaults of `SearchConfig`."""
