@@ -24,14 +24,23 @@ SEARCHED = ("x", "css", "cos")
 """Channels that a search can evolve."""
 
 _ARITHMETIC = {"add1": 1, "square": 1, "cube": 0.5, "pow4": 0.5, "pow6": 0.5, "add": 2, "sub": 1, "mul": 2, "fma": 4}
-_MUTATIONS = {"insert": 1, "remove": 1, "replace": 1, "change_argument": 1, "crossover_channels": 0.25, "crossover_lines": 0.25}
+_MUTATIONS = {
+    "insert": 1,
+    "remove": 1,
+    "replace": 1,
+    "change_argument": 1,
+    "crossover_channels": 0.25,
+    "crossover_lines": 0.25,
+}
 
 
 @dataclass(frozen=True)
 class SearchConfig:
     """The options of a search; every field is also a TOML key and a command-line option."""
 
-    preset: str = option("quickstart", "text", "search", "the preset whose values are the defaults of all other options")
+    preset: str = option(
+        "quickstart", "text", "search", "the preset whose values are the defaults of all other options"
+    )
     seed: int = option(0, "int", "search", "seed of all random numbers; the same seed gives the same run", minimum=0)
     candidates: int = option(20000, "int", "search", "number of candidates to make before stopping", minimum=1)
     time_limit: float = option(
@@ -51,7 +60,10 @@ class SearchConfig:
         "for its energies of the species in the searched channels",
     )
     nodes: str = option(
-        "", "text", "data", 'quadrature nodes along y and w, for example "96x48"; empty for the quadrature\'s own choice'
+        "",
+        "text",
+        "data",
+        'quadrature nodes along y and w, for example "96x48"; empty for the quadrature\'s own choice',
     )
 
     channels: tuple[str, ...] = option(
@@ -76,7 +88,9 @@ class SearchConfig:
     features_cos: tuple[str, ...] = option(
         ("u = u(x2, g)", "w"), "names", "form", "features of the opposite-spin correlation factor"
     )
-    parameters: int = option(6, "int", "form", "shared parameters that the instructions of a factor may name", minimum=0)
+    parameters: int = option(
+        6, "int", "form", "shared parameters that the instructions of a factor may name", minimum=0
+    )
     variables: int = option(2, "int", "form", "temporaries that the instructions of a factor may name", minimum=0)
 
     instruction_pool: Mapping[str, float] = option(
@@ -88,8 +102,12 @@ class SearchConfig:
     channel_pool: Mapping[str, float] = option(
         {}, "pool", "mutation", "how often each factor is mutated; empty for equally often"
     )
-    repeat: float = option(0.2, "float", "mutation", "probability of one more mutation of a child", minimum=0, maximum=0.99)
-    max_instructions: int = option(12, "int", "mutation", "largest number of instructions per factor; -1 for no limit", minimum=-1)
+    repeat: float = option(
+        0.2, "float", "mutation", "probability of one more mutation of a child", minimum=0, maximum=0.99
+    )
+    max_instructions: int = option(
+        12, "int", "mutation", "largest number of instructions per factor; -1 for no limit", minimum=-1
+    )
     max_bound_parameters: int = option(
         2, "int", "mutation", "largest number of instructions' own parameters per factor; -1 for no limit", minimum=-1
     )
@@ -103,12 +121,18 @@ class SearchConfig:
     population: int = option(100, "int", "evolution", "size of the population", minimum=2)
     tournament: int = option(10, "int", "evolution", "members drawn per selection", minimum=1)
     generation: int = option(32, "int", "evolution", "children made and fitted together", minimum=1)
-    generations: int = option(8, "int", "evolution", "generations per epoch; a checkpoint follows each epoch", minimum=1)
+    generations: int = option(
+        8, "int", "evolution", "generations per epoch; a checkpoint follows each epoch", minimum=1
+    )
     keep_duplicates: bool = option(
         True, "bool", "evolution", "a child that describes a known family joins the population, with its losses"
     )
     restart: int = option(
-        0, "int", "evolution", "start again from the base after this many candidates without a better one; 0 for never", minimum=0
+        0,
+        "int",
+        "evolution",
+        "start again from the base after this many candidates without a better one; 0 for never",
+        minimum=0,
     )
     max_complexity: int = option(
         0, "int", "evolution", "largest number of distinct nodes of all expressions; 0 for no limit", minimum=0
@@ -116,11 +140,17 @@ class SearchConfig:
     max_parameters: int = option(0, "int", "evolution", "largest number of parameters; 0 for no limit", minimum=0)
 
     train_coefficient: float = option(0.5, "float", "fitness", "weight of the training WRMSD in the fitness", minimum=0)
-    validation_coefficient: float = option(0.5, "float", "fitness", "weight of the validation WRMSD in the fitness", minimum=0)
+    validation_coefficient: float = option(
+        0.5, "float", "fitness", "weight of the validation WRMSD in the fitness", minimum=0
+    )
     parameter_penalty: float = option(0.0, "float", "fitness", "kcal/mol added to the fitness per parameter", minimum=0)
-    complexity_penalty: float = option(0.0, "float", "fitness", "kcal/mol added to the fitness per distinct node", minimum=0)
+    complexity_penalty: float = option(
+        0.0, "float", "fitness", "kcal/mol added to the fitness per distinct node", minimum=0
+    )
 
-    starts: int = option(2, "int", "fit", "starting points of a fit: the parent's parameters, then random ones", minimum=1)
+    starts: int = option(
+        2, "int", "fit", "starting points of a fit: the parent's parameters, then random ones", minimum=1
+    )
     max_evaluations: int = option(60, "int", "fit", "largest number of evaluations per starting point", minimum=1)
     ridge: float = option(0.0, "float", "fit", "ridge that holds linear parameters back", minimum=0)
 
@@ -128,17 +158,23 @@ class SearchConfig:
         if self.preset not in PRESETS:
             raise InputError(f'preset "{self.preset}" is unknown; the presets are {", ".join(PRESETS)}')
         if not self.channels or len(set(self.channels)) != len(self.channels):
-            raise InputError(f"channels = {list(self.channels)}; expected one or more of {', '.join(SEARCHED)}, each once")
+            raise InputError(
+                f"channels = {list(self.channels)}; expected one or more of {', '.join(SEARCHED)}, each once"
+            )
         for name in self.instruction_pool:
             instruction_kind(name)
         for name in self.mutation_pool:
             if name not in MUTATIONS:
-                raise InputError(f'mutation_pool: there is no mutation "{name}"; the mutations are {", ".join(MUTATIONS)}')
+                raise InputError(
+                    f'mutation_pool: there is no mutation "{name}"; the mutations are {", ".join(MUTATIONS)}'
+                )
         for name in self.channel_pool:
             if name not in self.channels:
                 raise InputError(f'channel_pool: "{name}" is not searched; searched are {", ".join(self.channels)}')
         if self.train_coefficient + self.validation_coefficient <= 0:
-            raise InputError("train_coefficient and validation_coefficient are both 0; give one a weight, for example 1")
+            raise InputError(
+                "train_coefficient and validation_coefficient are both 0; give one a weight, for example 1"
+            )
 
     @classmethod
     def make(cls, preset: str = "quickstart", **changes: Any) -> SearchConfig:

@@ -304,7 +304,11 @@ class Functional:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], where: str = "the data") -> Functional:
-        """The functional of `to_dict`'s form; `where` names the source in errors."""
+        """The functional of `to_dict`'s form, or of SyFES's (instruction lists); `where` names the source in errors."""
+        from .evolve.syfes import is_syfes, read_syfes  # the reader builds functionals: imported late, not in a circle
+
+        if is_syfes(data):
+            return read_syfes(data, where)
         if not isinstance(data, Mapping) or data.get("format") != FORMAT:
             raise InputError(
                 f'{where}: expected a JSON object with "format": "{FORMAT}"; is this another kind of file?'
@@ -343,7 +347,7 @@ class Functional:
 
     @classmethod
     def from_json(cls, path: str | Path) -> Functional:
-        """Read a functional from a JSON file; nothing in it is executed.
+        """Read a functional from a JSON file, ours or one of SyFES; nothing in it is executed.
 
         Raises:
             InputError: names the file and what is wrong with it.

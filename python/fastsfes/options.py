@@ -77,7 +77,7 @@ def options(cls: type) -> tuple[Option, ...]:
     """The table of a dataclass."""
     rows = []
     for f in dataclasses.fields(cls):
-        default = f.default if f.default is not MISSING else f.default_factory()  # type: ignore[misc]
+        default = f.default_factory() if f.default_factory is not MISSING else f.default
         m = f.metadata
         rows.append(Option(f.name, m["kind"], default, m["section"], m["help"], m["choices"], *m["range"]))
     return tuple(rows)

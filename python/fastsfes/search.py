@@ -138,7 +138,9 @@ def search(
     """
     if resume is not None:
         if config is not None or output is not None:
-            raise InputError("resume goes on with the run's own configuration and directory; give neither config nor output")
+            raise InputError(
+                "resume goes on with the run's own configuration and directory; give neither config nor output"
+            )
         path = Run(resume).path
         config = Run(resume).config
     else:
@@ -206,11 +208,11 @@ def _signals() -> Iterator[Callable[[], bool]]:
         yield lambda: False
         return
     received: list[int] = []
-    old: dict[int, Any] = {}
+    old: dict[signal.Signals, Any] = {}
 
     def note(number: int, frame: object) -> None:
         received.append(number)
-        signal.signal(number, old[number])
+        signal.signal(number, old[signal.Signals(number)])
 
     for number in (signal.SIGINT, signal.SIGTERM):
         old[number] = signal.signal(number, note)
@@ -253,9 +255,7 @@ class _Coordinator:
     def _found(self) -> IslandState:
         parts = self.parts
         started = time.monotonic()
-        result = found(
-            parts.base, 0, parts.mutator.workspaces, parts.fitness, self.problem.evaluate, parts.defaults
-        )
+        result = found(parts.base, 0, parts.mutator.workspaces, parts.fitness, self.problem.evaluate, parts.defaults)
         first = result.state.best
         if not math.isfinite(first.fitness):
             raise FastsfesError(
@@ -287,8 +287,8 @@ class _Coordinator:
                     self._save_best()
                     self.log.info("interrupted after %d candidates", self.state.candidates)
                     raise SearchInterrupted(
-                        f"interrupted after {self.state.candidates} of {self.config.candidates} candidates; all of them "
-                        f"are stored; continue with: fastsfes search --resume {self.path}"
+                        f"interrupted after {self.state.candidates} of {self.config.candidates} candidates; all are "
+                        f"stored; continue with: fastsfes search --resume {self.path}"
                     ) from None
 
     def _epoch(self, interrupted: Callable[[], bool]) -> None:

@@ -139,7 +139,9 @@ class ChannelGenome:
             raise InputError(f'genome: "{min(clash)}" is both an own parameter and a name of the workspace')
         for i in self.instructions:
             if i.output not in writable:
-                raise InputError(f'genome: "{i}" writes "{i.output}"; the variables are {", ".join(workspace.writable)}')
+                raise InputError(
+                    f'genome: "{i}" writes "{i.output}"; the variables are {", ".join(workspace.writable)}'
+                )
             for name in i.inputs:
                 if name not in readable:
                     raise InputError(f'genome: "{i}" reads "{name}"; the names are {", ".join(workspace.readable)}')

@@ -96,9 +96,7 @@ INSTRUCTIONS: dict[str, InstructionKind] = {
             ("kappa_r", "mu_r"),
             (0.804, 0.2195149727645171),
         ),
-        InstructionKind(
-            "b88_x", 1, _op("b88_x"), "a = b88_x(b, beta_x)", "B88XInstruction", ("beta_x",), (0.0042,)
-        ),
+        InstructionKind("b88_x", 1, _op("b88_x"), "a = b88_x(b, beta_x)", "B88XInstruction", ("beta_x",), (0.0042,)),
         InstructionKind(
             "pbe_c",
             2,

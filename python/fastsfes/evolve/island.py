@@ -14,13 +14,16 @@ from typing import Any
 
 import numpy as np
 
-from .evaluation import Evaluate, FitOutcome, Fitness, FitRequest, Parameters
+from .evaluation import Evaluate, Fitness, FitOutcome, FitRequest, Parameters
 from .family import fingerprint
 from .genome import Genome, Workspace
 from .instructions import INSTRUCTIONS
 from .mutate import Mutator
 
 __all__ = ["EpochResult", "EvolutionSettings", "Individual", "IslandState", "Known", "Record", "epoch", "found"]
+
+BETTER = 1.0 - 1e-9
+"""A candidate is better only beyond the rounding errors of its fit."""
 
 
 @dataclass(frozen=True)
@@ -176,7 +179,7 @@ def start_parameters(
     """Starting values: inherited ones by name, else the run's defaults, else the instruction's, else 1."""
     start = {}
     for kind, channel in genome.channels.items():
-        values = {p: 1.0 for p in workspaces[kind].parameters}
+        values = dict.fromkeys(workspaces[kind].parameters, 1.0)
         values |= {p: 1.0 for e in workspaces[kind].features.values() for p in e.parameters}
         for i in channel.instructions:
             values |= dict(zip(i.bound, INSTRUCTIONS[i.name].defaults, strict=True))
@@ -274,9 +277,7 @@ def epoch(
             if new and child.print not in wanted and _fits(child, settings):
                 wanted[child.print] = index
         requests = [
-            FitRequest(
-                e, {k: {p: children[i].start[k][p] for p in e[k].parameters} for k in e}
-            )
+            FitRequest(e, {k: {p: children[i].start[k][p] for p in e[k].parameters} for k in e})
             for i in wanted.values()
             if (e := children[i].expressions) is not None
         ]
@@ -326,7 +327,7 @@ def _child(
 
 
 def _tournament(population: Sequence[Individual], size: int, rng: np.random.Generator) -> Individual:
-    drawn = rng.integers(len(population), size=size)
+    drawn = rng.integers(len(population), size=size).tolist()
     return min((population[i] for i in drawn), key=lambda i: (i.fitness, i.number))
 
 
@@ -360,7 +361,9 @@ def _join(
                 child.mutation,
                 child.print,
                 outcome is None,
-                {} if outcome is None or child.expressions is None else {k: e.text for k, e in child.expressions.items()},
+                {}
+                if outcome is None or child.expressions is None
+                else {k: e.text for k, e in child.expressions.items()},
                 fitted,
                 child.complexity,
                 train,
@@ -372,9 +375,9 @@ def _join(
         if np.isfinite(value) and (outcome is not None or settings.keep_duplicates):
             member = Individual(number, child.genome, child.print, parameters, train, validation, value)
             population.append(member)
-            if outcome is not None and value < best.fitness:
+            if outcome is not None and value < best.fitness * BETTER:
                 best = member
-            if value < top:
+            if value < top * BETTER:
                 top, improved = value, number
         number += 1
     excess = max(0, len(population) - settings.population)

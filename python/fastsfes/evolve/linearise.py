@@ -225,7 +225,9 @@ class _Writer:
         a, b, c = (self._read(i) for i in args)
         product = self._new()  # before the release: the third argument must survive the product
         self._emit("mul", product, (a, b))
-        self._emit({"fma": "add", "fms": "sub", "fnma": "sub"}[name], product, (c, product) if name == "fnma" else (product, c))
+        self._emit(
+            {"fma": "add", "fms": "sub", "fnma": "sub"}[name], product, (c, product) if name == "fnma" else (product, c)
+        )
         self._release(index, args)
         self.names[index] = product
 
@@ -233,7 +235,9 @@ class _Writer:
         """An operator with parameters of its own, or one that no instruction has."""
         kind = INSTRUCTIONS.get(name)
         count = len(kind.bound) if kind else 0
-        owned = [self._own(a, row) for a, row in zip(args[len(args) - count :], kind.bound, strict=True)] if kind else []
+        owned = (
+            [self._own(a, row) for a, row in zip(args[len(args) - count :], kind.bound, strict=True)] if kind else []
+        )
         if not all(owned) or len(set(owned)) != count:
             owned = []
         if not owned:

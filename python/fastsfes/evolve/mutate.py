@@ -69,7 +69,9 @@ class Mutator:
         self.limits = limits
         for name in mutations.names:
             if name not in MUTATIONS:
-                raise InputError(f'mutation pool: there is no mutation "{name}"; the mutations are {", ".join(MUTATIONS)}')
+                raise InputError(
+                    f'mutation pool: there is no mutation "{name}"; the mutations are {", ".join(MUTATIONS)}'
+                )
         for name in channels.names:
             if name not in self.workspaces:
                 raise InputError(f'channel pool: "{name}" is not searched; searched are {", ".join(self.workspaces)}')
@@ -84,13 +86,18 @@ class Mutator:
             count, most = len(channel.instructions), self.limits.instructions
             if 0 <= most < count:
                 raise InputError(
-                    f"channel {kind}: the starting point has {count} instructions, more than max_instructions = {most}; "
-                    f"raise the limit or start from something shorter"
+                    f"channel {kind}: the starting point has {count} instructions, more than "
+                    f"max_instructions = {most}; raise the limit or start from something shorter"
+                )
+            if count < self.limits.fixed:
+                raise InputError(
+                    f"channel {kind}: the starting point has {count} instructions, fewer than fixed_instructions = "
+                    f"{self.limits.fixed}; lower it"
                 )
             if 0 <= self.limits.bound < len(channel.bound):
                 raise InputError(
-                    f"channel {kind}: the starting point has {len(channel.bound)} parameters of instructions, more than "
-                    f"max_bound_parameters = {self.limits.bound}; raise the limit"
+                    f"channel {kind}: the starting point has {len(channel.bound)} parameters of instructions, "
+                    f"more than max_bound_parameters = {self.limits.bound}; raise the limit"
                 )
 
     def mutate(self, parent: Genome, mates: Sequence[Genome], rng: np.random.Generator) -> tuple[Genome, str]:
@@ -121,7 +128,7 @@ class Mutator:
                 return child, name
         return parent, "none"
 
-    # -- the mutations of SyFES -----------------------------------------------------------------------------------------
+    # -- the mutations of SyFES ------------------------------------------------------------------------------
 
     def _insert(self, kind: str, lines: list[Instruction], rng: np.random.Generator) -> list[Instruction] | None:
         if 0 <= self.limits.instructions <= len(lines):
@@ -163,11 +170,9 @@ class Mutator:
             new = Instruction(old.name, old.output, tuple(inputs), old.bound)
         return [*lines[:at], new, *lines[at + 1 :]]
 
-    # -- crossover ------------------------------------------------------------------------------------------------------
+    # -- crossover -------------------------------------------------------------------------------------------
 
-    def _crossover_channels(
-        self, parent: Genome, mates: Sequence[Genome], rng: np.random.Generator
-    ) -> Genome | None:
+    def _crossover_channels(self, parent: Genome, mates: Sequence[Genome], rng: np.random.Generator) -> Genome | None:
         """One channel of the parent replaced by the same channel of another genome."""
         if not mates or len(parent.channels) < 2:
             return None
@@ -194,7 +199,7 @@ class Mutator:
             return None
         return child
 
-    # -- drawing ----------------------------------------------------------------------------------------------------------
+    # -- drawing ---------------------------------------------------------------------------------------------
 
     def _position(self, lines: Sequence[Instruction], rng: np.random.Generator) -> int | None:
         free = len(lines) - self.limits.fixed

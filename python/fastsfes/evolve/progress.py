@@ -127,7 +127,7 @@ class LiveProgress(SilentProgress):
 
 
 def make_progress(total: int, style: str = "auto") -> Progress:
-    """"live", "plain", "none", or "auto": live when standard error is a terminal."""
+    """ "live", "plain", "none", or "auto": live when standard error is a terminal."""
     if style == "auto":
         style = "live" if sys.stderr.isatty() else "plain"
     if style == "none":

@@ -110,7 +110,7 @@ def prepare(config: SearchConfig) -> SearchParts:
                     features.setdefault(name, Expression.parse(name))
                     if features[name].text != name:
                         raise InputError(
-                            f'features_{kind}: "{name}" is defined anew but the base uses the feature; choose another name'
+                            f'features_{kind}: "{name}" is redefined but the base uses the feature; choose another name'
                         )
         taken = {*features, *own, *values, *shared}
         shared += _fresh("c", config.parameters - len(shared), taken)

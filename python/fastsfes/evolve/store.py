@@ -66,7 +66,9 @@ class RunStore:
         if not path.is_file():
             raise InputError(f"{path}: there is no such file; is this the directory of a search?")
         try:
-            db = sqlite3.connect(f"{path.resolve().as_uri()}?mode={'ro' if read_only else 'rw'}", uri=True, isolation_level=None)
+            db = sqlite3.connect(
+                f"{path.resolve().as_uri()}?mode={'ro' if read_only else 'rw'}", uri=True, isolation_level=None
+            )
             found = db.execute("SELECT value FROM meta WHERE key = 'version'").fetchone()
         except sqlite3.DatabaseError as error:
             raise InputError(f"{path}: cannot be read as the history of a search ({error}); was it cut off?") from None
@@ -152,7 +154,9 @@ class RunStore:
         """One candidate's row by number."""
         self._db.row_factory = sqlite3.Row
         try:
-            row = self._db.execute("SELECT * FROM candidates WHERE number = ? AND island = ?", (number, island)).fetchone()
+            row = self._db.execute(
+                "SELECT * FROM candidates WHERE number = ? AND island = ?", (number, island)
+            ).fetchone()
         finally:
             self._db.row_factory = None
         return None if row is None else _row(row)

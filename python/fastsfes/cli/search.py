@@ -1,0 +1,79 @@
+"""``fastsfes search``: evolve a functional."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+from ..config import PRESETS, SearchConfig
+from ..errors import InputError
+from ..evolve.summary import format_run
+from ..options import add_arguments, given_arguments
+from ..search import SearchInterrupted, search
+
+_DESCRIPTION = f"""Evolve exchange-correlation enhancement factors that fit a dataset.
+
+Without arguments it runs the preset "quickstart" on the packaged dataset. Presets: {", ".join(PRESETS)};
+--targets b97x alone means the preset b97x. Every option is also a key of the TOML file of --config, which the run
+directory's config.toml shows in full."""
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the command to the parser."""
+    parser = subparsers.add_parser(
+        "search",
+        help="evolve a functional",
+        description=_DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--config", metavar="FILE", help="TOML file of options")
+    parser.add_argument(
+        "--output", metavar="DIR", help="run directory; must not exist yet (default: fastsfes-runs/...)"
+    )
+    parser.add_argument("--resume", metavar="DIR", help="go on with an earlier run")
+    parser.add_argument(
+        "--progress",
+        choices=("auto", "live", "plain", "none"),
+        default="auto",
+        help="how to show progress (default: auto)",
+    )
+    add_arguments(parser, SearchConfig)
+    parser.set_defaults(handler=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command; returns the exit status."""
+    given = given_arguments(SearchConfig, arguments)
+    if arguments.resume is not None:
+        if arguments.config or arguments.output or set(given) - {"time_limit"}:
+            raise InputError(
+                "--resume goes on with the run's own configuration; of the other options only --time-limit and "
+                "--progress go with it"
+            )
+        config = None
+    else:
+        config = make_config(arguments.config, given)
+    try:
+        done = search(
+            config,
+            output=arguments.output,
+            resume=arguments.resume,
+            time_limit=given.get("time_limit"),
+            progress=arguments.progress,
+        )
+    except SearchInterrupted as error:
+        print(f"fastsfes: {error}", file=sys.stderr)
+        return 130
+    print(format_run(done.best, done.summary, str(done.path)))
+    return 0
+
+
+def make_config(file: str | None, given: dict[str, Any]) -> SearchConfig:
+    """The configuration of a file, if any, and of the options on the command line."""
+    if file is not None:
+        return SearchConfig.from_toml(file, **given)
+    preset = given.pop("preset", None)
+    if preset is None:
+        preset = "b97x" if given.get("targets") == "b97x" else "quickstart"
+    return SearchConfig.make(preset, **given)

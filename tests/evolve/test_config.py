@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import pytest
+
+from fastsfes import InputError
+from fastsfes.cli.search import make_config
+from fastsfes.config import PRESETS, SearchConfig
+from fastsfes.evolve.setup import parse_features, prepare
+from fastsfes.options import add_arguments, given_arguments, markdown, options, split_names
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_presets_round_trip_through_toml_and_can_be_prepared(preset: str, tmp_path: Path) -> None:
+    config = SearchConfig.make(preset, seed=7)
+    path = tmp_path / "config.toml"
+    path.write_text(config.to_toml())
+    assert SearchConfig.from_toml(path) == config
+    prepare(config)
+
+
+def test_every_option_is_on_the_command_line_in_toml_and_described(tmp_path: Path) -> None:
+    parser = argparse.ArgumentParser()
+    add_arguments(parser, SearchConfig)
+    text = {
+        "int": "2", "float": "0.5", "names": "x,css", "pool": "add=1,mul=2", "text": "x",
+    }  # fmt: skip
+    table = markdown(SearchConfig)
+    for row in options(SearchConfig):
+        assert len(row.help) > 10
+        assert f"`{row.flag}`" in table
+        assert f"`{row.name}`" in table
+        arguments = [row.flag] if row.kind == "bool" else [row.flag, text[row.kind]]
+        assert set(given_arguments(SearchConfig, parser.parse_args(arguments))) == {row.name}
+    assert given_arguments(SearchConfig, parser.parse_args([])) == {}
+
+
+def test_the_command_line_and_toml_give_the_same(tmp_path: Path) -> None:
+    parser = argparse.ArgumentParser()
+    add_arguments(parser, SearchConfig)
+    line = [
+        "--seed", "3", "--features-x", "u = u(x2, 0.004),w",
+        "--instruction-pool", "add=1,MultiplicationInstruction=0.5",
+        "--no-keep-duplicates", "--parameter-penalty", "1e-3",
+    ]  # fmt: skip
+    by_line = make_config(None, given_arguments(SearchConfig, parser.parse_args(line)))
+    path = tmp_path / "a.toml"
+    path.write_text(
+        'seed = 3\n[form]\nfeatures_x = ["u = u(x2, 0.004)", "w"]\n'
+        "[mutation]\ninstruction_pool = {add = 1, MultiplicationInstruction = 0.5}\n"
+        "[evolution]\nkeep_duplicates = false\n[fitness]\nparameter_penalty = 1e-3\n"
+    )
+    assert make_config(str(path), {}) == by_line
+    assert make_config(str(path), {"seed": 4}).seed == 4
+
+
+def test_targets_b97x_alone_means_the_preset() -> None:
+    assert make_config(None, {"targets": "b97x"}) == SearchConfig.make("b97x")
+    assert make_config(None, {"targets": "b97x", "preset": "quickstart"}).base == "lda"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("populatoin = 3", 'no option "populatoin"; did you mean "population"'),
+        (
+            "[evolution]\npopulation = 'many'",
+            r"\[evolution\]: population = 'many'; expected a whole number of at least 2",
+        ),
+        ("[evolution]\npopulation = 1", "expected a whole number of at least 2"),
+        ("population = 2.5", "expected a whole number"),
+        ("population = true", "expected a whole number"),
+        ("keep_duplicates = 1", "expected true or false"),
+        ("channels = ['x', 'y']", 'contains "y"; expected any of x, css, cos'),
+        ("channels = ['x', 'x']", "each once"),
+        ("instruction_pool = {squaer = 1}", 'no instruction "squaer"; did you mean "square"'),
+        ("mutation_pool = {twist = 1}", 'no mutation "twist"'),
+        ("instruction_pool = {add = 'x'}", "a number as the weight"),
+        ("channels = ['x']\nchannel_pool = {cos = 1}", '"cos" is not searched'),
+        ("preset = 'slow'", 'preset "slow" is unknown'),
+        ("population = 3\n[evolution]\npopulation = 3", "given twice"),
+        ("train_coefficient = 0\nvalidation_coefficient = 0", "both 0"),
+        ("seed = ", "not valid TOML"),
+        ("parameter_penalty = nan", "expected a number"),
+    ],
+)
+def test_bad_files_get_one_clear_sentence(text: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "bad.toml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=message):
+        SearchConfig.from_toml(path)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"absent\.toml: cannot be read"):
+        SearchConfig.from_toml(tmp_path / "absent.toml")
+
+
+def test_names_split_outside_parentheses() -> None:
+    assert split_names("u = u(x2, g), w,") == ("u = u(x2, g)", "w")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("q", '"q" is not a feature of channel x'),
+        ("v = zeta", 'has no feature "zeta"'),
+        ("u = u(x2", "features_x: "),
+        ("1 = w", "is not a feature"),
+    ],
+)
+def test_bad_features_are_named(text: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        parse_features("x", [text])
+
+
+def test_bases() -> None:
+    for base, expected in (("empty", "0"), ("lda", "1")):
+        parts = prepare(SearchConfig.make(base=base))
+        found = parts.base.expressions(parts.mutator.workspaces)
+        assert found is not None
+        assert {str(e) for e in found.values()} == {expected}
+    parts = prepare(SearchConfig.make(base="wb97m_v", max_instructions=-1, parameters=2))
+    assert parts.base.expressions(parts.mutator.workspaces) is not None
+    assert parts.defaults["x"]["c1"] == 1.007
+    with pytest.raises(InputError, match="base: functional"):
+        prepare(SearchConfig.make(base="wb97m-w"))
+    with pytest.raises(InputError, match="max_instructions"):
+        prepare(SearchConfig.make(base="wb97m_v", max_instructions=3))

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fastsfes import Functional, InputError
+from fastsfes.registry import get_functional
+
+# The form of GAS22's exchange and the PBE block as SyFES writes them.
+DATA: dict[str, Any] = {
+    "f_x": {
+        "feature_names": ["u", "w", "x2"],
+        "shared_parameter_names": ["c0", "c1", "c2"],
+        "variable_names": ["v0", "enhancement_factor"],
+        "instructions": [
+            ["AdditionInstruction", "enhancement_factor", "enhancement_factor", "c0"],
+            ["UTransformInstruction", "v0", "x2"],
+            ["MultiplicationAdditionInstruction", "enhancement_factor", "c1", "v0"],
+            ["MultiplicationAdditionInstruction", "enhancement_factor", "c2", "w"],
+        ],
+    },
+    "f_css": {
+        "feature_names": ["x2"],
+        "shared_parameter_names": [],
+        "variable_names": ["enhancement_factor"],
+        "instructions": [
+            ["SquareRootInstruction", "enhancement_factor", "x2"],
+            ["PBEXInstruction", "enhancement_factor", "enhancement_factor"],
+        ],
+    },
+    "f_cos": {
+        "feature_names": ["u"],
+        "shared_parameter_names": [],
+        "variable_names": ["enhancement_factor"],
+        "instructions": [["Power2Instruction", "enhancement_factor", "u"]],
+    },
+    "parameters": {
+        "parameters_x": {
+            "c0": 0.862139736374172,
+            "c1": 0.936993691972698,
+            "c2": 0.317533683085033,
+            "gamma_utransform": 0.003840616724010807,
+        },
+        "parameters_css": {"kappa_pbex": 0.804, "mu_pbex": 0.2195149727645171},
+        "parameters_cos": {},
+    },
+}
+
+
+def write(tmp_path: Path, data: object) -> Path:
+    path = tmp_path / "functional.json"
+    path.write_text(json.dumps(data))
+    return path
+
+
+def test_values_are_those_of_known_functionals(tmp_path: Path) -> None:
+    read = Functional.from_json(write(tmp_path, DATA))
+    rng = np.random.default_rng(0)
+    features = {"x2": rng.uniform(0, 100, 40), "w": rng.uniform(-1, 1, 40)}
+    gas22, pbe = get_functional("gas22"), get_functional("pbe_x")
+    np.testing.assert_allclose(
+        read.channels["x"].evaluate(features), gas22.channels["x"].evaluate(features), rtol=1e-14
+    )
+    x2 = {"x2": features["x2"]}
+    np.testing.assert_allclose(read.channels["css"].evaluate(x2), pbe.channels["x"].evaluate(x2), rtol=1e-14)
+    u = 0.006 * x2["x2"] / (1 + 0.006 * x2["x2"])
+    np.testing.assert_allclose(read.channels["cos"].evaluate(x2), u**2, rtol=1e-14)
+    assert read.hybrid == gas22.hybrid
+
+
+def test_the_square_of_a_root_has_a_finite_derivative_at_zero(tmp_path: Path) -> None:
+    channel = Functional.from_json(write(tmp_path, DATA)).channels["css"]
+    slope = channel.expression.derivative("x2").evaluate({"x2": 0.0}, channel.parameters)
+    assert np.isfinite(slope)
+
+
+def damaged(change: Any) -> dict[str, Any]:
+    data = copy.deepcopy(DATA)
+    change(data)
+    return data
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: d["f_x"]["instructions"].append(["ShellInstruction", "v0", "u"]), "instruction 4: the class"),
+        (lambda d: d["f_x"]["instructions"].append(["AdditionInstruction", "v0", "u"]), "takes an output and 2 inputs"),
+        (lambda d: d["f_x"]["instructions"].append(["Power2Instruction", "c0", "u"]), 'writes "c0"'),
+        (lambda d: d["f_x"]["instructions"].append(["Power2Instruction", "v0", "z"]), 'reads "z"'),
+        (lambda d: d["f_x"]["instructions"].append("nope"), "is not a list"),
+        (lambda d: d["f_x"].pop("variable_names"), 'lacks "enhancement_factor"'),
+        (lambda d: d["f_x"].update(feature_names=["u", "q"]), 'feature "q" is unknown'),
+        (lambda d: d["parameters"]["parameters_x"].pop("c1"), '"c1" has the value None'),
+        (lambda d: d["parameters"]["parameters_x"].update(c1="1"), "expected a finite number"),
+        (lambda d: d.update(f_x=3), "f_x: expected an object"),
+    ],
+)
+def test_damaged_files_get_one_clear_sentence(change: Any, message: str, tmp_path: Path) -> None:
+    path = write(tmp_path, damaged(change))
+    with pytest.raises(InputError, match=message) as caught:
+        Functional.from_json(path)
+    assert str(path) in str(caught.value)
