@@ -1,7 +1,8 @@
 """Derive the polynomial coefficients of csrc/core/vmath.h: weighted minimax fits by the Remez exchange.
 
 Every fit is made in 60-digit arithmetic and its coefficients are then rounded to double: the leading terms of
-every function stand outside its polynomial, so that this rounding is far below half an ulp of the result. Run: ``python csrc/tools/vmath_coefficients.py``.
+every function stand outside its polynomial, so that this rounding is far below half an ulp of the result.
+Run: ``python csrc/tools/vmath_coefficients.py``.
 """
 
 from __future__ import annotations
@@ -95,33 +96,45 @@ def fits() -> dict[str, tuple[Real, Real, float, float, int]]:
         "exp": (
             quotient(lambda r: (mp.exp(r) - 1 - r) / r**2, lambda r: one / 2 + r / 6 + r * r / 24),
             lambda r: r * r / mp.exp(r) + mp.mpf("1e-9"),
-            -0.34658, 0.34658, 9,
+            -0.34658,
+            0.34658,
+            9,
         ),
         "log": (
             quotient(atanh_tail, lambda z: 2 * one / 3 + 2 * z / 5),
             lambda z: z / 2 + mp.mpf("1e-9"),
-            0.0, 0.029438, 6,
+            0.0,
+            0.029438,
+            6,
         ),
         "log_dd": (
             quotient(atanh_tail5, lambda z: one / 5 + z / 7),
             lambda z: z * z + mp.mpf("1e-12"),
-            0.0, 0.029438, 7,
+            0.0,
+            0.029438,
+            7,
         ),
         "cbrt": (lambda m: mp.cbrt(1 / m), lambda m: mp.cbrt(m), 1.0, 2.0, 5),
         "atan": (
             quotient(atan_tail, lambda z: -one / 3 + z / 5),
             lambda z: z + mp.mpf("1e-9"),
-            0.0, 0.171573, 10,
+            0.0,
+            0.171573,
+            10,
         ),
         "erf_small": (
             quotient(erf_small, lambda z: two_over_root_pi * (1 - z / 3) - 1),
             lambda z: one,
-            0.0, 1.0, 11,
+            0.0,
+            1.0,
+            11,
         ),
         "erf_large": (
             lambda t: -mp.log(mp.erfc(t + 1)),
             lambda t: mp.erfc(t + 1),
-            0.0, 4.95, 17,
+            0.0,
+            4.95,
+            17,
         ),
     }
 

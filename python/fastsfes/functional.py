@@ -255,23 +255,19 @@ class Functional:
                 )
             inputs[name] = array
         compiled = _compiled(self, polarised, deriv)
-        named = _clamped_inputs(inputs, polarised)
+        named: dict[str, NDArray[np.float64]] = {}
+        for group, array in inputs.items():
+            rows = np.ascontiguousarray(array)
+            named |= dict(zip(_VARIABLES[polarised][group], rows if polarised else (rows,), strict=True))
         for name in compiled.program.features:
             if name not in named:
                 raise InputError(
                     f'functional "{self.name}" is of family {self.family}: it needs {name.partition("_")[0]}'
                 )
         values = compiled.program.evaluate([named[f] for f in compiled.program.features], (), n=n, threads=threads)
-        # Below the threshold everything is exactly zero, derivatives too, whatever the formulas gave there.
-        empty = (rho_.sum(axis=0) if polarised else rho_) < DENSITY_THRESHOLD
-        values[:, empty] = 0.0
-        if polarised:
-            for s, density in zip("ab", rho_, strict=True):
-                touched = [i for i, names in enumerate(compiled.rows) if any(_touches(v, s) for v in names)]
-                values[np.ix_(touched, density < DENSITY_THRESHOLD)] = 0.0
         arrays: dict[str, NDArray[np.float64]] = {}
-        for key, rows in compiled.slices.items():
-            arrays[key] = values[rows] if polarised and key != "exc" else values[rows.start]
+        for key, part in compiled.slices.items():
+            arrays[key] = values[part] if polarised and key != "exc" else values[part.start]
         return EnergyDensity(**arrays)
 
     # -- files --------------------------------------------------------------------------------------------------------
@@ -384,6 +380,7 @@ class Functional:
 
 
 DENSITY_THRESHOLD = features.DENSITY_THRESHOLD
+BELOW_THRESHOLD = math.nextafter(DENSITY_THRESHOLD, 0.0)
 
 
 def _number(value: Any, where: str) -> float:
@@ -404,30 +401,35 @@ def _energy(functional: Functional, polarised: bool) -> Expression:
     for kind, channel in functional.channels.items():
         bound = channel.bound()
         for term in features.channel_terms(kind, functional.hybrid.omega, functional.correlation):
-            value = term.prefactor * bound.substitute(dict(term.features))
+            formulas = dict(term.features)
+            if not polarised and kind in ("cos", "c"):
+                # Equal spins: the mean of a feature is the feature of one spin, a shorter formula of the same value.
+                one = features.channel_terms("css")[0].features
+                formulas |= {n: one[n] for n in formulas if n in one and (kind == "cos" or n in ("x2", "w"))}
+            value = term.prefactor * bound.substitute(formulas)
             total = total + Expression.apply("select", term.density - threshold, value, zero)
-    if not polarised:
-        half, quarter = Expression.parse("0.5*rho"), Expression.parse("0.25*sigma")
-        total = total.substitute(
-            {
-                "rho_a": half,
-                "rho_b": half,
-                "sigma_aa": quarter,
-                "sigma_ab": quarter,
-                "sigma_bb": quarter,
-                "tau_a": Expression.parse("0.5*tau"),
-                "tau_b": Expression.parse("0.5*tau"),
-            }
-        )
-    return total.expand()
+    if polarised:
+        return total.expand()
+    half, quarter = Expression.parse("0.5*rho"), Expression.parse("0.25*sigma")
+    total = total.substitute(
+        {
+            "rho_a": half,
+            "rho_b": half,
+            "sigma_aa": quarter,
+            "sigma_ab": quarter,
+            "sigma_bb": quarter,
+            "tau_a": Expression.parse("0.5*tau"),
+            "tau_b": Expression.parse("0.5*tau"),
+        }
+    )
+    # Densities are positive where this is evaluated, so rho_a - rho_b folds to 0 and rho_a/rho_b to 1.
+    return total.expand().simplify(regular=True)
 
 
 @dataclass(frozen=True)
 class _Compiled:
     program: _core.Program
     slices: dict[str, slice]
-    rows: list[tuple[str, ...]]
-    """The variables that each output is differentiated by."""
 
 
 @lru_cache(maxsize=256)
@@ -458,12 +460,39 @@ def _compiled(functional: Functional, polarised: bool, deriv: int) -> _Compiled:
                     (a, b) for i, a in enumerate(groups[g1]) for j, b in enumerate(groups[g2]) if g1 != g2 or i <= j
                 ]
                 add(f"v2{key}", [((a, b), first[a].derivative(b)) for a, b in pairs])
-    return _Compiled(_core.Program([e._handle for e in outputs]), slices, rows)
+    guarded = [_guard(e, names, polarised) for e, names in zip(outputs, rows, strict=True)]
+    return _Compiled(_core.Program([e._handle for e in guarded]), slices)
 
 
-def _clamped_inputs(inputs: Mapping[str, NDArray[np.float64]], polarised: bool) -> dict[str, NDArray[np.float64]]:
-    """The inputs with the floors of `fastsfes.features` applied, by the names that the formulas use."""
+@lru_cache(maxsize=2)
+def _floors(polarised: bool) -> dict[str, Expression]:
+    """Every variable raised to the floor of `fastsfes.features` that keeps the formulas finite."""
+    part = 1.0 if polarised else 2.0  # a closed shell is two equal spins
+    floors = {
+        "rho": 0.5 * DENSITY_THRESHOLD,
+        "sigma": part**2 * features.SIGMA_FLOOR,
+        "tau": part * features.TAU_FLOOR,
+    }
+    return {
+        name: Expression.apply("max", Expression.parse(name), floors[group])
+        for group, names in _VARIABLES[polarised].items()
+        for name in names
+        if name != "sigma_ab"
+    }
+
+
+def _guard(output: Expression, variables: tuple[str, ...], polarised: bool) -> Expression:
+    """An output on raw inputs: floors applied, and exactly zero where the density is below the threshold.
+
+    Derivatives with respect to a variable of one spin vanish where that spin's density does. A density that is not a
+    number takes the formula's branch, so that it stays visible.
+    """
+    value = output.substitute(_floors(polarised))
+    densities = ["rho_a + rho_b" if polarised else "rho"]
     if polarised:
-        return features.clamp(inputs["rho"], inputs.get("sigma"), inputs.get("tau"))
-    floors = {"rho": 0.5 * DENSITY_THRESHOLD, "sigma": 4 * features.SIGMA_FLOOR, "tau": 2 * features.TAU_FLOOR}
-    return {name: np.maximum(array, floors[name]) for name, array in inputs.items()}
+        densities += [f"rho_{s}" for s in "ab" if any(_touches(v, s) for v in variables)]
+    zero = Expression.constant(0.0)
+    for density in densities:
+        below = Expression.parse(f"{BELOW_THRESHOLD!r} - ({density})")
+        value = Expression.apply("select", below, zero, value)
+    return value
