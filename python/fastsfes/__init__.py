@@ -7,6 +7,7 @@ from ._core import __version__, build_info
 from .datasets import Dataset
 from .errors import FastsfesError, InputError
 from .expression import Expression
+from .fitting import FitResult, fit
 from .functional import VV10, Channel, EnergyDensity, Functional, Hybrid
 from .objective import Evaluation, evaluate, wrmsd
 from .quadrature import Quadrature
@@ -20,6 +21,7 @@ __all__ = [
     "Evaluation",
     "Expression",
     "FastsfesError",
+    "FitResult",
     "Functional",
     "Hybrid",
     "InputError",
@@ -27,6 +29,7 @@ __all__ = [
     "__version__",
     "build_info",
     "evaluate",
+    "fit",
     "get_functional",
     "list_functionals",
     "wrmsd",

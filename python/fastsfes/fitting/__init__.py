@@ -1,0 +1,25 @@
+"""Fitting: parameters of enhancement factors against reference energies at frozen densities.
+
+`fit` fits one functional; `FitProblem` fits any number of candidates to the same rows, in parallel.
+"""
+
+from .cmaes import CmaSettings, minimise_cma
+from .constraints import Equality, Penalty, Point, bounded, uniform_gas
+from .fit import FitResult, fit
+from .problem import EXACT_EXCHANGE, FitProblem, FitSettings, Fitted
+
+__all__ = [
+    "EXACT_EXCHANGE",
+    "CmaSettings",
+    "Equality",
+    "FitProblem",
+    "FitResult",
+    "FitSettings",
+    "Fitted",
+    "Penalty",
+    "Point",
+    "bounded",
+    "fit",
+    "minimise_cma",
+    "uniform_gas",
+]

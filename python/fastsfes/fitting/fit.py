@@ -1,0 +1,191 @@
+"""`fit`: the parameters of one functional, fitted to a dataset."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from typing import Literal
+
+import numpy as np
+
+from ..datasets.dataset import Dataset
+from ..errors import FastsfesError, InputError
+from ..functional import Channel, Functional
+from ..registry import get_functional
+from .cmaes import CmaSettings, minimise_cma
+from .constraints import Equality, Penalty
+from .problem import FitProblem, FitSettings, fixed_channel
+
+__all__ = ["FitResult", "fit"]
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """What `fit` returns.
+
+    Attributes
+    ----------
+    functional: with the fitted parameters, in the frame of the dataset's densities.
+    train, validation, test: WRMSD in kcal/mol; None where the split has no reactions or was not asked for.
+    evaluations: of the projected problem ("varpro") or of the loss ("cma").
+    status: "converged" or "evaluation_limit".
+    optimizer: "varpro" or "cma".
+    linear: parameters that were eliminated, "channel.name".
+    rank: independent columns among them; fewer than ``len(linear)`` when some are redundant (those are 0).
+    start: WRMSD of the training reactions with the parameters that were given.
+    seconds: time of the optimisation.
+    """
+
+    functional: Functional
+    train: float
+    validation: float | None
+    test: float | None
+    evaluations: int
+    status: str
+    optimizer: str
+    linear: tuple[str, ...]
+    rank: int
+    start: float
+    seconds: float
+
+    @property
+    def parameters(self) -> dict[str, float]:
+        """The fitted functional's parameters, "channel.name"."""
+        return self.functional.parameters
+
+
+def fit(
+    functional: Functional | str,
+    dataset: Dataset | str,
+    *,
+    seed: int = 0,
+    optimizer: Literal["varpro", "cma"] = "varpro",
+    starts: int = 1,
+    fixed: Iterable[str] = (),
+    bounds: Mapping[str, tuple[float, float]] | None = None,
+    equalities: Iterable[Equality] = (),
+    penalties: Iterable[Penalty] = (),
+    ridge: float = 0.0,
+    exact_exchange: bool = False,
+    test: bool = False,
+    level: str = "full",
+    quadrature: str = "default",
+    targets: Mapping[str, float] | None = None,
+    max_evaluations: int | None = None,
+    cma: CmaSettings | None = None,
+    threads: int = 0,
+) -> FitResult:
+    """Fit the parameters of a functional to the training reactions of a dataset, at frozen densities.
+
+    Energies come from the dataset's feature-space quadrature; `fastsfes.wrmsd` with ``method="grid"`` is the check.
+
+    Parameters
+    ----------
+    functional: a functional or the name of a registered one; its parameters are the start.
+    dataset: a dataset or the name of one.
+    seed: of further starts and of CMA-ES.
+    optimizer: "varpro" solves for linear parameters and moves the others by Levenberg-Marquardt (10.1137/0710036);
+        "cma" searches all parameters with CMA-ES (10.48550/arXiv.1604.00772), slow and global.
+    starts: number of starting points; the first is the functional as given.
+    fixed: parameters that keep their values, "channel.name", patterns such as "css.*" included.
+    bounds: "channel.name" -> (lower, upper).
+    equalities, penalties: conditions on the enhancement factors (`fastsfes.fitting.constraints`).
+    ridge: ridge * sum(linear parameter^2) joins the squared WRMSD.
+    exact_exchange: fit the fractions of short- and long-range exact exchange as well.
+    test: also evaluate the test split; it is not read otherwise.
+    level: quadrature nodes, "full", "reduced" or "coarse".
+    quadrature: name of the quadrature in the dataset file.
+    targets: reaction name -> energy in kcal/mol that the channels have to give, in place of reference minus frozen.
+    max_evaluations: limit per start; 200 for "varpro", 50,000 for "cma".
+    cma: settings of CMA-ES.
+    threads: OpenMP threads, 0 for OpenMP's own choice; the result does not depend on it.
+
+    Raises
+    ------
+    InputError: unknown names; functionals whose features the quadrature does not have.
+    FastsfesError: no finite loss could be reached, or conditions that cannot be met.
+    """
+    if optimizer not in ("varpro", "cma"):
+        raise InputError(f'optimizer "{optimizer}" is unknown; expected "varpro" or "cma"')
+    given = get_functional(functional) if isinstance(functional, str) else functional
+    free, kept = _split(given, fixed)
+    splits = ["train", "validation", *(["test"] if test else [])]
+    problem = FitProblem.from_dataset(
+        dataset,
+        tuple(given.channels),
+        splits=splits,
+        level=level,
+        quadrature=quadrature,
+        equalities=equalities,
+        penalties=penalties,
+        ridge=ridge,
+        exact_exchange=exact_exchange,
+        targets=targets,
+    )
+    start = problem.loss(free if exact_exchange else replace(free, hybrid=problem.frame))
+    began = time.perf_counter()
+    linear: tuple[str, ...] = ()
+    rank = 0
+    if optimizer == "varpro":
+        settings = FitSettings(starts=starts, seed=seed, max_evaluations=max_evaluations or 200)
+        (result,) = problem.fit([free], settings, bounds=[bounds or {}], threads=threads)
+        if not math.isfinite(result.losses["train"]):
+            raise FastsfesError(f'functional "{given.name}" cannot be fitted: {result.message}')
+        fitted, status, evaluations = result.functional, result.status, result.evaluations
+        linear, rank = result.linear, result.rank
+    else:
+        if equalities or bounds or ridge:
+            raise InputError('optimizer "cma" knows no equalities, bounds or ridge; use penalties or "varpro"')
+        settings_cma = cma or CmaSettings()
+        if max_evaluations is not None:
+            settings_cma = replace(settings_cma, max_evaluations=max_evaluations)
+        vector, loss, evaluations = minimise_cma(
+            problem.core, problem.expressions(free), problem.vector(free), settings_cma, seed, threads
+        )
+        if not math.isfinite(loss):
+            raise FastsfesError(f'functional "{given.name}" cannot be fitted: the loss is not finite')
+        fitted = problem.with_vector(free, vector)
+        status = "evaluation_limit" if evaluations >= settings_cma.max_evaluations else "converged"
+    seconds = time.perf_counter() - began
+    losses = {block: problem.loss(fitted, block) for block in problem.core.blocks}
+    return FitResult(
+        functional=_merge(given, fitted, kept),
+        train=losses["train"],
+        validation=losses.get("validation"),
+        test=losses.get("test"),
+        evaluations=evaluations,
+        status=status,
+        optimizer=optimizer,
+        linear=linear,
+        rank=rank,
+        start=start,
+        seconds=seconds,
+    )
+
+
+def _split(functional: Functional, fixed: Iterable[str]) -> tuple[Functional, dict[str, float]]:
+    """The functional with the fixed parameters as constants, and their values."""
+    parameters = functional.parameters
+    kept: dict[str, float] = {}
+    for pattern in fixed:
+        matches = [name for name in parameters if fnmatchcase(name, pattern)]
+        if not matches:
+            raise InputError(
+                f'fixed: "{pattern}" matches no parameter of "{functional.name}"; it has {", ".join(parameters)}'
+            )
+        kept |= {name: parameters[name] for name in matches}
+    channels: dict[str, Channel] = {}
+    for kind, channel in functional.channels.items():
+        mine = {n: v for n, v in channel.parameters.items() if f"{kind}.{n}" in kept}
+        channels[kind] = fixed_channel(channel, mine) if mine else channel
+    return replace(functional, channels=channels), kept
+
+
+def _merge(given: Functional, fitted: Functional, kept: Mapping[str, float]) -> Functional:
+    """The given form with the fitted values."""
+    values = {name: fitted.parameters.get(name, kept.get(name, np.nan)) for name in given.parameters}
+    made = given.with_parameters(values)
+    return replace(made, hybrid=fitted.hybrid, correlation=fitted.correlation, libxc="")

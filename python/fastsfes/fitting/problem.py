@@ -1,0 +1,300 @@
+"""The least-squares problem of a dataset: reaction energies at frozen densities as functions of enhancement factors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from .. import _core
+from ..datasets.dataset import Dataset
+from ..datasets.model import HARTREE_TO_KCAL, Reaction
+from ..errors import FastsfesError, InputError
+from ..functional import Channel, Functional, Hybrid
+from ..objective import frame_of
+from ..quadrature import Quadrature, channel_key
+from .constraints import Equality, Penalty, Point
+
+__all__ = ["EXACT_EXCHANGE", "FitProblem", "FitSettings", "Fitted"]
+
+FloatArray = npt.NDArray[np.float64]
+
+EXACT_EXCHANGE = ("short_range", "long_range")
+"""Names of the optional linear parameters: the fractions of exact exchange at short and long range."""
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """How the core fits; see `fastsfes.fit`."""
+
+    starts: int = 1
+    seed: int = 0
+    max_evaluations: int = 60
+    ftol: float = 1e-10
+    xtol: float = 1e-9
+    eliminate: bool = True
+    give_up_above: float = float("inf")
+    give_up_after: int = 4
+
+    def options(self) -> _core.FitOptions:
+        """The core's form."""
+        return _core.FitOptions(
+            starts=self.starts,
+            seed=self.seed,
+            max_evaluations=self.max_evaluations,
+            ftol=self.ftol,
+            xtol=self.xtol,
+            eliminate=self.eliminate,
+            give_up_above=self.give_up_above,
+            give_up_after=self.give_up_after,
+        )
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """One fitted candidate.
+
+    Attributes
+    ----------
+    functional: with the fitted parameters (and fractions of exact exchange when those were free).
+    losses: block of rows ("train", "validation", ...) -> WRMSD in kcal/mol.
+    status: "converged", "evaluation_limit", "gave_up", "not_finite", "infeasible" or "invalid".
+    message: why, when there is no finite loss.
+    linear: parameters that were eliminated, as "channel.name".
+    rank: number of independent columns among them.
+    evaluations: of the projected problem.
+    """
+
+    functional: Functional
+    losses: Mapping[str, float]
+    status: str
+    message: str
+    linear: tuple[str, ...]
+    rank: int
+    evaluations: int
+
+
+@dataclass(frozen=True)
+class FitProblem:
+    """Reactions as rows, enhancement factors as unknowns; made once, used for any number of candidates.
+
+    Make it with `from_dataset`. Everything is immutable and may be used from several threads.
+
+    Attributes
+    ----------
+    core: the C++ problem.
+    kinds: channels in the order of the core's.
+    frame: exact exchange and range separation that the frozen energies hold.
+    correlation: constants of the correlation prefactors.
+    exact_exchange: whether the two fractions are linear parameters.
+    reactions: block -> its reactions, in the order of `errors`.
+    """
+
+    core: _core.FitProblem
+    kinds: tuple[str, ...]
+    frame: Hybrid
+    correlation: str
+    exact_exchange: bool
+    reactions: Mapping[str, tuple[Reaction, ...]] = field(repr=False)
+
+    @classmethod
+    def from_dataset(
+        cls,
+        dataset: Dataset | str,
+        kinds: Sequence[str] = ("x", "css", "cos"),
+        *,
+        splits: Sequence[str] = ("train", "validation"),
+        level: str = "reduced",
+        quadrature: str = "default",
+        equalities: Iterable[Equality] = (),
+        penalties: Iterable[Penalty] = (),
+        ridge: float = 0.0,
+        exact_exchange: bool = False,
+        targets: Mapping[str, float] | None = None,
+        cache_bytes: int = 64 << 20,
+    ) -> FitProblem:
+        """Gather the rows of some splits from the quadrature that is stored with a dataset.
+
+        Parameters
+        ----------
+        dataset: a dataset with densities and a quadrature, or its name.
+        kinds: channels of the candidates.
+        splits: blocks of rows; the first is fitted. Reactions of other splits are not read.
+        level: nodes: "reduced" (about 300 a channel) for searches, "full" for one final fit.
+        quadrature: name of the quadrature in the file.
+        equalities, penalties: conditions on the factors, see `fastsfes.fitting.constraints`.
+        ridge: ridge * sum(linear parameter^2) joins the squared WRMSD, (kcal/mol)^2.
+        exact_exchange: make the fractions of short- and long-range exact exchange linear parameters. The frozen
+            energies then lose the fractions of the functional that made the densities.
+        targets: reaction name -> energy in kcal/mol that the channels have to give, in place of reference minus
+            frozen part (for rediscovery experiments).
+        cache_bytes: memory for columns and analysed expressions that candidates share.
+
+        Raises
+        ------
+        InputError: unknown splits, channels without nodes, splits without reactions.
+        """
+        data = Dataset.open(dataset) if isinstance(dataset, str) else dataset
+        rows: list[Reaction] = []
+        blocks: list[tuple[str, npt.NDArray[np.int64]]] = []
+        chosen: dict[str, tuple[Reaction, ...]] = {}
+        for split in splits:
+            part = data.split(split)
+            if part:
+                blocks.append((split, np.arange(len(rows), len(rows) + len(part), dtype=np.int64)))
+                chosen[split] = part
+                rows.extend(part)
+        if not splits or splits[0] not in chosen:
+            raise InputError(f'dataset "{data.name}" has no reaction of "{splits[0] if splits else ""}" to fit to')
+        names = sorted({data.representative(n) for reaction in rows for n in reaction.coefficients})
+        frame, correlation = frame_of(data, names)
+        keys = {kind: channel_key(kind, frame.omega, correlation) for kind in kinds}
+        arrays = Quadrature.load(data, quadrature).problem(data, keys, reactions=rows, level=level)
+        target = np.array(arrays.target)
+        extra = None
+        if exact_exchange:
+            extra, fractions = _exchange_columns(data, rows, frame)
+            target = target + extra @ fractions
+        if targets is not None:
+            missing = [r.name for r in rows if r.name not in targets]
+            if missing:
+                raise InputError(f'no target for reaction "{missing[0]}" ({len(missing)} are missing)')
+            target = np.array([targets[r.name] for r in rows])
+        core = _core.FitProblem(
+            [(kind, dict(arrays.channels[kind].values), arrays.channels[kind].matrix) for kind in kinds],
+            target,
+            arrays.weights,
+            blocks=blocks,
+            extra=extra,
+            equalities=[(_terms(e.terms), e.value) for e in equalities],
+            penalties=[(_terms(p.terms), p.lower, p.upper, p.weight) for p in penalties],
+            ridge=ridge,
+            cache_bytes=cache_bytes,
+        )
+        return cls(core, tuple(kinds), frame, correlation, exact_exchange, chosen)
+
+    # -- vectors ------------------------------------------------------------------------------------------------------
+
+    def expressions(self, functional: Functional) -> list[_core.Expression]:
+        """The core's candidate; a channel that the functional lacks is zero."""
+        unknown = sorted(set(functional.channels) - set(self.kinds))
+        if unknown:
+            raise InputError(
+                f'functional "{functional.name}" has channel "{unknown[0]}", the problem has {", ".join(self.kinds)}'
+            )
+        zero = _core.Expression.constant(0.0)
+        return [functional.channels[k].expression._handle if k in functional.channels else zero for k in self.kinds]
+
+    def names(self, functional: Functional) -> list[str]:
+        """Names of a candidate's parameters in the order of the vector: "channel.name", then the fractions."""
+        names = [f"{k}.{n}" for k in self.kinds if k in functional.channels for n in functional.channels[k].parameters]
+        return names + list(EXACT_EXCHANGE if self.exact_exchange else ())
+
+    def vector(self, functional: Functional) -> FloatArray:
+        """Its parameters as a vector."""
+        values = dict(functional.parameters)
+        if self.exact_exchange:
+            values |= {"short_range": functional.hybrid.short_range, "long_range": functional.hybrid.long_range}
+        return np.array([values[name] for name in self.names(functional)])
+
+    def with_vector(self, functional: Functional, vector: npt.ArrayLike) -> Functional:
+        """The functional with the parameters of a vector, in the frame of the frozen energies."""
+        values = dict(zip(self.names(functional), np.asarray(vector, dtype=float).tolist(), strict=True))
+        hybrid = self.frame
+        if self.exact_exchange:
+            hybrid = replace(hybrid, **{name: values.pop(name) for name in EXACT_EXCHANGE})
+        made = functional.with_parameters(values)
+        return replace(made, hybrid=hybrid, correlation=self.correlation, libxc="")
+
+    # -- work ---------------------------------------------------------------------------------------------------------
+
+    def errors(self, functional: Functional, block: str = "train") -> FloatArray:
+        """Calculated minus reference energies in kcal/mol of a block, with the parameters as they are."""
+        return self.core.errors(self.expressions(functional), self.vector(functional), block)
+
+    def loss(self, functional: Functional, block: str = "train") -> float:
+        """WRMSD of a block in kcal/mol, with the parameters as they are."""
+        weights = np.array([reaction.weight for reaction in self.reactions[block]])
+        return float(np.sqrt(np.mean(weights * self.errors(functional, block) ** 2)))
+
+    def fit(
+        self,
+        functionals: Sequence[Functional],
+        settings: FitSettings | None = None,
+        *,
+        bounds: Sequence[Mapping[str, tuple[float, float]]] | None = None,
+        threads: int = 0,
+    ) -> list[Fitted]:
+        """Fit the parameters of many functionals, each from the values that it has; one thread each.
+
+        Variable projection (Golub & Pereyra 1973, 10.1137/0710036): parameters that enter linearly are solved for
+        exactly, Levenberg-Marquardt moves the others. A candidate that cannot be fitted has infinite losses and says
+        why. Results do not depend on the number of threads, nor on the other candidates.
+        """
+        vectors = [self.vector(f) for f in functionals]
+        limits = None if bounds is None else [self._limits(f, b) for f, b in zip(functionals, bounds, strict=True)]
+        results = _core.fit_batch(
+            self.core,
+            [self.expressions(f) for f in functionals],
+            vectors,
+            (settings or FitSettings()).options(),
+            threads,
+            limits,
+        )
+        return [self._fitted(f, r) for f, r in zip(functionals, results, strict=True)]
+
+    def _limits(
+        self, functional: Functional, bounds: Mapping[str, tuple[float, float]]
+    ) -> tuple[FloatArray, FloatArray] | None:
+        names = self.names(functional)
+        for name, (low, high) in bounds.items():
+            if name not in names:
+                raise InputError(f'bounds: "{name}" is not a parameter; there are {", ".join(names)}')
+            if not low <= high:
+                raise InputError(f'bounds of "{name}": expected lower <= upper, got {low} and {high}')
+            if name in EXACT_EXCHANGE:
+                raise InputError(
+                    f'bounds: the fraction "{name}" enters linearly and cannot be bounded; drop its bounds'
+                )
+        if not bounds:
+            return None
+        return (
+            np.array([bounds.get(name, (-np.inf, np.inf))[0] for name in names]),
+            np.array([bounds.get(name, (-np.inf, np.inf))[1] for name in names]),
+        )
+
+    def _fitted(self, functional: Functional, result: _core.Fit) -> Fitted:
+        names = self.names(functional)
+        return Fitted(
+            functional=self.with_vector(functional, result.parameters),
+            losses=dict(zip(self.core.blocks, result.losses.tolist(), strict=True)),
+            status=result.status,
+            message=result.message,
+            linear=tuple(name for name, flag in zip(names, result.linear, strict=True) if flag),
+            rank=result.rank,
+            evaluations=result.evaluations,
+        )
+
+
+def _terms(points: Sequence[Point]) -> list[tuple[str, dict[str, float], float]]:
+    return [(point.kind, point.all_features(), point.coefficient) for point in points]
+
+
+def _exchange_columns(data: Dataset, rows: Sequence[Reaction], frame: Hybrid) -> tuple[FloatArray, FloatArray]:
+    """Reaction energies (kcal/mol) of short- and long-range exact exchange, and the fractions that are frozen in."""
+    columns = np.zeros((len(rows), 2))
+    for i, reaction in enumerate(rows):
+        for name, coefficient in reaction.coefficients.items():
+            energies = data.energies(name)
+            columns[i] += coefficient * np.array([energies.e_xx - energies.e_xx_lr, energies.e_xx_lr])
+    if not np.all(np.isfinite(columns)):
+        raise FastsfesError("the dataset lacks exact exchange energies of some species; they cannot be fitted")
+    return HARTREE_TO_KCAL * columns, np.array([frame.short_range, frame.long_range])
+
+
+def fixed_channel(channel: Channel, fixed: Mapping[str, float]) -> Channel:
+    """A channel with some parameters replaced by their values."""
+    expression = channel.expression.substitute(dict(fixed))
+    return Channel(expression, {n: v for n, v in channel.parameters.items() if n not in fixed})
