@@ -258,7 +258,7 @@ def pyscf_chkfile(tmp_path_factory):
     """A chkfile as PySCF writes it: all orbitals, no energies, no attributes."""
     path = tmp_path_factory.mktemp("chk") / "HF.chk"
     mol = build_mole(*FLUORIDE, 0, 0, "sto-3g")
-    mf = make_mean_field(mol, QUICK)
+    mf = make_mean_field(mol, WITH_VV10)
     mf.chkfile = str(path)
     mf.kernel()
     return path
@@ -267,7 +267,7 @@ def pyscf_chkfile(tmp_path_factory):
 def test_a_bare_chkfile_gets_its_energies_computed(pyscf_chkfile, hydrogen_fluoride):
     with pytest.raises(RecordError, match="the file does not say its xc; give it"):
         read_chkfile(pyscf_chkfile)
-    record = read_chkfile(pyscf_chkfile, settings=QUICK)
+    record = read_chkfile(pyscf_chkfile, settings=WITH_VV10)
     assert record.converged
     assert record.mo_coeff.shape == (6, 5)
     assert record.energies.e_tot == pytest.approx(hydrogen_fluoride.energies.e_tot, abs=2e-9)

@@ -49,7 +49,7 @@ def write_array(group: h5py.Group, name: str, values: Any) -> None:
             data=array,
             chunks=array.shape,
             compression="gzip",
-            compression_opts=9,
+            compression_opts=4,
             shuffle=True,
             fletcher32=True,
         )

@@ -109,13 +109,10 @@ def converge(mf: Any, settings: ScfSettings, start: FloatArray | None = None) ->
 
 def _start_on_coarse_grid(mf: Any, settings: ScfSettings) -> int:
     """Converge roughly on a small grid: it saves half of the time, most of which goes into the grid."""
-    grid = parse_grid(settings.grid)
-    if grid <= 1 if isinstance(grid, int) else grid[0] * grid[1] < _COARSE_START:
+    if not _is_fine(settings):
         return 0
     fine, tolerance = mf.grids, mf.conv_tol
-    mf.grids = fine.copy()
-    mf.grids.level, mf.grids.atom_grid = 1, {}
-    mf.grids.reset(mf.mol)
+    mf.grids = _coarse_grid(mf)
     mf.conv_tol = max(1e-6, settings.conv_tol)
     mf.kernel()
     cycles = int(getattr(mf, "cycles", 0))
@@ -123,14 +120,50 @@ def _start_on_coarse_grid(mf: Any, settings: ScfSettings) -> int:
     return cycles
 
 
-def follow_instabilities(mf: Any, settings: ScfSettings) -> tuple[Any, str, bool]:
-    """Follow internal instabilities until none is left.
+def _is_fine(settings: ScfSettings) -> bool:
+    """Whether grid level 1 is much smaller than the grid of the settings."""
+    grid = parse_grid(settings.grid)
+    return grid > 1 if isinstance(grid, int) else grid[0] * grid[1] >= _COARSE_START
 
-    Returns (mf at the lowest converged solution seen, "stability" when that is a new one, whether it
-    passed the check). A step may go sideways: near degenerate orbitals the grid's own asymmetry makes
-    curvatures of either sign, and the way down leads along them.
+
+def _coarse_grid(mf: Any) -> Any:
+    grids = mf.grids.copy()
+    grids.level, grids.atom_grid = 1, {}
+    return grids.reset(mf.mol)
+
+
+def follow_instabilities(mf: Any, settings: ScfSettings) -> tuple[Any, str, bool]:
+    """Follow internal instabilities downhill, on a coarse grid, and converge again where they end.
+
+    Returns (mf, "stability" when it holds a new and lower solution, whether the check was passed).
     """
-    first = float(mf.e_tot)
+    if mf.mol.nelectron == 0 or all(occ.all() for occ in np.atleast_2d(mf.mo_occ > 0)):
+        return mf, "", True
+    coarse = mf
+    if _is_fine(settings):
+        coarse = mf.copy()
+        coarse.grids = _coarse_grid(mf)
+        coarse.kernel(dm0=mf.make_rdm1())
+    start = float(coarse.e_tot)
+    before = _state(mf)
+    stable = _descend(coarse, settings)
+    if coarse.e_tot > start - _SAME_ENERGY:
+        return mf, "", stable
+    if coarse is not mf:
+        mf.kernel(dm0=coarse.make_rdm1())
+        # What is lower only on the coarse grid is a property of that grid.
+        if not mf.converged or mf.e_tot > before["e_tot"] - _SAME_ENERGY:
+            _set_state(mf, before)
+            return mf, "", stable and bool(abs(coarse.e_tot - start) < _SIDEWAYS)
+    return mf, "stability", stable
+
+
+def _descend(mf: Any, settings: ScfSettings) -> bool:
+    """Leave mf at the lowest converged solution found; returns whether it passed the check.
+
+    A step may go sideways: near degenerate orbitals the grid's own asymmetry makes curvatures of either
+    sign, and the way down leads along them.
+    """
     lowest = _state(mf)
     stable = False
     for _ in range(_STABILITY_ROUNDS):
@@ -145,22 +178,23 @@ def follow_instabilities(mf: Any, settings: ScfSettings) -> tuple[Any, str, bool
             lowest = moved
     stable = bool(stable) and float(mf.e_tot) <= lowest["e_tot"] + _SAME_ENERGY
     _set_state(mf, lowest)
-    return mf, "stability" if lowest["e_tot"] < first - _SAME_ENERGY else "", stable
+    return stable
 
 
 def _solve_from(mf: Any, orbitals: Any, settings: ScfSettings) -> dict[str, Any] | None:
-    """Converge from displaced orbitals: Newton, then DIIS from where Newton stopped; None when both fail."""
+    """Converge from displaced orbitals by DIIS, else by Newton; None when both fail or end higher."""
+    diis = mf.copy()
+    diis.kernel(dm0=mf.make_rdm1(orbitals, mf.mo_occ))
+    if diis.converged and diis.e_tot < mf.e_tot + _SAME_ENERGY:
+        return _state(diis)
     newton = mf.newton()
     newton.verbose = 0
     newton.max_cycle = min(settings.max_cycle, 30)
     newton.kernel(mo_coeff=orbitals, mo_occ=mf.mo_occ)
-    if newton.converged and newton.e_tot < mf.e_tot - _SAME_ENERGY:
+    if newton.converged:
         return _state(newton)
-    diis = mf.copy()
     diis.kernel(dm0=newton.make_rdm1())
-    if diis.converged:
-        return _state(diis)
-    return _state(newton) if newton.converged else None
+    return _state(diis) if diis.converged else None
 
 
 def _state(mf: Any) -> dict[str, Any]:

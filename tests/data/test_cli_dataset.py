@@ -1,0 +1,165 @@
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+from helpers import small_contents
+
+from fastsfes import Dataset
+from fastsfes.cli import main
+from fastsfes.datasets.plain import write_plain
+
+BUILD = ["--xc", "pbe0", "--basis", "sto-3g", "--grid", "(20,50)"]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    contents = small_contents()
+    reactions = tuple(r for r in contents.reactions if "gone" not in r.coefficients)
+    write_plain(tmp_path / "own", type(contents)("own", contents.species, reactions))
+    return tmp_path / "own"
+
+
+def test_info_of_the_packaged_dataset(capsys):
+    assert main(["dataset", "info"]) == 0
+    out = capsys.readouterr().out
+    assert "reactions   77, of which 77 can be evaluated" in out
+    assert "10.1063/1.473182" in out
+
+
+def test_info_as_json_says_what_is_missing_and_why(small_file, capsys):
+    assert main(["dataset", "info", str(small_file), "--json", "--verify"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["reactions"] == 4
+    assert document["available"] == 3
+    assert document["missing"] == {"gone": "no file gone.xyz"}
+    assert document["damaged"] == {}
+    assert {"split": "train", "data_type": "TCE", "subset": "dissociation", "reactions": 1, "available": 1} in document[
+        "subsets"
+    ]
+
+
+def test_info_verify_reports_damage_with_status_1(small_file, tmp_path, capsys):
+    import h5py
+
+    path = tmp_path / "damaged.h5"
+    shutil.copyfile(small_file, path)
+    with h5py.File(path, "r+") as file:
+        file["species/H2/mo_coeff"][0, 0] = float("nan")
+    assert main(["dataset", "info", str(path), "--verify"]) == 1
+    captured = capsys.readouterr()
+    assert "density of 'H2': mo_coeff holds NaN or infinity" in captured.err
+    assert captured.err.count("\n") == 1
+
+
+def test_build_and_build_again(folder, tmp_path, capsys):
+    output = tmp_path / "own.h5"
+    command = ["dataset", "build", str(folder), "--output", str(output), *BUILD]
+    assert main(command) == 0
+    first = capsys.readouterr().out
+    assert "[3/3]" in first
+    assert "4 species with densities (3 computed, 0 found in the work folder, 0 unconverged, 0 failed)" in first
+    assert main([*command, "--quiet"]) == 0
+    assert "(0 computed, 3 found" in capsys.readouterr().out
+    assert len(Dataset.open(output).available) == 3
+
+
+def test_build_from_a_dataset_file_with_other_settings_and_one_split(small_file, tmp_path):
+    output = tmp_path / "hf.h5"
+    command = ["dataset", "build", str(small_file), "--output", str(output), "--split", "train", *BUILD]
+    assert main([*command, "--xc", "pbe", "--quiet"]) == 0
+    dataset = Dataset.open(output)
+    assert [r.name for r in dataset.available] == ["a"]
+    assert dataset.attributes("H2")["xc"] == "pbe"
+
+
+def test_an_unconverged_species_gives_status_1_and_is_not_used(tmp_path, capsys):
+    (tmp_path / "own" / "geometries").mkdir(parents=True)
+    (tmp_path / "own" / "reactions.csv").write_text("name,reaction,reference_kcal\nx,1 HF,0\ny,1 H,0\n")
+    (tmp_path / "own" / "geometries" / "HF.xyz").write_text("2\n0 1\nH 0 0 0\nF 0 0 0.92\n")
+    (tmp_path / "own" / "geometries" / "H.xyz").write_text("1\n0 2\nH 0 0 0\n")
+    output = tmp_path / "own.h5"
+    command = ["dataset", "build", str(tmp_path / "own"), "--output", str(output), "--quiet", *BUILD]
+    assert main([*command, "--max-cycle", "1"]) == 1
+    captured = capsys.readouterr()
+    assert captured.err == "fastsfes: not converged, will not be used: HF\n"
+    dataset = Dataset.open(output)
+    assert dataset.density_names == ("H",)
+    assert [r.name for r in dataset.split("train")] == ["y"]
+
+
+def test_import_of_the_shared_library(mgcdb84, tmp_path, capsys):
+    """The real chkfiles and tables, through the command."""
+    output = tmp_path / "mgcdb84.h5"
+    assert main(["dataset", "import", str(mgcdb84), "--output", str(output)]) == 0
+    assert "552 species with 477 distinct densities, 0 refused" in capsys.readouterr().out
+    dataset = Dataset.open(output)
+    assert len(dataset.split("train")) == 319
+    assert len(dataset.available) == 1218
+    reference = json.loads((mgcdb84 / "reference.json").read_text())["species"]
+    for name in dataset.density_names:
+        energies = dataset.energies(name)
+        assert energies.e_tot == reference[name]["e_tot"]
+        # Same functional, grid and density; the file and the table differ by the order of a sum.
+        assert energies.e_xc_semilocal == pytest.approx(reference[name]["wb97m_v"], abs=1e-11)
+
+
+def test_import_refuses_a_density_of_another_molecule(tmp_path, folder, capsys):
+    from helpers import QUICK
+
+    from fastsfes.densities.scf import build_mole, make_mean_field
+
+    (folder / "densities").mkdir()
+    mf = make_mean_field(build_mole(("H",), [[0.0, 0.0, 0.0]], 0, 1, "sto-3g"), QUICK)
+    mf.chkfile = str(folder / "densities" / "H.chk")
+    mf.kernel()
+    shutil.copyfile(folder / "densities" / "H.chk", folder / "densities" / "H2.chk")
+    (folder / "densities" / "H2_long.chk").write_bytes(b"nonsense")
+    output = tmp_path / "own.h5"
+    options = ["--xc", "pbe0", "--grid", "(20,50)"]
+    assert main(["dataset", "import", str(folder), "--output", str(output), *options]) == 1
+    captured = capsys.readouterr()
+    assert "density of 'H2' holds H, the geometry HH" in captured.err
+    assert "H2_long.chk: density of 'H2_long': not a complete PySCF chkfile" in captured.err
+    assert "1 species with 1 distinct densities, 2 refused" in captured.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "expected"),
+    [
+        (["dataset", "info", "nonesuch.h5"], 2, "nonesuch.h5: no such file or folder"),
+        (["dataset", "build", "nonesuch", "--output", "x.h5"], 2, "nonesuch: no such file or folder"),
+        (["dataset", "import", "nonesuch", "--output", "x.h5"], 2, "nonesuch: no such folder"),
+        (["dataset", "build", "builtin", "--output", "x.h5", "--grid", "fine"], 2, "grid 'fine' is not understood"),
+        (["dataset", "build", "builtin", "--output", "x.h5", "--max-atoms", "0"], 2, "--max-atoms 0"),
+        (["dataset", "build", "builtin", "--output", "x.h5", "--processes", "0"], 2, "processes is 0"),
+        (["dataset", "build", "builtin"], 2, "--output"),
+        (["dataset"], 2, "ACTION"),
+        (["dataset", "build", "builtin", "--output", "x.h5", "--stability", "maybe"], 2, "invalid choice"),
+    ],
+)
+def test_wrong_arguments(arguments, status, expected, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == status
+    assert expected in capsys.readouterr().err
+    assert not (tmp_path / "x.h5").exists()
+
+
+def test_the_installed_command(small_file):
+    run = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys; from fastsfes.cli import main; sys.exit(main())",
+            "dataset",
+            "info",
+            "none.h5",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 2
+    assert run.stderr.startswith("fastsfes: error: none.h5: no such file or folder")
+    assert run.stderr.count("\n") == 1
