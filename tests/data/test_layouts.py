@@ -81,7 +81,7 @@ def test_bad_plain_tables(plain, table, expected):
 def test_the_plain_layout_is_written_and_read_back_exactly(tmp_path):
     random = np.random.default_rng(5)
     species = {
-        name: Species(name, ("C", "O"), random.normal(size=(2, 3)) + [[0, 0, 0], [0, 0, 3]], 0, 0)
+        name: Species(name, ("C", "O"), random.normal(size=(2, 3)) * 3.0, 0, 0)
         for name in ("a", "b=c")
     }
     reactions = (
