@@ -216,8 +216,8 @@ def frame_of(dataset: Dataset, species: Sequence[str] | None = None) -> tuple[Hy
     frames = {_frame(maker) for maker in makers}
     if len(frames) > 1:
         raise InputError(
-            f'dataset "{dataset.name}": densities of {" and ".join(makers)} cannot be mixed, since their frozen energies '
-            f"hold different exact exchange; build the densities with one functional"
+            f'dataset "{dataset.name}": densities of {" and ".join(makers)} cannot be mixed, since their frozen '
+            f"energies hold different exact exchange; build the densities with one functional"
         )
     return frames.pop()
 

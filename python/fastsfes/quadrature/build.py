@@ -70,8 +70,9 @@ def build_quadrature(
     integration_grid: "level N" or "(radial,angular)"; by default each density's own grid.
     ladder: node grids to try, coarse to fine, all on the same features.
     reduce: also make the levels "reduced" and "coarse".
-    like: take node grids and nodes from this quadrature instead, such that its matrices and the new ones (say on a
-        finer integration grid) act on the same node values.
+    like: take the node grids from this quadrature instead, its nodes first, such that its matrices act on the first of
+        the node values that the new ones (say on a finer integration grid) take: the grid sensitivity of a candidate
+        is then one more product.
     processes: worker processes; each uses one thread.
     report: called with lines of progress.
 
@@ -108,9 +109,8 @@ def build_quadrature(
                     break
                 rule = _full_rule(key, grid, position, measures)
                 worst = worst_error(rule, "full")
-                say(
-                    f"channel {key}: {grid}: {len(rule.levels['full'])} active nodes, largest error {worst:.1e} kcal/mol"
-                )
+                active = len(rule.level("full"))
+                say(f"channel {key}: {grid}: {active} active nodes, largest error {worst:.1e} kcal/mol")
                 if worst <= share:
                     chosen = rule
                     break
@@ -151,20 +151,25 @@ def _errors(nodes: NodeSet, grid: NodeGrid, measures: Sequence[SpeciesMeasure]) 
     errors = {}
     for k, (label, expression) in enumerate(_measured(nodes.key, grid)):
         truth = np.array([measure.truth[nodes.key][k] for measure in measures])
-        errors[label] = HARTREE_TO_KCAL * (nodes.matrix @ nodes.evaluate(expression) - truth)
+        errors[label] = HARTREE_TO_KCAL * (nodes.energies(expression) - truth)
     return errors
 
 
 def _full_rule(key: str, grid: NodeGrid, position: int, measures: Sequence[SpeciesMeasure]) -> ChannelRule:
     size = grid.core().size
+    active = _active(key, position, measures, size)
+    nodes = NodeSet(key, grid.features, grid.core().features()[active], _gather(key, position, measures, active, size))
+    outside = np.array([measure.outside[key] for measure in measures], dtype=np.int64)
+    return ChannelRule(key, grid, {"full": nodes}, {"full": _errors(nodes, grid, measures)}, outside)
+
+
+def _active(key: str, position: int, measures: Sequence[SpeciesMeasure], size: int) -> npt.NDArray[np.int64]:
+    """Nodes on which a species puts energy."""
     largest = np.zeros(size)
     for measure in measures:
         row = measure.rows[key][position]
         largest[row.index] = np.maximum(largest[row.index], np.abs(row.values))
-    active = np.flatnonzero(largest > _INACTIVE)
-    nodes = NodeSet(key, grid.features, grid.core().features()[active], _gather(key, position, measures, active, size))
-    outside = np.array([measure.outside[key] for measure in measures], dtype=np.int64)
-    return ChannelRule(key, grid, {"full": nodes}, {"full": _errors(nodes, grid, measures)}, outside)
+    return np.flatnonzero(largest > _INACTIVE)
 
 
 def _gather(
@@ -185,13 +190,14 @@ def quantise(matrix: FloatArray) -> FloatArray:
 
 
 def _same_nodes(rule: ChannelRule, position: int, measures: Sequence[SpeciesMeasure]) -> ChannelRule:
-    """Rule on the active nodes of another one; energy on nodes that are not active there shows in the errors."""
+    """Rule whose first nodes are those of another one; nodes that only the new measures touch follow."""
     full = rule.level("full")
     features = rule.grid.core().features()
     where = {row.tobytes(): k for k, row in enumerate(features)}
-    active = np.array([where[row.tobytes()] for row in np.ascontiguousarray(full.nodes)], dtype=np.int64)
+    first = np.array([where[row.tobytes()] for row in np.ascontiguousarray(full.nodes)], dtype=np.int64)
+    active = np.concatenate([first, np.setdiff1d(_active(rule.key, position, measures, len(features)), first)])
     matrix = _gather(rule.key, position, measures, active, len(features))
-    nodes = NodeSet(rule.key, full.features, full.nodes, matrix)
+    nodes = NodeSet(rule.key, full.features, features[active], matrix)
     outside = np.array([measure.outside[rule.key] for measure in measures], dtype=np.int64)
     return ChannelRule(rule.key, rule.grid, {"full": nodes}, {"full": _errors(nodes, rule.grid, measures)}, outside)
 

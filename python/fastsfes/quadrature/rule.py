@@ -77,6 +77,12 @@ class NodeSet:
         used = {name: self.values[name] for name in expression.features}
         return np.ascontiguousarray(np.broadcast_to(expression.evaluate(used, parameters), (len(self),)))
 
+    def energies(self, expression: Expression, parameters: Mapping[str, float] | None = None) -> FloatArray:
+        """Energies in hartree of the channel with this enhancement factor, (species,); NaN and infinity survive."""
+        values = self.evaluate(expression, parameters)
+        with np.errstate(invalid="ignore", over="ignore"):
+            return np.asarray(self.matrix @ values)
+
 
 @dataclass(frozen=True)
 class ChannelRule:
@@ -210,8 +216,7 @@ class Quadrature:
         total = np.zeros(len(self.species))
         for kind, key in self.keys(functional).items():
             channel = functional.channels[kind]
-            nodes = self.rule(key).level(level)
-            total += nodes.matrix @ nodes.evaluate(channel.expression, channel.parameters)
+            total += self.rule(key).level(level).energies(channel.expression, channel.parameters)
         return total
 
     def error_estimate(self, functional: Functional) -> FloatArray:
@@ -225,8 +230,7 @@ class Quadrature:
             channel, rule = functional.channels[kind], self.rule(key)
             difference = np.zeros(len(self.species))
             for level, sign in (("reduced", 1.0), ("coarse", -1.0)):
-                nodes = rule.level(level)
-                difference += sign * (nodes.matrix @ nodes.evaluate(channel.expression, channel.parameters))
+                difference += sign * rule.level(level).energies(channel.expression, channel.parameters)
             total += np.abs(difference)
         return total * HARTREE_TO_KCAL
 

@@ -1,0 +1,114 @@
+"""WRMSD and errors of functionals at frozen densities."""
+
+import numpy as np
+import pytest
+from small_quadrature import functional
+
+import fastsfes as fs
+from fastsfes import Dataset, InputError
+from fastsfes.datasets import HARTREE_TO_KCAL
+from fastsfes.objective import evaluate_many, frame_of, in_frame
+
+
+def test_the_makers_own_energies_come_back(builtin, small_reactions):
+    """With the functional that made the densities, errors are those of the stored total energies."""
+    evaluation = fs.evaluate("wb97m_v", builtin, small_reactions, "grid")
+    for reaction, error in zip(evaluation.reactions, evaluation.errors, strict=True):
+        total = reaction.energy({name: builtin.energies(name).e_tot for name in reaction.coefficients})
+        # Stored semilocal energies come from libxc on the same grid.
+        assert error == pytest.approx(HARTREE_TO_KCAL * total - reaction.reference, abs=1e-6)
+
+
+def test_quadrature_against_grid(builtin, small_reactions):
+    names = ("wb97m_v", "gas22", "b97", "lda", "b88_x")
+    truth = evaluate_many(names, builtin, small_reactions, "grid")
+    fast = evaluate_many(names, builtin, small_reactions)
+    for a, b in zip(truth, fast, strict=True):
+        assert (a.method, b.method) == ("grid", "quadrature")
+        # A few species with errors below 1e-4 kcal/mol each.
+        np.testing.assert_allclose(b.errors, a.errors, rtol=0, atol=5e-4)
+
+
+def test_statistics(builtin):
+    evaluation = fs.evaluate("gas22", builtin, "train")
+    weights = np.array([r.weight for r in builtin.split("train")])
+    assert evaluation.wrmsd == pytest.approx(np.sqrt(np.mean(weights * evaluation.errors**2)), rel=1e-15)
+    assert fs.wrmsd("gas22", builtin, "train") == evaluation.wrmsd
+    assert fs.wrmsd("GAS22", "builtin", "train") == evaluation.wrmsd
+    kinds = {r.data_type for r in builtin.split("train")}
+    assert set(evaluation.by_type) == kinds
+    for kind, statistics in evaluation.by_type.items():
+        errors = np.array(
+            [e for r, e in zip(evaluation.reactions, evaluation.errors, strict=True) if r.data_type == kind]
+        )
+        assert statistics.reactions == len(errors)
+        assert statistics.rmsd == pytest.approx(np.sqrt(np.mean(errors**2)))
+        assert statistics.mae == pytest.approx(np.abs(errors).mean())
+        assert statistics.mse == pytest.approx(errors.mean())
+        assert abs(statistics.largest) == np.abs(errors).max()
+    assert sum(s.reactions for s in evaluation.by_subset.values()) == len(evaluation.errors)
+
+
+def test_what_the_nodes_cannot_do_goes_to_the_grid(builtin, small_reactions):
+    # PBE correlation needs density and total gradient; log(x2) is infinite at the nodes with x2 = 0.
+    singular = functional(x="1 + 0.001*log(x2)")
+    for candidate in ("pbe", singular):
+        evaluation = fs.evaluate(candidate, builtin, small_reactions)
+        assert evaluation.method == "grid"
+        assert np.all(np.isfinite(evaluation.errors))
+
+
+def test_the_frame_is_that_of_the_densities(builtin):
+    hybrid, correlation = frame_of(builtin)
+    maker = fs.get_functional("wb97m_v")
+    assert (hybrid, correlation) == (maker.hybrid, maker.correlation)
+    assert in_frame(fs.get_functional("b88_x"), builtin).hybrid.omega == 0.3
+
+
+def test_densities_of_different_frames_cannot_be_mixed(builtin, monkeypatch):
+    first = builtin.density_names[0]
+    attributes = type(builtin).attributes
+
+    def mixed(self, name):
+        return {**attributes(self, name), "xc": "pbe"} if name == first else attributes(self, name)
+
+    monkeypatch.setattr(type(builtin), "attributes", mixed)
+    with pytest.raises(InputError, match="pbe and wb97m_v cannot be mixed"):
+        frame_of(builtin)
+
+
+def test_functionals_that_only_pyscf_knows_make_frames(builtin, monkeypatch):
+    monkeypatch.setattr(type(builtin), "attributes", lambda self, name: {"xc": "b3lyp"})
+    hybrid, _ = frame_of(builtin)
+    assert (hybrid.omega, hybrid.short_range, hybrid.long_range) == (0.0, 0.2, 0.2)
+    monkeypatch.setattr(type(builtin), "attributes", lambda self, name: {"xc": "hse06"})
+    hybrid, _ = frame_of(builtin)
+    assert (hybrid.omega, hybrid.short_range, hybrid.long_range) == (0.11, 0.25, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("gas22", "builtin", "train", "guess"), 'method "guess" is unknown'),
+        (("gas22", "builtin", "holdout"), "holdout"),
+        (("gas22", "builtin", ()), "no reaction"),
+        (("no_such", "builtin"), "no_such"),
+        (("gas22", "no_such.h5"), "no_such.h5"),
+    ],
+)
+def test_bad_arguments(arguments, message):
+    with pytest.raises(InputError, match=message):
+        fs.wrmsd(*arguments)
+
+
+def test_a_dataset_without_quadrature(tmp_path, builtin):
+    from fastsfes.datasets.storage import write_dataset
+
+    name = builtin.density_names[0]
+    write_dataset(tmp_path / "bare.h5", builtin.contents, [([name], builtin.density(name))])
+    reaction = next(r for r in builtin.reactions if name in r.coefficients)
+    bare = Dataset.open(tmp_path / "bare.h5")
+    with pytest.raises(InputError, match="no reaction"):
+        fs.wrmsd("gas22", bare, reaction.split)
+    with pytest.raises(InputError, match=r"fastsfes dataset quadrature bare\.h5"):
+        fs.Quadrature.load(bare)

@@ -1,0 +1,300 @@
+"""The quadrature of a dataset: measured errors, levels, storage, problems."""
+
+import shutil
+
+import h5py
+import numpy as np
+import pytest
+from small_quadrature import build_small, functional
+
+import fastsfes as fs
+from fastsfes import Dataset, FastsfesError, InputError, Quadrature
+from fastsfes.datasets import HARTREE_TO_KCAL
+from fastsfes.objective import grid_energies, in_frame
+from fastsfes.quadrature import (
+    LEVELS,
+    PANEL,
+    NodeGrid,
+    NotRepresentable,
+    channel_key,
+    list_quadratures,
+    measured_expressions,
+    parse_channel_key,
+    save_quadrature,
+    worst_error,
+)
+
+CHANNELS = {"x": "x@0.3", "css": "css", "cos": "cos"}
+
+
+def test_every_packaged_density_has_a_row(builtin, stored):
+    assert set(stored.species) == {builtin.representative(name) for name in builtin.density_names}
+
+
+def test_the_stored_errors_keep_the_tolerance(stored):
+    for rule in stored.channels.values():
+        assert set(rule.levels) == set(LEVELS)
+        for level in ("full", "reduced"):
+            # A third for each of the three channels that an energy has.
+            assert worst_error(rule, level) <= stored.tolerance / 3
+            assert set(rule.errors[level]) == {
+                label for label, _ in measured_expressions(parse_channel_key(rule.key)[0], rule.grid.features)
+            }
+    assert stored.tolerance == 1e-3
+
+
+@pytest.mark.parametrize("name", ["wb97m_v", "gas22", "b97"])
+def test_stored_errors_are_true(builtin, stored, name):
+    """Against the integration grid, evaluated through the whole functional (another path than the build's)."""
+    named = in_frame(fs.get_functional(name), builtin)
+    row = {species: k for k, species in enumerate(stored.species)}
+    chosen = sorted(stored.species, key=lambda s: (len(builtin.species[s].symbols), s))[::25]
+    truth = grid_energies([named], builtin, chosen)[0]
+    for level in LEVELS:
+        energies = stored.energies(named, level)
+        for species, exact in zip(chosen, truth, strict=True):
+            k = row[species]
+            found = HARTREE_TO_KCAL * (energies[k] - exact)
+            said = sum(stored.rule(key).errors[level][name][k] for key in CHANNELS.values())
+            # Errors are stored in single precision; energies of 1e5 kcal/mol carry rounding of 1e-8.
+            assert found == pytest.approx(said, rel=1e-5, abs=2e-7)
+
+
+def test_levels_are_nested(stored):
+    for rule in stored.channels.values():
+        sets = [{row.tobytes() for row in rule.level(level).nodes} for level in LEVELS]
+        assert sets[2] < sets[1] < sets[0]
+
+
+def test_reduced_and_full_agree_on_a_function_outside_the_panel(builtin, stored):
+    probe = functional(
+        x=("1 + a*tanh(b*w)*u(x2, g)", {"a": 0.3, "b": 0.7, "g": 0.013}), css=("a*sqrt(1 + x2/(1 + x2))", {"a": 0.2})
+    )
+    probe = in_frame(probe, builtin)
+    difference = HARTREE_TO_KCAL * (stored.energies(probe) - stored.energies(probe, "reduced"))
+    assert np.abs(difference).max() < 1e-4
+    assert np.all(np.abs(difference) <= stored.error_estimate(probe) + 1e-7)
+
+
+def test_the_estimate_recognises_a_steep_step(builtin, stored):
+    step = in_frame(functional(x="tanh(20*(w - 0.2))"), builtin)
+    difference = HARTREE_TO_KCAL * np.abs(stored.energies(step) - stored.energies(step, "reduced"))
+    assert difference.max() > 1.0  # a reduced rule must not be used for it
+    assert stored.error_estimate(step).max() > 0.3 * difference.max()
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_problem_energies_are_those_of_evaluate(builtin, stored, level):
+    gas22 = fs.get_functional("gas22")
+    problem = stored.problem(builtin, CHANNELS, level=level)
+    errors = -problem.target.copy()
+    for kind, channel in problem.channels.items():
+        term = gas22.channels[kind]
+        assert channel.matrix.flags.c_contiguous
+        assert channel.matrix.dtype == np.float64
+        errors += channel.matrix @ term.expression.evaluate(
+            {name: channel.values[name] for name in term.expression.features}, term.parameters
+        )
+    for split, rows in problem.splits.items():
+        evaluation = fs.evaluate(gas22, builtin, split, level=level)
+        # Energies of 1e6 kcal/mol are added in another order.
+        np.testing.assert_allclose(errors[rows], evaluation.errors, rtol=0, atol=1e-7)
+        assert np.sqrt(np.mean(problem.weights[rows] * errors[rows] ** 2)) == pytest.approx(evaluation.wrmsd, abs=1e-7)
+    assert [r.name for r in problem.reactions] == [r.name for r in builtin.available]
+
+
+def test_the_estimator_of_a_problem_is_a_subset_of_its_nodes(builtin, stored):
+    problem = stored.problem(builtin, CHANNELS)
+    for kind, channel in problem.channels.items():
+        coarse = stored.rule(CHANNELS[kind]).level("coarse")
+        for name, values in coarse.values.items():
+            np.testing.assert_array_equal(channel.values[name][channel.coarse_nodes], values)
+        assert channel.coarse_matrix.shape == (len(problem.reactions), len(coarse))
+
+
+@pytest.mark.parametrize("split", ["train", None])
+def test_the_fast_loss(builtin, stored, split):
+    maker = in_frame(fs.get_functional("wb97m_v"), builtin)
+    reactions = builtin.split(split) if split else builtin.available
+    loss, columns = stored.loss(builtin, CHANNELS, reactions, level="reduced")
+    f = np.empty(sum(s.stop - s.start for s in columns.values()))
+    for kind, part in columns.items():
+        term = maker.channels[kind]
+        f[part] = stored.rule(CHANNELS[kind]).level("reduced").evaluate(term.expression, term.parameters)
+    evaluation = fs.evaluate(maker, builtin, reactions, level="reduced")
+    np.testing.assert_allclose(loss.errors(f), evaluation.errors, rtol=0, atol=1e-7)
+    assert loss.wrmsd(f) == pytest.approx(evaluation.wrmsd, abs=1e-7)
+
+
+def test_what_the_nodes_do_not_know_is_said(stored):
+    with pytest.raises(NotRepresentable, match='channel "one"'):
+        stored.energies(fs.get_functional("pbe"))
+    with pytest.raises(NotRepresentable, match='no feature "rho"'):
+        stored.energies(functional("f", fs.Hybrid(0.3, 0.15, 1.0), x="rho*x2"))
+    with pytest.raises(NotRepresentable, match=r"x@0\.4"):
+        stored.energies(functional("f", fs.Hybrid(0.4, 0.15, 1.0), x="1"))
+    with pytest.raises(InputError, match="level"):
+        stored.rule("cos").level("finest")
+
+
+@pytest.mark.parametrize("kind", ["x", "cos"])
+def test_derived_features(stored, kind):
+    nodes = stored.rule(CHANNELS[kind]).level("full")
+    with np.errstate(divide="ignore"):
+        for text, other in (
+            ("x**2", "x2"),
+            ("s2", "x2/(4*(6*3.141592653589793**2)**(2/3))"),
+            ("t/(1 + t)", "0.5*(1 + w)"),
+        ):
+            a, b = (nodes.evaluate(fs.Expression.parse(x)) for x in (text, other))
+            good = np.isfinite(a)
+            assert good.sum() > 0.9 * len(nodes)
+            np.testing.assert_allclose(a[good], b[good], rtol=1e-14)
+
+
+def test_storage_returns_every_bit(small_file, tmp_path):
+    dataset = Dataset.open(small_file)
+    built = build_small(dataset)
+    path = tmp_path / "copy.h5"
+    shutil.copy(small_file, path)
+    save_quadrature(path, built)
+    save_quadrature(path, build_small(dataset, name="second", channels=("cos",), reduce=False))
+    assert list_quadratures(path) == ["default", "second"]
+    read = Quadrature.load(Dataset.open(path))
+    assert (read.species, read.integration_grid, read.tolerance) == (built.species, "level 0", 1.0)
+    for key, rule in built.channels.items():
+        assert read.rule(key).grid == rule.grid
+        for level, nodes in rule.levels.items():
+            np.testing.assert_array_equal(read.rule(key).level(level).matrix, nodes.matrix)
+            np.testing.assert_array_equal(read.rule(key).level(level).nodes, nodes.nodes)
+    # Densities are still there.
+    assert Dataset.open(path).verify() == {}
+
+
+def test_processes_do_not_change_a_bit(small_file):
+    dataset = Dataset.open(small_file)
+    one, two = build_small(dataset, channels=("css",)), build_small(dataset, channels=("css",), processes=2)
+    for level in one.rule("css").levels:
+        np.testing.assert_array_equal(one.rule("css").level(level).matrix, two.rule("css").level(level).matrix)
+
+
+def test_refinement_stops_at_the_first_grid_that_is_good_enough(small_file):
+    lines = []
+    made = build_small(Dataset.open(small_file), channels=("cos",), tolerance=1e-1, report=lines.append)
+    assert made.rule("cos").grid.axes[0].nodes == 96
+    assert sum("active nodes" in line for line in lines) == 2
+    assert (
+        build_small(Dataset.open(small_file), channels=("cos",), tolerance=100.0).rule("cos").grid.axes[0].nodes == 40
+    )
+
+
+def test_a_tolerance_that_cannot_be_met(small_file):
+    with pytest.raises(FastsfesError, match=r"leaves an error of .* kcal/mol per species"):
+        build_small(Dataset.open(small_file), tolerance=1e-9, channels=("cos",))
+
+
+def test_two_grids_on_the_same_nodes(small_file):
+    """The grid sensitivity of a candidate is one more product; the first nodes are the same."""
+    dataset = Dataset.open(small_file)
+    ladder = (NodeGrid.make({"x2": 128, "w": 48}, 7),)
+    coarse = build_small(dataset, ladder=ladder, tolerance=1e-2, reduce=False)
+    fine = build_small(dataset, name="level1", integration_grid="level 1", like=coarse)
+    probe = in_frame(functional(x="1 + u(x2, 0.004)", cos="1 + w"), dataset)
+    found = fine.energies(probe) - coarse.energies(probe)
+    truth = [grid_energies([probe], dataset, coarse.species, grid=g)[0] for g in ("level 0", "level 1")]
+    for key in ("x@0.3", "cos"):
+        shared = coarse.rule(key).level("full").nodes
+        np.testing.assert_array_equal(fine.rule(key).level("full").nodes[: len(shared)], shared)
+    assert np.abs(truth[1] - truth[0]).max() > 1e-6
+    # Each rule is within 1e-2 kcal/mol = 1.6e-5 hartree of its grid, for these functions far closer.
+    np.testing.assert_allclose(found, truth[1] - truth[0], rtol=0, atol=2e-6)
+
+
+@pytest.mark.parametrize("axes", [{"x2": 64}, {"rho": 24, "x2": 48, "w": 16}], ids=["x2", "rho x2 w"])
+def test_other_dimensions_through_the_same_mechanism(small_file, axes):
+    dataset = Dataset.open(small_file)
+    made = build_small(dataset, channels=("x@0.3",), ladder=(NodeGrid.make(axes, 5),), tolerance=30.0)
+    nodes = made.rule("x@0.3").level("full")
+    assert nodes.features == tuple(axes)
+    text = "1 + u(x2, 0.004)" + ("*cbrt(rho)/(1 + cbrt(rho)) + 0.1*w" if "rho" in axes else "")
+    probe = in_frame(functional(x=text), dataset)
+    truth = grid_energies([probe], dataset, made.species, grid="level 0")[0]
+    # What these few nodes give; the packaged rules are far finer.
+    assert HARTREE_TO_KCAL * np.abs(made.energies(probe) - truth).max() < 1.0
+
+
+def test_keys():
+    for key in ("x", "x@0.3", "css", "cos:pw92", "c"):
+        assert channel_key(*parse_channel_key(key)) == key
+    assert channel_key("cos", 0.3) == "cos"
+    with pytest.raises(InputError, match="x@fast"):
+        parse_channel_key("x@fast")
+
+
+def test_the_panel_has_roots_logarithms_exponentials_and_poles():
+    text = " ".join(PANEL)
+    for part in ("sqrt(", "cbrt(", "log1p(", "exp(", "1/("):
+        assert part in text
+
+
+def damage(part):
+    def matrix(group):
+        group["cos/full/matrix"][0, 0] = np.nan
+
+    def shape(group):
+        del group["cos/full/nodes"]
+        group["cos/full/nodes"] = np.zeros((3, 2))
+
+    def missing(group):
+        del group["cos/full"]
+
+    def axes(group):
+        group["cos"].attrs["axes"] = '[{"feature": "w"}]'
+
+    def text(group):
+        group.attrs["channels"] = "not JSON"
+
+    def newer(group):
+        group.attrs["version"] = 99
+
+    return locals()[part]
+
+
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [
+        ("matrix", "channel cos, level full"),
+        ("shape", "channel cos, level full"),
+        ("missing", "channel cos has no full nodes"),
+        ("axes", "channel cos: the axes of the nodes are damaged"),
+        ("text", "is damaged"),
+        ("newer", "version 99"),
+    ],
+)
+def test_damage_names_file_and_record(small_file, tmp_path, part, message):
+    path = tmp_path / "damaged.h5"
+    shutil.copy(small_file, path)
+    with h5py.File(path, "r+") as file:
+        damage(part)(file["quadrature/default"])
+    with pytest.raises(FastsfesError, match=message) as caught:
+        Quadrature.load(Dataset.open(path))
+    assert "damaged.h5" in str(caught.value)
+
+
+def test_absent_quadratures(small_file):
+    with pytest.raises(InputError, match=r'quadrature "other" is not there \(the file has: default\)'):
+        Quadrature.load(Dataset.open(small_file), "other")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"tolerance": 0.0}, "must be positive"),
+        ({"channels": ("y",)}, 'channel "y" is unknown'),
+        ({"species": ("unobtainium",)}, "unobtainium"),
+        ({"ladder": (NodeGrid.make({"x2": 3}, 5),)}, "needs at least 6 nodes"),
+    ],
+)
+def test_bad_arguments(small_file, options, message):
+    with pytest.raises(InputError, match=message):
+        build_small(Dataset.open(small_file), **options)
