@@ -4,6 +4,7 @@ import importlib
 from typing import Any
 
 from ._core import __version__, build_info
+from .config import SearchConfig
 from .datasets import Dataset
 from .errors import FastsfesError, InputError
 from .expression import Expression
@@ -12,6 +13,7 @@ from .functional import VV10, Channel, EnergyDensity, Functional, Hybrid
 from .objective import Evaluation, evaluate, wrmsd
 from .quadrature import Quadrature
 from .registry import get_functional, list_functionals
+from .search import Run, search
 
 __all__ = [
     "VV10",
@@ -26,12 +28,15 @@ __all__ = [
     "Hybrid",
     "InputError",
     "Quadrature",
+    "Run",
+    "SearchConfig",
     "__version__",
     "build_info",
     "evaluate",
     "fit",
     "get_functional",
     "list_functionals",
+    "search",
     "wrmsd",
 ]
 

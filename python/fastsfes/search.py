@@ -40,7 +40,9 @@ class SearchInterrupted(FastsfesError):
 class Problem(Protocol):
     """What is searched: how candidates are fitted, and how the winner is reported."""
 
-    evaluate: Evaluate
+    @property
+    def evaluate(self) -> Evaluate:
+        """Fits a batch of candidates."""
 
     def describe(self) -> str:
         """One line: data set, numbers of reactions, nodes."""
@@ -151,11 +153,12 @@ def search(
                 f"{path}: exists already; choose another directory, or continue with: fastsfes search --resume {path}"
             )
     parts = prepare(config)
+    made: Problem
     with make_progress(config.candidates, progress) as display:
         if problem is None:
             from .evolve.problem import make_problem
 
-            made: Problem = make_problem(config, display)
+            made = make_problem(config, display)
         else:
             made = problem(config)
         display.message(made.describe())

@@ -10,10 +10,10 @@ import sys
 from collections.abc import Sequence
 
 from ..errors import FastsfesError, InputError
-from . import dataset
+from . import dataset, search, show
 
 #: Modules with ``add_parser(subparsers)``, in the order of the help text.
-_COMMANDS = (dataset,)
+_COMMANDS = (search, show, dataset)
 
 
 def build_parser() -> argparse.ArgumentParser:

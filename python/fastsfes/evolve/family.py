@@ -97,8 +97,8 @@ def _directions() -> NDArray[np.float64]:
 
 def _probe_values(count: int) -> NDArray[np.float64]:
     """Values of nonlinear parameters; positive, as every parameter of a domain-restricted block must be."""
-    golden: NDArray[np.float64] = np.arange(1, count + 1) * 0.6180339887498949
-    return 0.05 + 1.9 * (golden - np.floor(golden))
+    golden = np.arange(1, count + 1) * 0.6180339887498949
+    return np.asarray(0.05 + 1.9 * (golden - np.floor(golden)), dtype=float)
 
 
 def channel_fingerprint(expression: Expression) -> str:

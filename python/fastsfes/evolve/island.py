@@ -328,7 +328,8 @@ def _child(
 
 def _tournament(population: Sequence[Individual], size: int, rng: np.random.Generator) -> Individual:
     drawn = rng.integers(len(population), size=size).tolist()
-    return min((population[i] for i in drawn), key=lambda i: (i.fitness, i.number))
+    chosen: list[Individual] = [population[i] for i in drawn]
+    return min(chosen, key=lambda i: (i.fitness, i.number))
 
 
 def _join(
