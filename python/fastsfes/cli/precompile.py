@@ -1,0 +1,73 @@
+"""``fastsfes precompile``: compile the kernels of a run or a functional for nodes that have no compiler."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+from .. import kernels
+from .._core import build_info
+from ..errors import FastsfesError, InputError
+from ..functional import Functional
+from ..registry import get_functional, list_functionals
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the command to the parser."""
+    parser = subparsers.add_parser(
+        "precompile",
+        help="compile kernels ahead of time, for nodes without a compiler",
+        description=(
+            "Compiles what evaluating and validating the functionals needs into the kernel cache "
+            "(FASTSFES_CACHE_DIR). Run it on a login node with the cache on a file system that the nodes see."
+        ),
+    )
+    parser.add_argument(
+        "source", nargs="+", metavar="RUN", help="run directory, functional JSON file, or name of a functional"
+    )
+    parser.add_argument(
+        "--isa",
+        action="append",
+        choices=["generic", "avx2", "avx512"],
+        help="instruction set of the nodes, may be repeated (default: this processor's)",
+    )
+    parser.add_argument("--cache-dir", metavar="DIR", help="folder of the cache (default: FASTSFES_CACHE_DIR)")
+    parser.set_defaults(handler=run)
+
+
+def _functionals(source: str) -> list[Functional]:
+    path = Path(source)
+    if path.is_dir():
+        from ..search import Run
+
+        found = Run(path)
+        return [found.best]
+    if path.suffix == ".json" or path.exists():
+        return [Functional.from_json(path)]
+    if source.lower() in list_functionals():
+        return [get_functional(source)]
+    raise InputError(
+        f'"{source}" is neither a run directory nor a functional file nor one of the functionals '
+        f"{', '.join(list_functionals())}"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command; returns the exit status."""
+    functionals = [f for source in arguments.source for f in _functionals(source)]
+    if arguments.cache_dir is not None:
+        os.environ["FASTSFES_CACHE_DIR"] = arguments.cache_dir
+    for isa in arguments.isa or [build_info()["isa"]]:
+        done, wanted = kernels.precompile(functionals, isa)
+        info = build_info()["jit"]
+        if done < wanted or info["cache_problem"]:
+            reason = info["cache_problem"] or "is a C++ compiler installed (CXX)?"
+            raise FastsfesError(f"{wanted - done} of {wanted} kernels could not be compiled for {isa}: {reason}")
+        print(f"{done} kernels for {isa} are in {info['cache']}")
+    if "FASTSFES_CACHE_DIR" in os.environ:
+        print(f"on the nodes: export FASTSFES_CACHE_DIR={os.environ['FASTSFES_CACHE_DIR']}")
+    else:
+        print("that folder is local to this machine; give --cache-dir on a shared file system for other nodes")
+    return 0

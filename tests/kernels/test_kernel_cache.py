@@ -1,0 +1,258 @@
+"""The kernel cache: what is kept, what is refused, and what happens without a compiler."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fastsfes as fs
+from fastsfes import Expression, _core, kernels
+from fastsfes.cli import main
+
+INTERPRETER, COMPILED = 1, 2
+TEXT = "exp(-x2)*p + log1p(w**2)/(1 + x2)"
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setenv("FASTSFES_CACHE_DIR", str(tmp_path))
+    _core.jit_reset()
+    yield tmp_path / "kernels"
+    _core.jit_reset()
+
+
+def fresh() -> _core.Program:
+    return _core.Program([_core.Expression.parse(TEXT)])
+
+
+def values(program: _core.Program, backend: int, n: int = 1003) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    return program.evaluate([rng.random(n), rng.random(n)], [0.7], n=n, backend=backend)[0]
+
+
+def entries(cache: Path) -> list[Path]:
+    return sorted(cache.glob("*.so"))
+
+
+def test_second_use_comes_from_disk(cache: Path) -> None:
+    expected = values(fresh(), INTERPRETER)
+    np.testing.assert_array_equal(values(fresh(), COMPILED), expected)
+    assert kernels.statistics()["compiled"] == 1
+    assert len(entries(cache)) == 1
+    assert stat.S_IMODE(cache.stat().st_mode) == 0o700
+    assert not list(cache.glob("tmp-*"))
+    np.testing.assert_array_equal(values(fresh(), COMPILED), expected)
+    assert kernels.statistics()["from_memory"] >= 1
+    _core.jit_reset()
+    np.testing.assert_array_equal(values(fresh(), COMPILED), expected)
+    assert kernels.statistics()["compiled"] == 0
+    assert kernels.statistics()["from_disk"] == 1
+
+
+@pytest.mark.parametrize("damage", ["truncated", "garbage", "flipped", "empty", "writable", "link"])
+def test_damaged_or_foreign_entries_are_rebuilt(cache: Path, tmp_path: Path, damage: str) -> None:
+    expected = values(fresh(), COMPILED)
+    (entry,) = entries(cache)
+    content = entry.read_bytes()
+    if damage == "truncated":
+        entry.write_bytes(content[: len(content) // 2])
+    elif damage == "garbage":
+        entry.write_bytes(b"not a shared object")
+    elif damage == "flipped":
+        entry.write_bytes(content[:5000] + bytes([content[5000] ^ 1]) + content[5001:])
+    elif damage == "empty":
+        entry.write_bytes(b"")
+    elif damage == "writable":
+        entry.chmod(0o777)
+    else:
+        other = tmp_path / "elsewhere.so"
+        entry.rename(other)
+        entry.symlink_to(other)
+    _core.jit_reset()
+    np.testing.assert_array_equal(values(fresh(), COMPILED), expected)
+    assert kernels.statistics()["compiled"] == 1
+    assert entries(cache) == [entry]
+    assert not entry.is_symlink()
+    assert stat.S_IMODE(entry.stat().st_mode) == 0o700
+
+
+def test_folder_open_to_others_is_not_used(cache: Path) -> None:
+    cache.mkdir(parents=True)
+    cache.chmod(0o770)
+    expected = values(fresh(), INTERPRETER)
+    program = fresh()
+    with pytest.warns(RuntimeWarning, match="open to other users; run chmod 700"):
+        np.testing.assert_array_equal(values(program, COMPILED), expected)
+    assert _core.jit_is_compiled(program)  # compiled in a private place all the same
+    assert not entries(cache)
+
+
+def test_folder_of_another_user_is_not_used(cache: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a folder to another user")
+    cache.mkdir(parents=True, mode=0o700)
+    os.chown(cache, 12345, 12345)
+    with pytest.warns(RuntimeWarning, match="belongs to another user"):
+        values(fresh(), COMPILED)
+    assert not entries(cache)
+
+
+def test_unusable_disk_gives_one_warning(cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    monkeypatch.setenv("FASTSFES_CACHE_DIR", str(blocked))
+    monkeypatch.setenv("TMPDIR", str(blocked))
+    expected = values(fresh(), INTERPRETER)
+    with pytest.warns(RuntimeWarning, match="expressions are interpreted, with the same numbers"):
+        np.testing.assert_array_equal(values(fresh(), COMPILED), expected)
+    np.testing.assert_array_equal(values(fresh(), COMPILED), expected)  # no second warning: warnings are errors here
+
+
+@pytest.mark.parametrize("kind", ["absent", "failing", "crashing"])
+def test_without_a_working_compiler(cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str) -> None:
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    if kind != "absent":
+        script = folder / "c++"
+        script.write_text(
+            "#!/bin/sh\necho 'this compiler is broken' >&2\n" + ("exit 3\n" if kind == "failing" else "kill -9 $$\n")
+        )
+        script.chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder))
+    monkeypatch.delenv("CXX", raising=False)
+    expected = values(fresh(), INTERPRETER)
+    message = {"absent": "no C\\+\\+ compiler found", "failing": "exit status 3", "crashing": "signal 9"}[kind]
+    with pytest.warns(RuntimeWarning, match=message):
+        np.testing.assert_array_equal(values(fresh(), COMPILED), expected)
+    program = fresh()
+    np.testing.assert_array_equal(values(program, COMPILED), expected)
+    assert not _core.jit_is_compiled(program)
+
+
+def test_precompiled_kernels_serve_without_a_compiler(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert _core.jit_precompile([fresh()]) == 1
+    assert _core.jit_precompile([fresh()]) == 1
+    assert kernels.statistics()["compiled"] == 1
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CXX", raising=False)
+    _core.jit_reset()
+    program = fresh()
+    np.testing.assert_array_equal(values(program, COMPILED), values(program, INTERPRETER))
+    assert _core.jit_is_compiled(program)
+    assert kernels.statistics()["from_disk"] == 1
+
+
+def test_other_compilers_have_entries_of_their_own(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    values(fresh(), COMPILED)
+    wrapper = tmp_path / "mycxx"
+    compiler = fs.build_info()["jit"]["compiler"]
+    wrapper.write_text(f'#!/bin/sh\nexec {compiler} "$@"\n')
+    wrapper.chmod(0o755)
+    monkeypatch.setenv("CXX", str(wrapper))
+    _core.jit_reset()
+    assert fs.build_info()["jit"]["compiler"] == str(wrapper)
+    values(fresh(), COMPILED)
+    assert kernels.statistics()["compiled"] == 1
+    assert len(entries(cache)) == 2
+
+
+def test_constants_and_names_are_no_part_of_the_code(cache: Path) -> None:
+    texts = ["3.5*exp(x2) + alpha", "-0.25*exp(w) + __import__os", "1e-9*exp(rho) + system"]
+    programs = [_core.Program([_core.Expression.parse(t)]) for t in texts]
+    assert len({_core.jit_key(p) for p in programs}) == 1
+    source = _core.jit_source(programs[1])
+    for word in ("import", "0.25", "alpha", "rho", "x2["):
+        assert word not in source
+    assert _core.jit_compile(programs) == 3
+    assert kernels.statistics()["compiled"] == 1
+    for t, p in zip(texts, programs, strict=True):
+        assert p.evaluate([[0.3]], [2.0], n=1, backend=COMPILED) == p.evaluate(
+            [[0.3]], [2.0], n=1, backend=INTERPRETER
+        ), t
+
+
+def test_many_share_a_translation_unit(cache: Path) -> None:
+    programs = [Expression.parse(f"{'exp(' * k}-x2{')' * k} + c0*w**{k + 2}").program for k in range(12)]
+    assert _core.jit_compile(programs) == 12
+    assert kernels.statistics()["units"] == 1
+    assert len(entries(cache)) == 12
+    assert len({e.stat().st_ino for e in entries(cache)}) == 1
+
+
+def test_automatic_compiles_when_the_work_pays(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = fresh()
+    cost, compile_cost = _core.jit_costs(program)
+    n = 100_000
+    rng = np.random.default_rng(1)
+    arrays = [rng.random(n), rng.random(n)]
+    rounds = int(1.5 * compile_cost / (cost * n))
+    assert rounds > 3
+    first = program.evaluate(arrays, [0.7], n=n, backend=0)
+    for _ in range(rounds - 2):
+        program.evaluate(arrays, [0.7], n=n, backend=0)
+    assert not _core.jit_is_compiled(program)
+    for _ in range(4):
+        last = program.evaluate(arrays, [0.7], n=n, backend=0)
+    assert _core.jit_is_compiled(program)
+    np.testing.assert_array_equal(first, last)
+
+
+def test_results_do_not_depend_on_threads(cache: Path) -> None:
+    rng = np.random.default_rng(3)
+    n = 50_021
+    arrays = [rng.random(n), rng.random(n)]
+    weights = rng.normal(size=n)
+    weights[::7] = 0.0
+    offsets = [0, 1, 300, 300, 17_001, n]
+    program = fresh()
+    sums = [
+        program.segment_sums(arrays, [0.7], weights, offsets, threads=t, backend=b)
+        for t in (1, 2, 5)
+        for b in (INTERPRETER, COMPILED)
+    ]
+    for other in sums[1:]:
+        np.testing.assert_array_equal(sums[0], other)
+    whole = program.evaluate(arrays, [0.7], n=n)[0] * weights
+    exact = [np.sum(whole[a:b]) for a, b in itertools.pairwise(offsets)]
+    # sums of up to 33,000 terms of size 1, added in different orders
+    np.testing.assert_allclose(sums[0][0], exact, rtol=0, atol=1e-10)
+    # a row of weights for every output
+    two = _core.Program([_core.Expression.parse(t) for t in (TEXT, "x2*p*w")])
+    both = two.segment_sums(arrays, [0.7], np.stack([weights, weights[::-1]]), offsets)
+    np.testing.assert_array_equal(both[0], sums[0][0])
+
+
+def test_backend_is_chosen_by_name() -> None:
+    before = kernels.backend()
+    try:
+        for name in ("interpreter", "compiled", "auto"):
+            kernels.set_backend(name)  # type: ignore[arg-type]
+            assert kernels.backend() == name
+            assert fs.build_info()["jit"]["backend"] == name
+        with pytest.raises(fs.InputError, match="expected one of auto, interpreter, compiled"):
+            kernels.set_backend("gpu")  # type: ignore[arg-type]
+    finally:
+        kernels.set_backend(before)
+
+
+def test_precompile_command(cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "f.json"
+    one = fs.Channel(Expression.parse("-0.7*rho**(4/3) - p*rho"), {"p": 0.1})
+    fs.Functional("tiny", {"one": one}).to_json(path)
+    assert main(["precompile", str(path), "--cache-dir", str(tmp_path / "out")]) == 0
+    output = capsys.readouterr().out
+    assert "7 kernels for" in output
+    assert f"export FASTSFES_CACHE_DIR={tmp_path / 'out'}" in output
+    assert list((tmp_path / "out" / "kernels").glob("*.so"))
+    assert main(["precompile", "no such thing"]) == 2
+    assert "neither a run directory nor a functional file" in capsys.readouterr().err
