@@ -10,10 +10,10 @@ import sys
 from collections.abc import Sequence
 
 from ..errors import FastsfesError, InputError
-from . import dataset, precompile, search, show
+from . import dataset, fit, precompile, search, show
 
 #: Modules with ``add_parser(subparsers)``, in the order of the help text.
-_COMMANDS = (search, show, dataset, precompile)
+_COMMANDS = (search, fit, show, dataset, precompile)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -5,6 +5,7 @@
 
 from .cmaes import CmaSettings, minimise_cma
 from .constraints import Equality, Penalty, Point, bounded, uniform_gas
+from .factor import FactorFit, feature_grid, fit_factor
 from .fit import FitResult, fit
 from .problem import EXACT_EXCHANGE, FitProblem, FitSettings, Fitted
 
@@ -12,6 +13,7 @@ __all__ = [
     "EXACT_EXCHANGE",
     "CmaSettings",
     "Equality",
+    "FactorFit",
     "FitProblem",
     "FitResult",
     "FitSettings",
@@ -19,7 +21,9 @@ __all__ = [
     "Penalty",
     "Point",
     "bounded",
+    "feature_grid",
     "fit",
+    "fit_factor",
     "minimise_cma",
     "uniform_gas",
 ]

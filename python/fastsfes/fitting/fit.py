@@ -28,7 +28,7 @@ class FitResult:
 
     Attributes
     ----------
-    functional: with the fitted parameters, in the frame of the dataset's densities.
+    functional: with the fitted parameters, in the frame of the dataset's densities, named "..._refit".
     train, validation, test: WRMSD in kcal/mol; None where the split has no reactions or was not asked for.
     evaluations: of the projected problem ("varpro") or of the loss ("cma").
     status: "converged" or "evaluation_limit".
@@ -188,4 +188,13 @@ def _merge(given: Functional, fitted: Functional, kept: Mapping[str, float]) -> 
     """The given form with the fitted values."""
     values = {name: fitted.parameters.get(name, kept.get(name, np.nan)) for name in given.parameters}
     made = given.with_parameters(values)
-    return replace(made, hybrid=fitted.hybrid, correlation=fitted.correlation, libxc="")
+    suffix = "" if given.name.endswith("_refit") else "_refit"
+    citation = f"parameters fitted with fastsfes; form: {given.citation}" if given.citation else ""
+    return replace(
+        made,
+        name=given.name + suffix,
+        citation=citation,
+        hybrid=fitted.hybrid,
+        correlation=fitted.correlation,
+        libxc="",
+    )

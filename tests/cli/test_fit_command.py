@@ -1,0 +1,65 @@
+"""``fastsfes fit``: output, files, and what it says about bad arguments."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import fastsfes as fs
+from fastsfes.cli import main
+
+
+def test_table_and_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = tmp_path / "fitted.json"
+    assert main(["fit", "b97", "--fix", "css.*", "--level", "reduced", "--output", str(output)]) == 0
+    text = capsys.readouterr().out
+    made = fs.Functional.from_json(output)
+    given = fs.get_functional("b97")
+    for name, value in made.parameters.items():
+        assert f"{value:.16g}" in text
+        if name.startswith("css."):
+            assert value == given.parameters[name]
+    assert "WRMSD (kcal/mol)" in text
+    train = next(float(line.split()[1]) for line in text.splitlines() if line.startswith("train "))
+    assert train == pytest.approx(fs.wrmsd(made, "builtin", "train", level="reduced"), abs=1e-6)
+    assert "\ntest " not in text
+
+
+def test_expressions_per_channel_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["fit", "--channel", "x=a + b*u(x2, g)", "--channel", "cos=a", "--start", "x.g=0.01"]
+    arguments += ["--uniform-gas", "x", "--bound", "x.g=1e-3:0.02", "--level", "reduced", "--test", "--json"]
+    assert main(arguments) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert data["functional"]["channels"]["x"]["parameters"]["a"] == pytest.approx(1.0, abs=1e-10)
+    assert 1e-3 <= data["functional"]["channels"]["x"]["parameters"]["g"] <= 0.02
+    assert data["wrmsd"]["train"] < data["wrmsd_start"]
+    assert set(data["wrmsd"]) == {"train", "validation", "test"}
+    assert set(data["linear"]) == {"x.a", "x.b", "cos.a"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "give either a functional"),
+        (["b97", "--channel", "x=a"], "give either a functional"),
+        (["nope"], '"nope" is not registered'),
+        (["b97", "--bound", "x.g=low:1"], '--bound "x.g=low:1"'),
+        (["b97", "--start", "x.g"], '--start "x.g"'),
+        (["b97", "--start", "x.q=1"], 'no parameter "x.q"'),
+        (["b97", "--fix", "z.*"], '"z.*" matches no parameter'),
+        (["b97", "--starts", "0"], "--starts 0"),
+        (["b97", "--uniform-gas", "y"], 'channel "y" is unknown'),
+        (["--channel", "y=a"], '--channel "y=a"'),
+        (["--channel", "x=a", "--channel", "x=b"], "given twice"),
+        (["--channel", "x=a + b*tan(w)"], "tan"),
+        (["b97", "--output", "/no/such/folder/f.json"], "does not exist"),
+        (["b97", "--dataset", "/no/such/file.h5"], "no such file"),
+    ],
+)
+def test_bad_arguments(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fit", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert len(error.splitlines()) == 1

@@ -1,0 +1,221 @@
+"""fs.fit and FitProblem on the packaged molecules."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from scipy.optimize import least_squares
+
+import fastsfes as fs
+from fastsfes.fitting import (
+    CmaSettings,
+    Equality,
+    FitProblem,
+    FitSettings,
+    Penalty,
+    Point,
+    feature_grid,
+    fit_factor,
+    uniform_gas,
+)
+
+
+@pytest.fixture(scope="module")
+def builtin() -> fs.Dataset:
+    return fs.Dataset.open("builtin")
+
+
+@pytest.fixture(scope="module")
+def problem(builtin: fs.Dataset) -> FitProblem:
+    return FitProblem.from_dataset(builtin)
+
+
+@pytest.mark.parametrize("split", ["train", "validation"])
+def test_loss_is_that_of_the_objective(builtin: fs.Dataset, split: str) -> None:
+    """The fit's rows and fs.wrmsd come from the same nodes along different ways."""
+    full = FitProblem.from_dataset(builtin, level="full")
+    for name in ("wb97m_v", "gas22"):
+        functional = fs.get_functional(name)
+        # sums of some hundred terms of up to 1e5 kcal/mol
+        assert full.loss(functional, split) == pytest.approx(fs.wrmsd(functional, builtin, split), abs=1e-8)
+
+
+def test_wb97m_v_form_reaches_the_minimum_of_scipy(problem: FitProblem) -> None:
+    form = fs.get_functional("wb97m_v")
+    (fitted,) = problem.fit([form], FitSettings(ftol=1e-13, max_evaluations=300))
+    assert fitted.status == "converged"
+    assert len(problem.vector(form)) == 17
+    weights = np.array([r.weight for r in problem.reactions["train"]])
+    scale = np.sqrt(weights / len(weights))
+    expressions = problem.expressions(form)
+    reference = least_squares(
+        lambda p: scale * problem.core.errors(expressions, p),
+        problem.vector(form),
+        jac=lambda p: scale[:, None] * problem.core.jacobian(expressions, p),
+        x_scale="jac",
+        ftol=1e-15,
+        xtol=1e-15,
+        gtol=1e-15,
+        max_nfev=5000,
+    )
+    loss = np.sqrt(2 * reference.cost)
+    assert fitted.losses["train"] <= loss + 1e-6
+    # scipy may stop in the flat valley of a scale; from our minimum it must find nothing below
+    again = least_squares(
+        lambda p: scale * problem.core.errors(expressions, p),
+        problem.vector(fitted.functional),
+        jac=lambda p: scale[:, None] * problem.core.jacobian(expressions, p),
+        x_scale="jac",
+        ftol=1e-15,
+        xtol=1e-15,
+        gtol=1e-15,
+        max_nfev=2000,
+    )
+    assert fitted.losses["train"] == pytest.approx(np.sqrt(2 * again.cost), abs=1e-6)
+
+
+def test_cma_finds_nothing_better(builtin: fs.Dataset) -> None:
+    start = fs.Functional(
+        "form",
+        {
+            "x": fs.Channel(fs.Expression.parse("c0 + c1*u(x2, g)"), {"c0": 0.8, "c1": 1.0, "g": 0.01}),
+            "css": fs.Channel(fs.Expression.parse("c0"), {"c0": 1.0}),
+            "cos": fs.Channel(fs.Expression.parse("c0 + c1*w"), {"c0": 1.0, "c1": 0.0}),
+        },
+    )
+    ours = fs.fit(start, builtin, starts=3, level="reduced")
+    cma = fs.fit(start, builtin, optimizer="cma", level="reduced", cma=CmaSettings(sigma0=0.3, max_evaluations=8000))
+    assert ours.train <= cma.train + 1e-4
+    assert ours.evaluations * 20 < cma.evaluations
+    # the same seed is the same run
+    again = fs.fit(start, builtin, optimizer="cma", level="reduced", cma=CmaSettings(sigma0=0.3, max_evaluations=8000))
+    assert again.parameters == cma.parameters
+
+
+def test_the_test_split_is_read_on_request_only(builtin: fs.Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = fs.Dataset.split
+    asked: list[str] = []
+
+    def watched(self: fs.Dataset, name: str, **options: bool) -> tuple[object, ...]:
+        asked.append(name)
+        return original(self, name, **options)
+
+    monkeypatch.setattr(fs.Dataset, "split", watched)
+    assert fs.fit("b97", builtin, level="reduced").test is None
+    assert "test" not in asked
+    assert fs.fit("b97", builtin, level="reduced", test=True).test is not None
+
+
+def test_fixed_parameters_and_uniform_gas_limits(builtin: fs.Dataset) -> None:
+    form = fs.get_functional("wb97m_v")
+    free = fs.fit(form, builtin, level="reduced")
+    held = fs.fit(
+        form, builtin, level="reduced", fixed=["*.g", "css.c4"], equalities=uniform_gas("x", "css", "cos"), starts=2
+    )
+    for name in ("x.g", "css.g", "cos.g", "css.c4"):
+        assert held.parameters[name] == form.parameters[name]
+    assert held.train > free.train
+    origin = {"x2": 0.0, "w": 0.0}
+    for kind in ("x", "css", "cos"):
+        channel = held.functional.channels[kind]
+        value = channel.evaluate({f: origin[f] for f in channel.expression.features})
+        assert float(value) == pytest.approx(1.0, abs=1e-10)
+    assert "css.c4" not in held.linear
+
+
+def test_penalty_costs_less_than_the_equality(builtin: fs.Dataset) -> None:
+    point = Point("x", {"x2": 50.0, "w": 0.2})
+    losses = [
+        fs.fit("b97", builtin, level="reduced", fixed=["*.g"], **conditions).train  # convex: one minimum
+        for conditions in (
+            {},
+            {"penalties": [Penalty((point,), 1.5, 1.6, 1.0)]},
+            {"equalities": [Equality((point,), 1.5)]},
+        )
+    ]
+    assert losses[0] <= losses[1] <= losses[2] + 1e-6
+    assert losses[0] < losses[2]
+
+
+def test_exact_exchange_fractions(builtin: fs.Dataset) -> None:
+    form = fs.get_functional("wb97m_v")
+    problem = FitProblem.from_dataset(builtin, exact_exchange=True, level="reduced")
+    plain = FitProblem.from_dataset(builtin, level="reduced")
+    # with the fractions of the frame nothing changes
+    np.testing.assert_allclose(problem.errors(form), plain.errors(form), rtol=0, atol=1e-8)
+    changed = dataclasses.replace(form, hybrid=dataclasses.replace(form.hybrid, short_range=0.25))
+    difference = problem.errors(changed) - problem.errors(form)
+    reaction = problem.reactions["train"][0]
+    energies = {name: builtin.energies(name) for name in reaction.coefficients}
+    short = 627.509474 * reaction.energy({name: e.e_xx - e.e_xx_lr for name, e in energies.items()})
+    assert difference[0] == pytest.approx(0.1 * short, rel=1e-9, abs=1e-9)
+    both = fs.fit(form, builtin, exact_exchange=True, level="reduced")
+    assert both.train < fs.fit(form, builtin, level="reduced").train
+    assert both.functional.hybrid.short_range != form.hybrid.short_range
+
+
+def test_result_round_trips(builtin: fs.Dataset, tmp_path: object) -> None:
+    result = fs.fit("b97", builtin, level="full")
+    path = f"{tmp_path}/fitted.json"
+    result.functional.to_json(path)
+    again = fs.Functional.from_json(path)
+    assert again.parameters == result.parameters
+    assert fs.wrmsd(again, builtin, "train") == pytest.approx(result.train, abs=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"optimizer": "newton"}, 'optimizer "newton"'),
+        ({"fixed": ["y.*"]}, '"y.*" matches no parameter'),
+        ({"bounds": {"x.q": (0.0, 1.0)}}, '"x.q" is not a parameter'),
+        ({"bounds": {"x.g": (1.0, 0.0)}}, "lower <= upper"),
+        ({"level": "finest"}, 'no level "finest"'),
+        ({"optimizer": "cma", "ridge": 1.0}, '"cma" knows no'),
+        ({"targets": {}}, "no target for reaction"),
+    ],
+)
+def test_bad_arguments(builtin: fs.Dataset, arguments: dict[str, object], message: str) -> None:
+    with pytest.raises(fs.InputError, match=message.replace("*", r"\*")):
+        fs.fit("b97", builtin, **arguments)
+
+
+def test_unreachable_equality_is_an_error(builtin: fs.Dataset) -> None:
+    form = fs.Functional("zero", {"x": fs.Channel(fs.Expression.parse("c*x2"), {"c": 1.0})})
+    with pytest.raises(fs.FastsfesError, match="cannot be met"):
+        fs.fit(form, builtin, equalities=uniform_gas("x"))
+
+
+def test_b97_exchange_factor_is_recovered_point_by_point() -> None:
+    form = fs.Channel(
+        fs.Expression.parse("c0 + c1*u(x2, g) + c2*u(x2, g)**2"), {"c0": 0.0, "c1": 0.0, "c2": 0.0, "g": 0.05}
+    )
+    features = feature_grid(x2=np.geomspace(1e-2, 1e4, 60))
+    prefactor = np.linspace(1.0, 2.0, 60)
+    result = fit_factor(form, "x", features, "b97", weights=np.linspace(1.0, 3.0, 60), prefactor=prefactor)
+    assert result.rmsd < 1e-9
+    assert result.channel.parameters == pytest.approx({"c0": 0.8094, "c1": 0.5073, "c2": 0.7481, "g": 0.004}, rel=1e-5)
+    assert set(result.linear) == {"c0", "c1", "c2"}
+
+
+def test_factor_fit_is_weighted_least_squares() -> None:
+    features = feature_grid(x2=np.linspace(0, 5, 11), w=np.linspace(-1, 1, 7))
+    rng = np.random.default_rng(4)
+    target, weights = rng.normal(size=77), rng.uniform(0.5, 2, 77)
+    form = fs.Channel(fs.Expression.parse("a + b*w + c*sqrt(x2)"), {"a": 0.0, "b": 0.0, "c": 0.0})
+    result = fit_factor(form, "x", features, target, weights=weights)
+    matrix = np.stack([np.ones(77), features["w"], np.sqrt(features["x2"])], axis=1) * np.sqrt(weights)[:, None]
+    expected = np.linalg.lstsq(matrix, np.sqrt(weights) * target, rcond=None)[0]
+    np.testing.assert_allclose(list(result.channel.parameters.values()), expected, rtol=1e-10)
+    residual = matrix @ expected - np.sqrt(weights) * target
+    assert result.rmsd == pytest.approx(np.sqrt(np.mean(residual**2)), rel=1e-12)
+
+
+def test_factor_fit_refuses_shapes_that_do_not_fit() -> None:
+    form = fs.Channel(fs.Expression.parse("a + b*w"), {"a": 0.0, "b": 0.0})
+    with pytest.raises(fs.InputError, match="target: expected 3 values"):
+        fit_factor(form, "x", {"w": [0.0, 0.5, 1.0]}, [1.0])
+    with pytest.raises(fs.InputError, match='"w" of'):
+        fit_factor(form, "x", {"x2": [0.0, 0.5, 1.0]}, [1.0, 1.0, 1.0])
