@@ -1,0 +1,72 @@
+"""The command ``fastsfes-bench``: measurements that check their own answers.
+
+Each module of this package is one benchmark: ``SUMMARY``, ``add_arguments(parser)``, ``run(arguments)`` which returns
+plain data, and ``table(result)`` which makes text of it. A benchmark raises `FastsfesError` when an answer is wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from .. import build_info
+from ..errors import FastsfesError, InputError
+from . import quadrature
+
+#: Benchmarks by name, in the order of ``fastsfes-bench all``.
+BENCHMARKS: dict[str, Any] = {"quadrature": quadrature}
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Make the parser with one command per benchmark, and "all" which runs each with its defaults."""
+    parser = argparse.ArgumentParser(prog="fastsfes-bench", description="measure fastsfes, and check the answers")
+    commands = parser.add_subparsers(dest="benchmark", metavar="BENCHMARK", required=True)
+    for name, module in BENCHMARKS.items():
+        command = commands.add_parser(name, help=module.SUMMARY)
+        module.add_arguments(command)
+        _add_json(command)
+    _add_json(commands.add_parser("all", help="every benchmark with its defaults"))
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one benchmark or all; returns the exit status."""
+    parser = build_parser()
+    try:
+        arguments = parser.parse_args(argv)
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    names = list(BENCHMARKS) if arguments.benchmark == "all" else [arguments.benchmark]
+    results: dict[str, Any] = {"build": build_info()}
+    try:
+        for name in names:
+            chosen = parser.parse_args([name]) if arguments.benchmark == "all" else arguments
+            results[name] = BENCHMARKS[name].run(chosen)
+            # With JSON on the standard output nothing else goes there.
+            print(BENCHMARKS[name].table(results[name]), file=sys.stderr if arguments.json == "-" else sys.stdout)
+        if arguments.json:
+            _write(arguments.json, json.dumps(results, indent=1))
+    except FastsfesError as error:
+        print(f"fastsfes-bench: error: {error}", file=sys.stderr)
+        return 2 if isinstance(error, InputError) else 1
+    return 0
+
+
+def _add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--json", nargs="?", const="-", metavar="FILE", help="write JSON to FILE, or to standard output"
+    )
+
+
+def _write(target: str, text: str) -> None:
+    if target == "-":
+        print(text)
+        return
+    try:
+        Path(target).write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{target}: cannot be written ({error.strerror})") from None
