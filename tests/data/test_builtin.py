@@ -68,8 +68,7 @@ def test_every_density_converged_and_belongs_to_its_species(builtin):
         assert alpha - beta == species.spin
         for key in ("xc", "basis", "density_fit", "grid", "conv_tol"):
             assert record.attributes[key] == getattr(BUILTIN_SETTINGS, key)
-        if species.spin:
-            assert record.attributes["stability"] == "stable"
+        assert record.attributes["stability"] in ("stable", "not checked")
 
 
 def test_orbitals_are_orthonormal(builtin):
@@ -102,10 +101,21 @@ def test_wb97mv_reproduces_the_references(errors):
     barriers = {name: error for name, error in errors.items() if name.startswith("DBH24")}
     assert np.mean(np.abs(list(atomisation.values()))) < 2.0
     assert np.mean(np.abs(list(barriers.values()))) < 1.5
-    # CN and N2H4 are known errors of the functional; see docs/datasets.md for Si2.
+    # CN and N2H4 are errors of the functional: it makes the same ones for other geometries.
     outliers = {name for name, error in atomisation.items() if abs(error) > 4.5}
-    assert outliers <= {"G2-1_CN", "G2-1_Si2", "G2-1_N2H4"}
+    assert outliers <= {"G2-1_CN", "G2-1_N2H4"}
     assert max(abs(error) for error in errors.values()) < 7.0
+
+
+def test_the_silicon_dimer_is_in_its_ground_state(builtin):
+    """Superposed atoms lead to a triplet Pi state 9 kcal/mol above the triplet Sigma state."""
+    attributes = builtin.attributes("g2_Si2")
+    assert attributes["rung"] == "diis+stability"
+    assert attributes["stability"] == "stable"
+    occupied = builtin.density("g2_Si2").mo_energy
+    # Two electrons in one degenerate pi pair: the two highest alpha levels but one are equal.
+    gaps = np.diff(np.sort(occupied[0])[-3:])
+    assert min(gaps) < 1e-4
 
 
 def test_atomic_energies_agree_with_an_independent_library(builtin, mgcdb84):

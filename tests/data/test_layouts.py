@@ -80,10 +80,7 @@ def test_bad_plain_tables(plain, table, expected):
 
 def test_the_plain_layout_is_written_and_read_back_exactly(tmp_path):
     random = np.random.default_rng(5)
-    species = {
-        name: Species(name, ("C", "O"), random.normal(size=(2, 3)) * 3.0, 0, 0)
-        for name in ("a", "b=c")
-    }
+    species = {name: Species(name, ("C", "O"), random.normal(size=(2, 3)) * 3.0, 0, 0) for name in ("a", "b=c")}
     reactions = (
         Reaction("r1", "s", "TCE", "validation", 1 / 3, {"a": -1.0, "b=c": 0.1 + 0.2}, 100 / 7),
         Reaction("r2", "t", "BH", "test", 10.0, {"a": 2.0}, -1e-17),

@@ -159,19 +159,25 @@ def update_dataset(path: Path | str, change: Callable[[h5py.File], None]) -> Non
     path = Path(path)
     with open_dataset_file(path):
         pass
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    handle, copy = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     os.close(handle)
     try:
-        shutil.copyfile(path, temporary)
-        with h5py.File(temporary, "r+") as file:
+        shutil.copyfile(path, copy)
+        with h5py.File(copy, "r+") as file:
             change(file)
-        with open(temporary, "rb+") as stream:
-            os.fsync(stream.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        # HDF5 does not give back the space of what was replaced; a copy object by object does.
+        with h5py.File(copy, "r") as changed:
+            write_atomically(path, lambda file: _copy_all(changed, file))
+    finally:
+        Path(copy).unlink(missing_ok=True)
+
+
+def _copy_all(source: h5py.File, target: h5py.File) -> None:
+    """Copy everything; within a group, links that share an object go on sharing it."""
+    for key, value in source.attrs.items():
+        target.attrs[key] = value
+    for name in source:
+        source.copy(name, target)
 
 
 class _Table:
