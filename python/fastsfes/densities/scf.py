@@ -137,7 +137,8 @@ def follow_instabilities(mf: Any, settings: ScfSettings) -> tuple[Any, str, bool
 
     Returns (mf, "stability" when it holds a new and lower solution, whether the check was passed).
     """
-    if mf.mol.nelectron == 0 or all(occ.all() for occ in np.atleast_2d(mf.mo_occ > 0)):
+    if all(occupied.all() or not occupied.any() for occupied in np.atleast_2d(mf.mo_occ > 0)):
+        # No spin has both an occupied and an empty orbital, so there is nothing to mix.
         return mf, "", True
     coarse = mf
     if _is_fine(settings):
