@@ -103,12 +103,11 @@ std::shared_ptr<const FixedColumn> Problem::column(std::size_t channel, const Gr
     auto made = std::make_shared<FixedColumn>();
     made->finite = std::all_of(values.begin(), values.end(), [](double v) { return std::isfinite(v); });
     if (!made->finite) return made;
-    made->train.resize(data.train.stride());
+    made->fitted.resize(data.fitted.stride());
     made->other.resize(data.other.stride());
     const double* in = values.data();
-    double* out = made->train.data();
-    data.train.project(&in, 1, &out);
-    for (std::size_t i = 0; i < made->train.size(); ++i) out[i] *= train_scale_[i];
+    double* out = made->fitted.data();
+    data.fitted.project(&in, 1, &out);
     out = made->other.data();
     data.other.project(&in, 1, &out);
     for (std::size_t i = 0; i < made->other.size(); ++i) out[i] *= other_scale_[i];

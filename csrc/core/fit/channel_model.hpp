@@ -15,16 +15,16 @@ struct ChannelData;
 
 /// A parameter-free factor, projected on the rows of the problem and scaled by their weights.
 struct FixedColumn {
-  std::vector<double> train, other;  ///< padded
+  std::vector<double> fitted, other;  ///< padded
   bool finite = false;
-  std::size_t bytes() const noexcept { return (train.size() + other.size()) * sizeof(double) + sizeof(*this); }
+  std::size_t bytes() const noexcept { return (fitted.size() + other.size()) * sizeof(double) + sizeof(*this); }
 };
 
 /// A program with its inputs resolved: which feature arrays of the channel and which parameters of the expression.
 struct BoundProgram {
   BoundProgram(const Graph& graph, const std::vector<NodeId>& roots, const std::vector<std::string>& feature_names);
 
-  /// Values of all outputs on the channel's nodes; outputs[k] has `nodes` elements.
+  /// Values of all outputs on the channel's nodes, those of conditions last; outputs[k] has `nodes` elements.
   void evaluate(const ChannelData& channel, const double* parameters, double* const* outputs,
                 std::vector<double>& scratch) const;
 

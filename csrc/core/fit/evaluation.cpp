@@ -24,11 +24,11 @@ Evaluation::Evaluation(const Problem& problem, const std::vector<Expression>& ex
   parameters_ += problem.extra();
 }
 
-std::vector<double> Evaluation::project(const double* parameters, bool train) const {
+std::vector<double> Evaluation::project(const double* parameters, PackedMatrix ChannelData::* rows) const {
   std::vector<double> sum, part, values, scratch;
   for (std::size_t k = 0; k < models_.size(); ++k) {
     const ChannelData& channel = problem_.channels()[k];
-    const PackedMatrix& matrix = train ? channel.train : channel.other;
+    const PackedMatrix& matrix = channel.*rows;
     values.resize(padded(channel.nodes));
     double* output = values.data();
     models_[k]->value->evaluate(channel, parameters + first_[k], &output, scratch);
@@ -43,7 +43,7 @@ std::vector<double> Evaluation::project(const double* parameters, bool train) co
 }
 
 std::vector<double> Evaluation::errors(const double* parameters, std::size_t block) const {
-  const std::vector<double> sum = project(parameters, block == 0);
+  const std::vector<double> sum = project(parameters, block == 0 ? &ChannelData::train : &ChannelData::other);
   std::size_t row = 0;
   for (std::size_t b = 1; b < block; ++b) row += problem_.blocks()[b].rows.size();
   std::vector<double> out;
@@ -86,19 +86,19 @@ std::vector<double> Evaluation::jacobian(const double* parameters, std::size_t b
 }
 
 double Evaluation::objective(const double* parameters) const {
-  const std::vector<double> sum = project(parameters, true);
-  const std::vector<double>& scale = problem_.train_scale();
+  const std::vector<double> sum = project(parameters, &ChannelData::fitted);
   double total = 0.0;
-  for (std::size_t i = 0; i < problem_.train_rows(); ++i) {
-    double value = scale[i] * sum[i] - problem_.train_target()[i];
+  for (std::size_t i = 0; i < problem_.penalty_begin(); ++i) {
+    double value = sum[i] - problem_.fitted_target()[i];
     for (std::size_t j = 0; j < problem_.extra(); ++j) {
-      value += problem_.extra_train()[j][i] * parameters[first_.back() + j];
+      value += problem_.extra_fitted()[j][i] * parameters[first_.back() + j];
     }
     total = std::fma(value, value, total);
   }
   for (std::size_t p = 0; p < problem_.penalties().size(); ++p) {
-    const double value = sum[problem_.penalty_begin() + p];
     const Penalty& penalty = problem_.penalties()[p];
+    if (penalty.weight == 0.0) continue;
+    const double value = sum[problem_.penalty_begin() + p] / std::sqrt(penalty.weight);
     const double outside = value > penalty.upper   ? value - penalty.upper
                            : value < penalty.lower ? penalty.lower - value
                                                    : value - value;
@@ -108,7 +108,7 @@ double Evaluation::objective(const double* parameters) const {
 }
 
 std::vector<double> Evaluation::equality_errors(const double* parameters) const {
-  const std::vector<double> sum = project(parameters, true);
+  const std::vector<double> sum = project(parameters, &ChannelData::fitted);
   std::vector<double> out;
   for (std::size_t e = 0; e < problem_.equalities().size(); ++e) {
     out.push_back(sum[problem_.equality_begin() + e] - problem_.equalities()[e].value);

@@ -26,7 +26,7 @@ class Evaluation {
   void objectives(const double* parameters, std::size_t count, double* out, int threads) const;
 
  private:
-  std::vector<double> project(const double* parameters, bool train) const;
+  std::vector<double> project(const double* parameters, PackedMatrix ChannelData::* rows) const;
 
   const Problem& problem_;
   std::vector<std::shared_ptr<const ValueModel>> models_;

@@ -57,14 +57,15 @@ struct ProblemInput {
   std::size_t cache_bytes = std::size_t{64} << 20;
 };
 
-/// A channel as the fit reads it. Rows of `train`: the fitted block, then the penalties, then the equalities; rows of
-/// `other`: the remaining blocks one after the other. Nothing is weighted here.
+/// A channel as the fit reads it. Rows of `fitted`: the fitted block, weighted and rotated into as few rows as it has
+/// independent ones (see RowBasis), then the penalties, then the equalities. Rows of `train`: the fitted block as
+/// given; of `other`: the remaining blocks one after the other; neither is weighted.
 struct ChannelData {
   std::string kind;
   std::vector<std::string> feature_names;
   std::vector<std::vector<double>> features;
   std::size_t nodes = 0;
-  PackedMatrix train, other;
+  PackedMatrix fitted, train, other;
 };
 
 /// The weighted least-squares problem that candidates are fitted to; immutable, shared by all threads.
@@ -75,26 +76,24 @@ class Problem {
   const std::vector<ChannelData>& channels() const noexcept { return channels_; }
   const std::vector<Block>& blocks() const noexcept { return blocks_; }
   std::size_t rows() const noexcept { return rows_; }
-  std::size_t extra() const noexcept { return extra_train_.size(); }
+  std::size_t extra() const noexcept { return extra_fitted_.size(); }
   double ridge() const noexcept { return ridge_; }
   const std::vector<Equality>& equalities() const noexcept { return equalities_; }
   const std::vector<Penalty>& penalties() const noexcept { return penalties_; }
 
-  std::size_t train_rows() const noexcept { return blocks_[0].rows.size(); }
-  std::size_t penalty_begin() const noexcept { return train_rows(); }
-  std::size_t equality_begin() const noexcept { return train_rows() + penalties_.size(); }
-  std::size_t train_length() const noexcept { return equality_begin() + equalities_.size(); }
+  /// Rows of `fitted`: the block's, penalties, equalities.
+  std::size_t penalty_begin() const noexcept { return fitted_rows_; }
+  std::size_t equality_begin() const noexcept { return fitted_rows_ + penalties_.size(); }
+  std::size_t fitted_length() const noexcept { return equality_begin() + equalities_.size(); }
   std::size_t other_rows() const noexcept { return other_target_.size(); }
 
-  /// Square root of weight / rows in the block (of the penalty's weight, 1 for an equality) per row of train / other;
-  /// padded with zeros.
-  const std::vector<double>& train_scale() const noexcept { return train_scale_; }
+  /// Square root of weight / rows in the block per row of `other`; padded with zeros.
   const std::vector<double>& other_scale() const noexcept { return other_scale_; }
-  /// Scaled targets; zero in the rows of penalties, the value in those of equalities.
-  const std::vector<double>& train_target() const noexcept { return train_target_; }
+  /// Targets in the rows of `fitted` (zero for penalties, the value for equalities) and of `other`, weighted.
+  const std::vector<double>& fitted_target() const noexcept { return fitted_target_; }
   const std::vector<double>& other_target() const noexcept { return other_target_; }
-  /// Scaled columns of the fractions.
-  const std::vector<std::vector<double>>& extra_train() const noexcept { return extra_train_; }
+  /// Columns of the fractions in these rows.
+  const std::vector<std::vector<double>>& extra_fitted() const noexcept { return extra_fitted_; }
   const std::vector<std::vector<double>>& extra_other() const noexcept { return extra_other_; }
 
   /// Target of a row (kcal/mol) and its factor of a fraction, as given.
@@ -111,15 +110,18 @@ class Problem {
   std::shared_ptr<const ValueModel> value(std::size_t channel, const Expression& expression) const;
 
  private:
+  void build_fitted(const ProblemInput& input);
+
   std::size_t rows_ = 0;
   double ridge_ = 0.0;
   std::vector<ChannelData> channels_;
   std::vector<Block> blocks_;
   std::vector<Equality> equalities_;
   std::vector<Penalty> penalties_;
-  std::vector<double> train_scale_, other_scale_, train_target_, other_target_;
+  std::size_t fitted_rows_ = 0;
+  std::vector<double> other_scale_, fitted_target_, other_target_;
   std::vector<double> target_, extra_;
-  std::vector<std::vector<double>> extra_train_, extra_other_;
+  std::vector<std::vector<double>> extra_fitted_, extra_other_;
   mutable Cache<FixedColumn> columns_;
   mutable Cache<ChannelModel> models_;
   mutable Cache<ValueModel> values_;

@@ -21,8 +21,8 @@ void subtract(std::vector<double>& y, const double* x, std::size_t n) {
 
 VariableProjection::VariableProjection(const Problem& problem, std::vector<std::shared_ptr<const ChannelModel>> models)
     : problem_(problem), models_(std::move(models)) {
-  raw_ = problem.train_scale().size();
-  base_ = problem.train_target();
+  raw_ = problem.fitted_target().size();
+  base_ = problem.fitted_target();
   std::size_t nodes = 0;
   for (std::size_t k = 0; k < models_.size(); ++k) {
     const ChannelModel& m = *models_[k];
@@ -38,10 +38,10 @@ VariableProjection::VariableProjection(const Problem& problem, std::vector<std::
       usable_ = usable_ && f.column->finite;
       if (!f.column->finite) continue;
       if (f.parameter < 0) {
-        subtract(base_, f.column->train.data(), raw_);
+        subtract(base_, f.column->fitted.data(), raw_);
       } else {
         linear_.push_back(
-            {parameters_ + static_cast<std::size_t>(f.parameter), f.column->train.data(), f.column->other.data(), 0});
+            {parameters_ + static_cast<std::size_t>(f.parameter), f.column->fitted.data(), f.column->other.data(), 0});
       }
     }
     for (const int p : m.moving_parameter) {
@@ -57,9 +57,9 @@ VariableProjection::VariableProjection(const Problem& problem, std::vector<std::
     if (m.moving) nodes = std::max(nodes, padded(problem.channels()[k].nodes) * m.moving->program.outputs());
   }
   for (std::size_t j = 0; j < problem.extra(); ++j) {
-    linear_.push_back({parameters_++, problem.extra_train()[j].data(), problem.extra_other()[j].data(), 0});
+    linear_.push_back({parameters_++, problem.extra_fitted()[j].data(), problem.extra_other()[j].data(), 0});
   }
-  length_ = problem.ridge() > 0.0 ? padded(problem.train_length() + linear_.size()) : raw_;
+  length_ = problem.ridge() > 0.0 ? padded(problem.fitted_length() + linear_.size()) : raw_;
   nodes_.resize(nodes);
   moving_.assign(moving_linear_.size() * raw_, 0.0);
   slopes_.assign(derivative_.size() * raw_, 0.0);
@@ -98,11 +98,7 @@ void VariableProjection::run_programs(const double* theta, bool derivatives) {
       for (std::size_t n = 0; n < channel.nodes; ++n) v[n] = std::isfinite(v[n]) ? v[n] : 0.0;
     }
     const std::size_t count = derivatives ? outputs : moving;
-    channel.train.project(node_pointers_.data(), count, row_pointers_.data());
-    const double* scale = problem_.train_scale().data();
-    for (std::size_t i = 0; i < count; ++i) {
-      for (std::size_t r = 0; r < raw_; ++r) row_pointers_[i][r] *= scale[r];
-    }
+    channel.fitted.project(node_pointers_.data(), count, row_pointers_.data());
   }
 }
 
@@ -185,14 +181,14 @@ void VariableProjection::solve(const double* z, Point& point) {
     std::copy_n(source, keep, to);
     std::fill(to + keep, to + length_, 0.0);
     for (std::size_t p = keep; p < end; ++p) to[p] = side_[p - keep] ? source[p] : 0.0;
-    if (ridge > 0.0) to[problem_.train_length() + k] = ridge;
+    if (ridge > 0.0) to[problem_.fitted_length() + k] = ridge;
   }
   std::copy_n(z, keep, residual_.data());
   std::fill(residual_.begin() + static_cast<std::ptrdiff_t>(keep), residual_.end(), 0.0);
   for (std::size_t p = keep; p < end; ++p) {
     const Penalty& penalty = problem_.penalties()[p - keep];
     const double limit = side_[p - keep] > 0 ? penalty.upper : penalty.lower;
-    residual_[p] = side_[p - keep] ? z[p] + problem_.train_scale()[p] * limit : 0.0;
+    residual_[p] = side_[p - keep] ? z[p] + std::sqrt(penalty.weight) * limit : 0.0;
   }
 
   std::vector<double*> columns;
@@ -248,7 +244,7 @@ void VariableProjection::evaluate(const double* theta, bool derivatives, Point& 
         value += point.coefficients[k] * column[keep + p];
       }
       const Penalty& penalty = problem_.penalties()[p];
-      const double scale = problem_.train_scale()[keep + p];
+      const double scale = std::sqrt(penalty.weight);
       const signed char side = value > scale * penalty.upper ? 1 : value < scale * penalty.lower ? -1 : 0;
       changed = changed || side != side_[p];
       side_[p] = side;

@@ -47,7 +47,7 @@ class VariableProjection {
  private:
   struct Linear {
     std::size_t parameter = 0;      ///< index among all parameters
-    const double* fixed = nullptr;  ///< column on the train rows, or null when it moves
+    const double* fixed = nullptr;  ///< column on the fitted rows, or null when it moves
     const double* other = nullptr;  ///< the same on the other rows
     std::size_t moving = 0;         ///< index into moving_ when it moves
   };
