@@ -115,14 +115,18 @@ def test_import_refuses_a_density_of_another_molecule(tmp_path, folder, capsys):
     mf.chkfile = str(folder / "densities" / "H.chk")
     mf.kernel()
     shutil.copyfile(folder / "densities" / "H.chk", folder / "densities" / "H2.chk")
-    (folder / "densities" / "H2_long.chk").write_bytes(b"nonsense")
+    (folder / "densities" / "H_again.chk").write_bytes(b"nonsense")
+    h2 = make_mean_field(build_mole(("H", "H"), [[0.0, 0.0, 0.0], [0.0, 0.0, 0.75]], 0, 0, "sto-3g"), QUICK)
+    h2.chkfile = str(folder / "densities" / "H2_long.chk")
+    h2.kernel()
     output = tmp_path / "own.h5"
     options = ["--xc", "pbe0", "--grid", "(20,50)"]
     assert main(["dataset", "import", str(folder), "--output", str(output), *options]) == 1
     captured = capsys.readouterr()
     assert "density of 'H2' holds H, the geometry HH" in captured.err
-    assert "H2_long.chk: density of 'H2_long': not a complete PySCF chkfile" in captured.err
-    assert "1 species with 1 distinct densities, 2 refused" in captured.out
+    assert "H_again.chk: density of 'H_again': not a complete PySCF chkfile" in captured.err
+    assert "density of 'H2_long' belongs to another geometry: a distance differs by 0.2500 angstrom" in captured.err
+    assert "1 species with 1 distinct densities, 3 refused" in captured.out
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import sys
 import textwrap
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -251,6 +252,46 @@ def test_a_killed_build_resumes_without_repeating(tmp_path):
     assert result.computed == 40 - len(finished)
     assert all((work / name).stat().st_mtime_ns == stamp for name, stamp in finished.items())
     assert len(dict(collect(result.files))) == 40
+
+
+def test_workers_end_with_a_killed_build(tmp_path):
+    script = tmp_path / "build.py"
+    script.write_text(
+        textwrap.dedent(
+            f"""
+            import multiprocessing
+            import sys
+            sys.path.insert(0, {os.path.dirname(__file__)!r})
+            from helpers import QUICK, dihydrogen, job
+            from fastsfes.densities import build_densities
+
+            def show(progress):
+                print(*(child.pid for child in multiprocessing.active_children()), flush=True)
+
+            if __name__ == "__main__":
+                jobs = [job(dihydrogen(f"H2_{{i}}", 0.7 + 0.001 * i)) for i in range(2000)]
+                build_densities(jobs, {str(tmp_path / "work")!r}, processes=2, progress=show)
+            """
+        )
+    )
+    with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True) as process:
+        workers = [int(word) for word in process.stdout.readline().split()]
+        process.send_signal(signal.SIGKILL)
+    assert len(workers) == 2
+    deadline = time.monotonic() + 60
+    while any(is_running(pid) for pid in workers):
+        assert time.monotonic() < deadline, "a worker outlived its build"
+        time.sleep(0.05)
+
+
+def is_running(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    stat = Path(f"/proc/{pid}/stat")
+    # An orphan that nobody has reaped yet is not running.
+    return not (stat.exists() and stat.read_text().rsplit(")", 1)[1].split()[0] == "Z")
 
 
 @pytest.fixture(scope="module")

@@ -6,14 +6,19 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from ..densities.build import BuildResult, Job, Progress, build_densities, load_work_file
 from ..densities.chkfile import read_chkfiles
-from ..densities.record import DensityRecord
+from ..densities.record import DensityRecord, FloatArray
 from ..densities.settings import ScfSettings
 from ..errors import FastsfesError, InputError
 from .model import DatasetContents
 from .readers import read_folder
 from .storage import NamedDensity, write_dataset
+
+#: Interatomic distances of a density and of the geometry it is imported for may differ by this (angstrom).
+_SAME_GEOMETRY = 1e-3
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,21 @@ def _mismatch(contents: DatasetContents, name: str, record: DensityRecord) -> st
             f"density of {name!r} has charge {mol.charge} and {mol.spin} unpaired electrons, the geometry "
             f"{species.charge} and {species.spin}"
         )
+    stored = np.asarray(mol.atom_coords(unit="Angstrom"))
+    if symbols == list(species.symbols):
+        difference = float(np.max(np.abs(_distances(stored) - _distances(species.coordinates))))
+    else:
+        pairs = (np.sort(_distances(x), axis=None) for x in (stored, species.coordinates))
+        difference = float(np.max(np.abs(np.subtract(*pairs))))
+    if difference > _SAME_GEOMETRY:
+        return f"density of {name!r} belongs to another geometry: a distance differs by {difference:.4f} angstrom"
     return None
+
+
+def _distances(coordinates: FloatArray) -> FloatArray:
+    """Distances between all atoms, (n, n); the same for any position and orientation of the molecule."""
+    delta = coordinates[:, None, :] - coordinates[None, :, :]
+    return np.asarray(np.sqrt((delta**2).sum(axis=-1)))
 
 
 def make_jobs(contents: DatasetContents, settings: ScfSettings) -> list[Job]:
