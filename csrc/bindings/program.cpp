@@ -1,5 +1,8 @@
 #include "core/program.hpp"
 
+#include <array>
+#include <optional>
+
 #include "bindings/bindings.hpp"
 #include "core/error.hpp"
 #include "core/expression.hpp"
@@ -58,11 +61,18 @@ void register_program(py::module_& m) {
       .def(
           "evaluate",
           [](const Program& p, const std::vector<Array>& features, const Array& parameters, std::size_t n,
-             int threads, int backend) {
+             int threads, int backend, std::optional<py::array_t<double, py::array::c_style>> given) {
             std::size_t size = n;
             const auto pointers = feature_pointers(p, features, size);
             const auto values = parameter_values(p, parameters);
-            py::array_t<double> out({static_cast<py::ssize_t>(p.outputs()), static_cast<py::ssize_t>(size)});
+            const std::array<py::ssize_t, 2> shape = {static_cast<py::ssize_t>(p.outputs()),
+                                                      static_cast<py::ssize_t>(size)};
+            if (given && (given->ndim() != 2 || given->shape(0) != shape[0] || given->shape(1) != shape[1] ||
+                          !given->writeable())) {
+              throw InputError("out: expected a writeable array of shape (" + std::to_string(shape[0]) + ", " +
+                               std::to_string(shape[1]) + ")");
+            }
+            py::array_t<double> out = given ? py::array_t<double>(*given) : py::array_t<double>(shape);
             std::vector<double*> outputs(p.outputs());
             for (std::size_t k = 0; k < outputs.size(); ++k) outputs[k] = out.mutable_data() + k * size;
             {
@@ -74,7 +84,7 @@ void register_program(py::module_& m) {
             return out;
           },
           py::arg("features"), py::arg("parameters"), py::arg("n") = 1, py::arg("threads") = 0,
-          py::arg("backend") = -1)
+          py::arg("backend") = -1, py::arg("out").noconvert() = py::none())
       .def(
           "segment_sums",
           [](const Program& p, const std::vector<Array>& features, const Array& parameters, const Array& weights,

@@ -48,7 +48,13 @@ class Program:
     @property
     def signature(self) -> str: ...
     def evaluate(
-        self, features: Sequence[ArrayLike], parameters: ArrayLike, n: int = 1, threads: int = 0, backend: int = -1
+        self,
+        features: Sequence[ArrayLike],
+        parameters: ArrayLike,
+        n: int = 1,
+        threads: int = 0,
+        backend: int = -1,
+        out: NDArray[np.float64] | None = None,
     ) -> NDArray[np.float64]: ...
     def segment_sums(
         self,

@@ -1,0 +1,86 @@
+"""Figures of a benchmark: shown as they come, kept as plain data."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from typing import Any
+
+from ..errors import FastsfesError
+
+
+class WrongAnswer(FastsfesError):
+    """A benchmark's result differs from its reference: the timing would mean nothing."""
+
+
+class Report:
+    """Collects figures; every row is also shown on standard error as soon as it is known."""
+
+    def __init__(self) -> None:
+        self._rows: list[dict[str, Any]] = []
+        self._section = ""
+
+    def section(self, text: str) -> None:
+        """Begin a group of figures."""
+        self._section = text
+        self._append({"title": text})
+
+    def add(self, name: str, value: float, unit: str, *, target: float | None = None, larger: bool = True) -> None:
+        """Record a figure; with a target, whether it is met (`larger`: at least, otherwise at most)."""
+        row: dict[str, Any] = {"section": self._section, "name": name, "value": value, "unit": unit}
+        if target is not None:
+            met = value >= target if larger else value <= target
+            row |= {"target": target, "at_least": larger, "met": met}
+        self._append(row)
+
+    def note(self, text: str) -> None:
+        """A line without a figure."""
+        self._append({"section": self._section, "note": text})
+
+    def check(self, name: str, error: float, limit: float) -> None:
+        """Stop when an answer is wrong; NaN counts as wrong."""
+        if not error <= limit:
+            raise WrongAnswer(f"{name}: the answer is off by {error:.3g}, allowed is {limit:.3g}")
+        self._append({"section": self._section, "check": name, "error": error, "limit": limit})
+
+    def data(self) -> dict[str, Any]:
+        """Everything as plain data."""
+        return {"machine": machine(), "rows": self._rows}
+
+    def _append(self, row: dict[str, Any]) -> None:
+        self._rows.append(row)
+        if (text := row_text(row)) is not None:
+            print(text, file=sys.stderr, flush=True)
+
+
+def row_text(row: dict[str, Any]) -> str | None:
+    """One line for a row, none for a check that passed."""
+    if "title" in row:
+        return f"\n{row['title']}"
+    if "note" in row:
+        return f"  {row['note']}"
+    if "check" in row:
+        return None
+    verdict = ""
+    if "target" in row:
+        sign = ">=" if row["at_least"] else "<="
+        verdict = f"   target {sign} {row['target']:g}: {'met' if row['met'] else 'NOT met'}"
+    return f"  {row['name']:<58s} {row['value']:10.4g} {row['unit']}{verdict}"
+
+
+def machine() -> dict[str, Any]:
+    """Processor, cores this process may use, and versions."""
+    processor = platform.processor() or platform.machine()
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            processor = next(line.split(":", 1)[1].strip() for line in file if line.startswith("model name"))
+    except (OSError, StopIteration):
+        pass
+    affinity = getattr(os, "sched_getaffinity", None)
+    return {
+        "processor": processor,
+        "cores": len(affinity(0)) if affinity else os.cpu_count(),
+        "python": platform.python_version(),
+        "system": platform.platform(terse=True),
+    }

@@ -1,0 +1,27 @@
+"""Timing of competing cases in turns, so that a disturbance of the machine meets all of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from statistics import median
+from typing import Any
+
+
+def interleave(cases: Mapping[str, Callable[[], Any]], repeats: int) -> dict[str, float]:
+    """Median wall seconds of each case over `repeats` rounds; every round runs every case once, two warm up."""
+    seconds: dict[str, list[float]] = {name: [] for name in cases}
+    for round_ in range(repeats + 2):
+        for name, run in cases.items():
+            start = time.perf_counter()
+            run()
+            if round_ >= 2:
+                seconds[name].append(time.perf_counter() - start)
+    return {name: median(values) for name, values in seconds.items()}
+
+
+def once(run: Callable[[], Any]) -> float:
+    """Wall seconds of one call."""
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
