@@ -62,7 +62,7 @@ py::tuple scatter(const TensorNodes& self, const Array& points, const Array& wei
   }
   if (outside < 0) {
     throw InputError("point " + std::to_string(-1 - outside) +
-                                " has a weight but a feature that is not a finite number");
+                     " has a weight but a feature that is not a finite number");
   }
   return py::make_tuple(out, outside);
 }
@@ -88,8 +88,8 @@ EnergyMatrix make_matrix(const Array& values) {
 std::size_t vector_count(const Array& f, std::size_t columns) {
   if (f.ndim() == 1 && static_cast<std::size_t>(f.shape(0)) == columns) return 1;
   if (f.ndim() == 2 && static_cast<std::size_t>(f.shape(1)) == columns) return static_cast<std::size_t>(f.shape(0));
-  throw InputError("node values must have shape (" + std::to_string(columns) + ",) or (n, " +
-                              std::to_string(columns) + ")");
+  throw InputError("node values must have shape (" + std::to_string(columns) + ",) or (n, " + std::to_string(columns) +
+                   ")");
 }
 
 Array result_like(const Array& f, std::size_t count, std::size_t length) {

@@ -14,17 +14,20 @@ namespace fastsfes {
 namespace {
 
 constexpr std::size_t max_dimension = 4;
-constexpr std::size_t block_points = 8192;   // fixed: results must not depend on the number of threads
-constexpr std::size_t wave_blocks = 16;      // partial sums held at once; bounds the memory
-constexpr double boundary_slack = 1e-9;      // in units of the node distance
+constexpr std::size_t block_points = 8192;  // fixed: results must not depend on the number of threads
+constexpr std::size_t wave_blocks = 16;     // partial sums held at once; bounds the memory
+constexpr double boundary_slack = 1e-9;     // in units of the node distance
 
 }  // namespace
 
 double Axis::coordinate(double feature) const noexcept {
   switch (map) {
-    case AxisMap::log1p: return std::log1p(feature / scale);
-    case AxisMap::log: return std::log(feature / scale);
-    case AxisMap::linear: break;
+    case AxisMap::log1p:
+      return std::log1p(feature / scale);
+    case AxisMap::log:
+      return std::log(feature / scale);
+    case AxisMap::linear:
+      break;
   }
   return feature;
 }
@@ -33,9 +36,12 @@ double Axis::feature(int index) const noexcept {
   if (index == nodes - 1 && map == AxisMap::linear) return upper;
   const double y = lower + (upper - lower) * index / (nodes - 1);
   switch (map) {
-    case AxisMap::log1p: return scale * std::expm1(y);
-    case AxisMap::log: return scale * std::exp(y);
-    case AxisMap::linear: break;
+    case AxisMap::log1p:
+      return scale * std::expm1(y);
+    case AxisMap::log:
+      return scale * std::exp(y);
+    case AxisMap::linear:
+      break;
   }
   return y;
 }
@@ -56,11 +62,11 @@ TensorNodes::TensorNodes(std::vector<Axis> axes) : axes_(std::move(axes)) {
     const std::string where = "axis " + std::to_string(d) + " of the quadrature nodes: ";
     if (axis.order < 1 || axis.order > max_axis_order) {
       throw InputError(where + "order " + std::to_string(axis.order) + " is not in 1 ... " +
-                                  std::to_string(max_axis_order));
+                       std::to_string(max_axis_order));
     }
     if (axis.nodes <= axis.order) {
       throw InputError(where + "order " + std::to_string(axis.order) + " needs at least " +
-                                  std::to_string(axis.order + 1) + " nodes, got " + std::to_string(axis.nodes));
+                       std::to_string(axis.order + 1) + " nodes, got " + std::to_string(axis.nodes));
     }
     if (!(axis.upper > axis.lower) || !std::isfinite(axis.upper - axis.lower)) {
       throw InputError(where + "the upper bound must exceed the lower bound");
@@ -162,8 +168,8 @@ void for_each_run(const std::vector<Axis>& axes, const std::vector<std::size_t>&
 
 }  // namespace
 
-std::int64_t TensorNodes::scatter(std::span<const double> points, std::span<const double> weights,
-                                  std::size_t rows, std::span<double> out) const {
+std::int64_t TensorNodes::scatter(std::span<const double> points, std::span<const double> weights, std::size_t rows,
+                                  std::span<double> out) const {
   const std::size_t dim = dimension();
   const std::size_t n = points.size() / dim;
   if (points.size() != n * dim || weights.size() != rows * n || out.size() != rows * size_) {

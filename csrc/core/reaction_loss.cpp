@@ -25,9 +25,7 @@ constexpr std::int64_t rows_per_task = 64;
 /// Eight doubles, one cache line; the compiler cuts them into the registers that the instruction set has.
 using Lanes [[gnu::vector_size(64), gnu::may_alias]] = double;
 
-double tree_sum(const Lanes& v) noexcept {
-  return ((v[0] + v[4]) + (v[2] + v[6])) + ((v[1] + v[5]) + (v[3] + v[7]));
-}
+double tree_sum(const Lanes& v) noexcept { return ((v[0] + v[4]) + (v[2] + v[6])) + ((v[1] + v[5]) + (v[3] + v[7])); }
 
 /// Dot products of four rows with one padded vector of `length` cache lines.
 FASTSFES_CLONES
@@ -115,9 +113,8 @@ void EnergyMatrix::transpose_product(std::span<const double> g, std::span<double
   for (std::size_t r = 0; r < rows_; ++r) add_scaled(data_.get() + r * stride_, columns_, g[r], out.data());
 }
 
-ReactionLoss::ReactionLoss(EnergyMatrix matrix, std::vector<std::int64_t> row_start,
-                           std::vector<std::int32_t> species, std::vector<double> coefficient,
-                           std::vector<double> offset, std::vector<double> weight)
+ReactionLoss::ReactionLoss(EnergyMatrix matrix, std::vector<std::int64_t> row_start, std::vector<std::int32_t> species,
+                           std::vector<double> coefficient, std::vector<double> offset, std::vector<double> weight)
     : matrix_(std::move(matrix)),
       row_start_(std::move(row_start)),
       species_(std::move(species)),
@@ -137,8 +134,7 @@ ReactionLoss::ReactionLoss(EnergyMatrix matrix, std::vector<std::int64_t> row_st
   }
   for (const std::int32_t s : species_) {
     if (s < 0 || static_cast<std::size_t>(s) >= matrix_.rows()) {
-      throw InputError("loss: a reaction names species " + std::to_string(s) + " of " +
-                                  std::to_string(matrix_.rows()));
+      throw InputError("loss: a reaction names species " + std::to_string(s) + " of " + std::to_string(matrix_.rows()));
     }
   }
 }

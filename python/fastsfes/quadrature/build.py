@@ -30,7 +30,7 @@ DEFAULT_TOLERANCE = 1e-3
 
 #: Sizes that a reduction tries, smallest first, and the share of nodes in the coarse set that estimates errors.
 REDUCED_SIZES = (300, 400, 500)
-COARSE_SHARE = 0.6
+COARSE_SHARE = 0.7
 
 #: A node on which no species puts this much energy (hartree) is dropped.
 _INACTIVE = 1e-12

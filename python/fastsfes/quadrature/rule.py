@@ -2,7 +2,7 @@
 
 With densities frozen, the energy of species m in a channel is E_m[F] = sum_i w_i e_i F(x_i) over the points of its
 grid, which is linear in F. Every species is a measure on one feature space; moved onto shared nodes it is one row
-of a matrix H, and E[F] = H . F(nodes). See docs/theory.md.
+of a matrix H, and E[F] = H . F(nodes). See docs/quadrature.md.
 """
 
 from __future__ import annotations
@@ -222,8 +222,8 @@ class Quadrature:
     def error_estimate(self, functional: Functional) -> FloatArray:
         """Estimated error in kcal/mol per species of the level "reduced" for this functional, (species,).
 
-        The difference between the reduced and the coarse rule, which share function values. It is measured, not a
-        bound: see docs/theory.md for how it compares with true errors.
+        The difference between the reduced and the coarse rule, which share function values. Use its largest value or a
+        mean over species, since for a single one it can pass through zero. It is not a bound: see docs/quadrature.md for how it compares with true errors.
         """
         total = np.zeros(len(self.species))
         for kind, key in self.keys(functional).items():
