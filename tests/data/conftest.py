@@ -7,7 +7,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from helpers import QUICK, small_contents
 
-from fastsfes.datasets.library import build_dataset
+from fastsfes.datasets.production import build_dataset
 
 
 @pytest.fixture(scope="session")

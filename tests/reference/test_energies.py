@@ -8,7 +8,7 @@ import pytest
 import fastsfes as fs
 from fastsfes import Dataset
 from fastsfes.datasets import HARTREE_TO_KCAL
-from fastsfes.datasets.library import import_folder
+from fastsfes.datasets.production import import_folder
 from fastsfes.objective import Evaluation, evaluate_many, grid_energies
 from fastsfes.quadrature import reaction_targets
 

@@ -89,7 +89,7 @@ def run_info(arguments: argparse.Namespace) -> int:
 
 def run_build(arguments: argparse.Namespace) -> int:
     """``fastsfes dataset build``: 0, or 1 when a calculation failed or did not converge."""
-    from ..datasets.library import build_dataset
+    from ..datasets.production import build_dataset
 
     contents, defaults = _source(arguments)
     settings = _settings(arguments, defaults)
@@ -118,7 +118,7 @@ def run_build(arguments: argparse.Namespace) -> int:
 
 def run_import(arguments: argparse.Namespace) -> int:
     """``fastsfes dataset import``: 0, or 1 when a density was refused."""
-    from ..datasets.library import import_folder
+    from ..datasets.production import import_folder
 
     given = {key: getattr(arguments, key) for key in ("xc", "grid", "density_fit")}
     chosen = {key: value for key, value in given.items() if value is not None}
