@@ -1,6 +1,10 @@
 #include "core/jit/tiers.hpp"
 
 #include "bindings/bindings.hpp"
+
+#include <array>
+#include <utility>
+
 #include "core/error.hpp"
 #include "core/interpreter.hpp"
 #include "core/jit/disk_cache.hpp"
@@ -27,7 +31,9 @@ py::dict jit_info() {
   const std::string compiler = cache.compiler_identity();
   info["compiler"] = compiler.substr(0, compiler.find(':'));
   std::string flags;
-  for (const std::string& flag : jit::kernel_flags(interpreter_isa())) flags += (flags.empty() ? "" : " ") + flag;
+  for (const std::string& flag : jit::optimisation_flags(jit::find_compiler())) flags += flag + " ";
+  bool first = true;
+  for (const std::string& flag : jit::kernel_flags(interpreter_isa())) flags += (std::exchange(first, false) ? "" : " ") + flag;
   info["flags"] = flags;
   const jit::CacheDirectory directory = jit::open_cache_directory();
   info["cache"] = directory.path;

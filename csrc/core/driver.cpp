@@ -69,6 +69,10 @@ class Runner {
   std::vector<double*> tail_outputs_;
 };
 
+/// Blocks that a thread takes at a time: dealt out as threads become free, because cores are often shared. Who computes
+/// a block changes nothing in it.
+constexpr int kChunk = 16;
+
 /// Threads for a number of blocks: a team costs microseconds, so each member gets at least four blocks.
 int team_size(int threads, std::ptrdiff_t blocks) {
   return static_cast<int>(std::min<std::ptrdiff_t>(thread_count(threads), std::max<std::ptrdiff_t>(1, blocks / 4)));
@@ -86,7 +90,7 @@ void evaluate(const Program& program, const double* parameters, const double* co
   {
     Runner runner(program, kernel);
     std::vector<double*> targets(program.outputs());
-#pragma omp for schedule(static)
+#pragma omp for schedule(dynamic, kChunk)
     for (std::ptrdiff_t block = 0; block < blocks; ++block) {
       const std::size_t start = static_cast<std::size_t>(block) * kBlock;
       for (std::size_t k = 0; k < targets.size(); ++k) targets[k] = outputs[k] + start;
@@ -118,7 +122,7 @@ void segment_sums(const Program& program, const double* parameters, const double
     const auto values = std::make_unique<double[]>(std::max<std::size_t>(1, n_out * kBlock));
     std::vector<double*> targets(n_out);
     for (std::size_t k = 0; k < n_out; ++k) targets[k] = values.get() + k * kBlock;
-#pragma omp for schedule(static)
+#pragma omp for schedule(dynamic, kChunk)
     for (std::ptrdiff_t block = 0; block < count; ++block) {
       const auto [start, n] = blocks[static_cast<std::size_t>(block)];
       runner.run(uniforms.data(), features, start, targets.data(), n);

@@ -12,7 +12,7 @@ using Kernel = void (*)(const double* a, const double* b, const double* c, doubl
 /// The kernels of one instruction set: kernels[op][variant].
 struct KernelTable {
   Kernel kernels[kOpCount][8];
-  /// Sum of w[i] * f[i] in eight interleaved partial sums (points with w[i] == 0 skipped), the same on every ISA.
+  /// Sum of w[i] * f[i] in 32 interleaved partial sums (points with w[i] == 0 skipped), the same on every ISA.
   double (*weighted_sum)(const double* w, const double* f, std::size_t n);
   const char* isa;
 };

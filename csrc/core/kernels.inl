@@ -70,16 +70,24 @@ void ternary(Kernel (&row)[8]) {
 }
 
 double weighted_sum(const double* w, const double* f, std::size_t n) {
-  double part[8] = {0, 0, 0, 0, 0, 0, 0, 0};
+  // Four vectors of partial sums, so that one addition need not wait for the one before.
+  constexpr std::size_t lanes = 32;
+  double part[lanes] = {};
   std::size_t i = 0;
-  for (; i + 8 <= n; i += 8) {
-    for (int k = 0; k < 8; ++k) {
-      const double term = w[i + static_cast<std::size_t>(k)] * f[i + static_cast<std::size_t>(k)];
-      part[k] += w[i + static_cast<std::size_t>(k)] == 0.0 ? 0.0 : term;
+  for (; i + lanes <= n; i += lanes) {
+#pragma GCC unroll 4
+    for (std::size_t v = 0; v < lanes; v += 8) {
+      for (std::size_t k = v; k < v + 8; ++k) {
+        const double term = w[i + k] * f[i + k];
+        part[k] += w[i + k] == 0.0 ? 0.0 : term;
+      }
     }
   }
-  for (int k = 0; i < n; ++i, ++k) part[k] += w[i] == 0.0 ? 0.0 : w[i] * f[i];
-  return ((part[0] + part[4]) + (part[2] + part[6])) + ((part[1] + part[5]) + (part[3] + part[7]));
+  for (std::size_t k = 0; i < n; ++i, ++k) part[k] += w[i] == 0.0 ? 0.0 : w[i] * f[i];
+  for (std::size_t half = lanes / 2; half > 0; half /= 2) {
+    for (std::size_t k = 0; k < half; ++k) part[k] += part[k + half];
+  }
+  return part[0];
 }
 
 KernelTable make_table() {

@@ -15,6 +15,9 @@ struct Compiler {
 /// Looks for the compiler; starts no process.
 Compiler find_compiler();
 
+/// Flags that say how hard the compiler should try; they change no result.
+std::vector<std::string> optimisation_flags(const Compiler& compiler);
+
 /// Flags that make a kernel for an instruction set ("generic", "avx2", "avx512").
 std::vector<std::string> kernel_flags(const std::string& isa);
 

@@ -7,9 +7,9 @@ namespace fastsfes::jit {
 namespace {
 
 // A compilation is worth its price once the interpreter has spent this multiple of it on the program: what was
-// interpreted so far is the best guess of what is still to come, and a kernel saves about two thirds of it
-// (`fastsfes-bench kernels` prints the measured break-even).
-constexpr double kBreakEven = 1.5;
+// interpreted so far is the best guess of what is still to come, and a kernel saves between a third of it (functions)
+// and three quarters (arithmetic), half in the middle. `fastsfes-bench kernels` prints the measured break-even.
+constexpr double kBreakEven = 2.0;
 // Looking into the disk cache costs about half a millisecond.
 constexpr double kSearch = 2e6;
 
@@ -67,8 +67,8 @@ double interpreter_cost(const Program& program) noexcept {
 }
 
 double compile_cost(const Program& program) noexcept {
-  double cost = 50e6;
-  for (const Instruction& ins : program.instructions()) cost += operator_cost(ins.op) >= 1.0 ? 10e6 : 0.4e6;
+  double cost = 60e6;
+  for (const Instruction& ins : program.instructions()) cost += operator_cost(ins.op) >= 1.0 ? 8e6 : 0.3e6;
   return cost;
 }
 
