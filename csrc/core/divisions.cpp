@@ -1,8 +1,9 @@
 #include "core/divisions.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <map>
-#include <set>
+#include <optional>
 
 namespace fastsfes {
 namespace {
@@ -38,6 +39,12 @@ class Rewriter {
         const auto it = plan_.find(n.args[1]);
         if (it != plan_.end()) {
           map[id] = g_.simplified(Op::Mul, map[n.args[0]], reciprocal(n.args[1], it->second));
+          continue;
+        }
+      }
+      if (share && n.op == Op::Cbrt) {
+        if (const auto made = root_of_product(n.args[0])) {
+          map[id] = *made;
           continue;
         }
       }
@@ -94,6 +101,7 @@ class Rewriter {
         if (g_[b].op == Op::Div && g_.is_constant(g_[b].args[0]) && g_[g_[b].args[0]].value != 0.0) {
           return g_.simplified(Op::Mul, local(Op::Div, {a, g_[b].args[0], 0, 0, 0}), g_[b].args[1]);
         }
+        if (split_constant(a, k, x)) return g_.simplified(Op::Mul, k, local(Op::Div, {x, b, 0, 0, 0}));
         if (split_constant(b, k, x)) {
           const NodeId inverse = g_.simplified(Op::Div, g_.constant(1.0), k);
           if (g_.is_constant(a)) return g_.simplified(Op::Div, g_.simplified(Op::Mul, a, inverse), x);
@@ -107,11 +115,12 @@ class Rewriter {
   }
 
   /// Multiplicity of the factors that are no products; x counts as cbrt(x)^3 where cbrt(x) is computed anyway.
-  void factorise(NodeId id, int power, Factors& factors) const {
+  /// Quotients count as factors with negative multiplicity when `quotients` says so.
+  void factorise(NodeId id, int power, Factors& factors, bool quotients = false) const {
     const Node& n = g_[id];
-    if (n.op == Op::Mul) {
-      factorise(n.args[0], power, factors);
-      factorise(n.args[1], power, factors);
+    if (n.op == Op::Mul || (quotients && n.op == Op::Div)) {
+      factorise(n.args[0], power, factors, quotients);
+      factorise(n.args[1], n.op == Op::Div ? -power : power, factors, quotients);
       return;
     }
     const auto root = cube_roots_.find(id);
@@ -152,6 +161,23 @@ class Rewriter {
         plan_.emplace(d, Factors{{d, 1}});
       }
     }
+  }
+
+  /// cbrt(x y / z) as cbrt(x) cbrt(y) / cbrt(z) when all three roots are computed anyway.
+  std::optional<NodeId> root_of_product(NodeId argument) {
+    if (g_[argument].op != Op::Mul && g_[argument].op != Op::Div) return std::nullopt;
+    Factors factors;
+    factorise(argument, 1, factors, true);
+    NodeId above = g_.constant(1.0), below = above;
+    for (const auto& [factor, power] : factors) {
+      if (power == 0 || power % 3 != 0 || std::abs(power) > 24 || g_[factor].op != Op::Cbrt) return std::nullopt;
+      const NodeId root = local(Op::Cbrt, {(*new_of_)[g_[factor].args[0]], 0, 0, 0, 0});
+      for (int k = 0; k < std::abs(power) / 3; ++k) {
+        NodeId& side = power > 0 ? above : below;
+        side = g_.simplified(Op::Mul, side, root);
+      }
+    }
+    return local(Op::Mul, {above, local(Op::Div, {g_.constant(1.0), below, 0, 0, 0}), 0, 0, 0});
   }
 
   NodeId reciprocal(NodeId denominator, const Factors& factors) {
