@@ -23,7 +23,7 @@ constexpr std::size_t lanes = 8;
 constexpr std::int64_t rows_per_task = 64;
 
 /// Eight doubles, one cache line; the compiler cuts them into the registers that the instruction set has.
-using Lanes [[gnu::vector_size(64), gnu::may_alias]] = double;
+typedef double Lanes __attribute__((vector_size(64), may_alias));  // NOLINT: clang takes it in this form only
 
 double tree_sum(const Lanes& v) noexcept { return ((v[0] + v[4]) + (v[2] + v[6])) + ((v[1] + v[5]) + (v[3] + v[7])); }
 

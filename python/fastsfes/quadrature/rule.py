@@ -223,8 +223,8 @@ class Quadrature:
         """Estimated error in kcal/mol per species of the level "reduced" for this functional, (species,).
 
         The difference between the reduced and the coarse rule, which share function values. Use its largest value or a
-        mean over species, since for a single one it can pass through zero. It is not a bound: docs/quadrature.md compares it
-        with true errors.
+        mean over species, since for a single one it can pass through zero. It is not a bound: docs/quadrature.md
+        compares it with true errors.
         """
         total = np.zeros(len(self.species))
         for kind, key in self.keys(functional).items():
