@@ -103,8 +103,12 @@ def _probe_values(count: int) -> NDArray[np.float64]:
 
 def channel_fingerprint(expression: Expression) -> str:
     """Fingerprint of one channel's family, 16 hexadecimal digits."""
-    _, text = canonical_names(expression)
-    return _fingerprint_of_text(text)
+    return _fingerprint_of_name(expression.text)
+
+
+@lru_cache(maxsize=65536)
+def _fingerprint_of_name(text: str) -> str:
+    return _fingerprint_of_text(canonical_names(Expression.parse(text))[1])
 
 
 @lru_cache(maxsize=65536)

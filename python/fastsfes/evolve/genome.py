@@ -161,6 +161,14 @@ class ChannelGenome:
 
     def expression(self, workspace: Workspace) -> Expression | None:
         """The enhancement factor, simplified; None when it is undefined (a division by zero, say)."""
+        # most channels pass from parent to child as they are: the object remembers its expression
+        known = self.__dict__.get("_expression")
+        if known is None or known[0] is not workspace:
+            known = (workspace, self._expression_in(workspace))
+            object.__setattr__(self, "_expression", known)
+        return known[1]
+
+    def _expression_in(self, workspace: Workspace) -> Expression | None:
         values = dict(workspace.start)
         for index in self.effective():
             i = self.instructions[index]
