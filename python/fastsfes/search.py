@@ -119,6 +119,7 @@ def search(
     resume: str | Path | None = None,
     time_limit: float | None = None,
     progress: str = "none",
+    report: bool = True,
     problem: Callable[[SearchConfig], Problem] | None = None,
 ) -> Run:
     """Search for a functional.
@@ -129,6 +130,7 @@ def search(
         resume: directory of an earlier run to go on with, instead of `config` and `output`.
         time_limit: overrides the configuration's, in seconds for this call.
         progress: "live", "plain", "auto" or "none"; written to standard error.
+        report: whether to compute the final figures, which takes a pass over the full integration grid.
         problem: what to search, made from the configuration; default: the data that the configuration names.
 
     Returns:
@@ -170,7 +172,7 @@ def search(
             limit = config.time_limit if time_limit is None else time_limit
             coordinator = _Coordinator(path, config, parts, made, store, log, display)
             coordinator.run(limit)
-            coordinator.finish()
+            coordinator.finish(report)
     return Run(path)
 
 
@@ -340,7 +342,7 @@ class _Coordinator:
         _write(self.path / BEST, json.dumps(winner.to_dict(), indent=2, allow_nan=False) + "\n")
         return winner
 
-    def finish(self) -> None:
+    def finish(self, report: bool = True) -> None:
         """The winner, its figures on all splits and on the full grid, and the summary."""
         winner = self._save_best()
         made, fitted = self.store.counts()
@@ -357,7 +359,7 @@ class _Coordinator:
                 "fitness": best.fitness,
                 "complexity": winner.complexity,
             },
-            "report": self.problem.report(winner, self.display),
+            "report": self.problem.report(winner, self.display) if report else None,
         }
         if self.config.stop_below > 0:
             summary["reached"] = self.store.first_below(self.config.stop_below)

@@ -20,7 +20,7 @@ def format_run(functional: Functional, summary: Mapping[str, Any], path: str) ->
         lines.append(f"f_{kind} = {channel.expression}")
         lines += [f"    {name} = {value!r}" for name, value in channel.parameters.items()]
     lines.append("")
-    if not summary:
+    if not summary or not summary.get("report"):
         lines.append("The run is not complete: no final figures yet.")
         lines.append(f"Continue with: fastsfes search --resume {path}")
         return "\n".join(lines)
