@@ -23,7 +23,7 @@ __all__ = ["PRESETS", "SearchConfig"]
 SEARCHED = ("x", "css", "cos")
 """Channels that a search can evolve."""
 
-_ARITHMETIC = {"add1": 1, "square": 1, "cube": 0.5, "pow4": 0.5, "pow6": 0.5, "add": 2, "sub": 1, "mul": 2, "fma": 4}
+_ARITHMETIC = {"add": 2, "sub": 0.5, "mul": 2, "square": 1, "fma": 4}
 _MUTATIONS = {
     "insert": 1,
     "remove": 1,
@@ -42,7 +42,7 @@ class SearchConfig:
         "quickstart", "text", "search", "the preset whose values are the defaults of all other options"
     )
     seed: int = option(0, "int", "search", "seed of all random numbers; the same seed gives the same run", minimum=0)
-    candidates: int = option(20000, "int", "search", "number of candidates to make before stopping", minimum=1)
+    candidates: int = option(24000, "int", "search", "number of candidates to make before stopping", minimum=1)
     time_limit: float = option(
         0.0, "float", "search", "stop after this many seconds, at the end of an epoch; 0 for no limit", minimum=0
     )
@@ -125,7 +125,7 @@ class SearchConfig:
         8, "int", "evolution", "generations per epoch; a checkpoint follows each epoch", minimum=1
     )
     keep_duplicates: bool = option(
-        True, "bool", "evolution", "a child that describes a known family joins the population, with its losses"
+        False, "bool", "evolution", "a child that describes a known family joins the population, with its losses"
     )
     restart: int = option(
         0,
@@ -143,13 +143,23 @@ class SearchConfig:
     validation_coefficient: float = option(
         0.5, "float", "fitness", "weight of the validation WRMSD in the fitness", minimum=0
     )
-    parameter_penalty: float = option(0.0, "float", "fitness", "kcal/mol added to the fitness per parameter", minimum=0)
+    parameter_penalty: float = option(
+        0.01,
+        "float",
+        "fitness",
+        "kcal/mol added to the fitness per parameter; redundant ones do not count",
+        minimum=0,
+    )
     complexity_penalty: float = option(
-        0.0, "float", "fitness", "kcal/mol added to the fitness per distinct node", minimum=0
+        0.01,
+        "float",
+        "fitness",
+        "kcal/mol added to the fitness per distinct node of the formulas, multiplied out where that is shorter",
+        minimum=0,
     )
 
     starts: int = option(
-        2, "int", "fit", "starting points of a fit: the parent's parameters, then random ones", minimum=1
+        1, "int", "fit", "starting points of a fit: the parent's parameters, then random ones", minimum=1
     )
     max_evaluations: int = option(60, "int", "fit", "largest number of evaluations per starting point", minimum=1)
     ridge: float = option(0.0, "float", "fit", "ridge that holds linear parameters back", minimum=0)
@@ -232,7 +242,9 @@ PRESETS: dict[str, dict[str, Any]] = {
         "mutation_pool": {"insert": 1.0, "remove": 1.0, "replace": 1.0, "change_argument": 1.0, "crossover_lines": 0.5},
         "max_instructions": 4,
         "restart": 1000,
-        "starts": 1,
+        "keep_duplicates": True,
+        "parameter_penalty": 0.0,
+        "complexity_penalty": 0.0,
     },
 }
 """Preset name to the options in which it differs from the defaults of `SearchConfig`."""

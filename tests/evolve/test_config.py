@@ -43,14 +43,14 @@ def test_the_command_line_and_toml_give_the_same(tmp_path: Path) -> None:
     line = [
         "--seed", "3", "--features-x", "u = u(x2, 0.004),w",
         "--instruction-pool", "add=1,MultiplicationInstruction=0.5",
-        "--no-keep-duplicates", "--parameter-penalty", "1e-3",
+        "--keep-duplicates", "--parameter-penalty", "1e-3",
     ]  # fmt: skip
     by_line = make_config(None, given_arguments(SearchConfig, parser.parse_args(line)))
     path = tmp_path / "a.toml"
     path.write_text(
         'seed = 3\n[form]\nfeatures_x = ["u = u(x2, 0.004)", "w"]\n'
         "[mutation]\ninstruction_pool = {add = 1, MultiplicationInstruction = 0.5}\n"
-        "[evolution]\nkeep_duplicates = false\n[fitness]\nparameter_penalty = 1e-3\n"
+        "[evolution]\nkeep_duplicates = true\n[fitness]\nparameter_penalty = 1e-3\n"
     )
     assert make_config(str(path), {}) == by_line
     assert make_config(str(path), {"seed": 4}).seed == 4

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from strategies import WORKSPACE, genomes
 
 from fastsfes import Expression
-from fastsfes.evolve.family import channel_fingerprint, fingerprint, linear_parameters
+from fastsfes.evolve.family import channel_dimension, channel_fingerprint, fingerprint, linear_parameters
 
 SAME = [
     # renamed, permuted, rescaled, shifted, redundant; Horner's scheme; products instead of powers
@@ -53,6 +53,12 @@ def test_different_families_do_not() -> None:
     texts = DIFFERENT + [group[0] for group in SAME]
     prints = [channel_fingerprint(Expression.parse(t)) for t in texts]
     assert len(set(prints)) == len(texts)
+
+
+def test_redundant_parameters_do_not_count() -> None:
+    for group, dimension in zip(SAME[:2], (3, 4), strict=True):
+        assert {channel_dimension(Expression.parse(t)) for t in group} == {dimension}
+    assert channel_dimension(Expression.parse("w")) == 0
 
 
 def test_channels_are_told_apart() -> None:

@@ -11,6 +11,7 @@ digest over their orders, so that exchanging two of them changes nothing.
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice, permutations
 
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 
 from ..expression import Expression, feature_names
 
-__all__ = ["canonical_names", "channel_fingerprint", "fingerprint", "linear_parameters"]
+__all__ = ["canonical_names", "channel_dimension", "channel_fingerprint", "fingerprint", "linear_parameters"]
 
 _POINTS = 48
 _LARGEST_RANK = 36
@@ -103,16 +104,27 @@ def _probe_values(count: int) -> NDArray[np.float64]:
 
 def channel_fingerprint(expression: Expression) -> str:
     """Fingerprint of one channel's family, 16 hexadecimal digits."""
-    return _fingerprint_of_name(expression.text)
+    return _family_of_text(expression.text).fingerprint
+
+
+def channel_dimension(expression: Expression) -> int:
+    """Number of parameters that count: dimension of the linear space, plus the nonlinear parameters."""
+    return _family_of_text(expression.text).dimension
+
+
+@dataclass(frozen=True)
+class _Family:
+    fingerprint: str
+    dimension: int
 
 
 @lru_cache(maxsize=65536)
-def _fingerprint_of_name(text: str) -> str:
-    return _fingerprint_of_text(canonical_names(Expression.parse(text))[1])
+def _family_of_text(text: str) -> _Family:
+    return _family_of_canonical_text(canonical_names(Expression.parse(text))[1])
 
 
 @lru_cache(maxsize=65536)
-def _fingerprint_of_text(text: str) -> str:
+def _family_of_canonical_text(text: str) -> _Family:
     expression = Expression.parse(text)
     linear = linear_parameters(expression)
     nonlinear = tuple(p for p in expression.parameters if p not in linear)
@@ -122,12 +134,13 @@ def _fingerprint_of_text(text: str) -> str:
         for order in islice(permutations(range(len(nonlinear))), _ORDERS):
             found = _digest(expression, linear, dict(zip(nonlinear, values[list(order)], strict=True)))
             if found is None:  # undefined at the probes: nothing but the text is left to compare
-                return _hash(b"text" + text.encode())
+                return _Family(_hash(b"text" + text.encode()), len(expression.parameters))
             digests.append(found)
-    return min(digests)
+    fingerprint, rank = min(digests)
+    return _Family(fingerprint, rank + len(nonlinear))
 
 
-def _digest(expression: Expression, linear: tuple[str, ...], fixed: dict[str, float]) -> str | None:
+def _digest(expression: Expression, linear: tuple[str, ...], fixed: dict[str, float]) -> tuple[str, int] | None:
     program = expression.program
     probes = [_probes()[name] for name in program.features]
     order = {name: k for k, name in enumerate(program.parameters)}
@@ -146,7 +159,7 @@ def _digest(expression: Expression, linear: tuple[str, ...], fixed: dict[str, fl
         columns.append(values(shifted) - origin)
     if not (np.isfinite(origin).all() and all(np.isfinite(c).all() for c in columns)):
         return None
-    rest, projected = origin, np.zeros((_POINTS, 3))
+    rest, projected, rank = origin, np.zeros((_POINTS, 3)), 0
     if columns:
         matrix = np.stack(columns, axis=1)
         norms = np.linalg.norm(matrix, axis=0)
@@ -154,14 +167,15 @@ def _digest(expression: Expression, linear: tuple[str, ...], fixed: dict[str, fl
         if matrix.size:
             left, singular, _ = np.linalg.svd(matrix, full_matrices=False)
             span = left[:, singular > _RANK_TOLERANCE * singular[0]]
-            if span.shape[1] > _LARGEST_RANK:
+            rank = span.shape[1]
+            if rank > _LARGEST_RANK:
                 return None
             rest = origin - span @ (span.T @ origin)
             projected = span @ (span.T @ _directions())
     scale = float(np.abs(origin).max())
     if np.abs(rest).max() <= 1e-9 * max(scale, 1e-300):
         rest = np.zeros(_POINTS)
-    return _hash(_rounded(projected) + _rounded(rest[:12]))
+    return _hash(_rounded(projected) + _rounded(rest[:12])), rank
 
 
 def _rounded(values: NDArray[np.float64]) -> bytes:

@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 
 from .evaluation import Evaluate, Fitness, FitOutcome, FitRequest, Parameters
-from .family import fingerprint
+from .family import channel_dimension, fingerprint
 from .genome import Genome, Workspace
 from .instructions import INSTRUCTIONS
 from .mutate import Mutator
+from .tidy import tidied_complexity
 
 __all__ = ["EpochResult", "EvolutionSettings", "Individual", "IslandState", "Known", "Record", "epoch", "found"]
 
@@ -205,9 +206,9 @@ def found(
     used = {k: {p: start[k][p] for p in e.parameters} for k, e in expressions.items()}
     outcome = evaluate([FitRequest(expressions, used)])[0]
     parameters = {k: {**start[k], **outcome.parameters.get(k, {})} for k in start}
-    count = sum(len(e.parameters) for e in expressions.values())
-    complexity = sum(e.complexity for e in expressions.values())
-    value = fitness(outcome.train, outcome.validation, count, complexity)
+    dimension = sum(channel_dimension(e) for e in expressions.values())
+    complexity = sum(tidied_complexity(e.text) for e in expressions.values())
+    value = fitness(outcome.train, outcome.validation, dimension, complexity)
     print_ = fingerprint(expressions)
     first = Individual(0, base, print_, parameters, outcome.train, outcome.validation, value)
     record = Record(
@@ -236,6 +237,7 @@ class _Child:
     print: str
     start: dict[str, dict[str, float]]
     parameters: int = 0
+    dimension: int = 0
     complexity: int = 0
 
 
@@ -322,7 +324,8 @@ def _child(
     if expressions is not None:
         child.print = fingerprint(expressions)
         child.parameters = sum(len(e.parameters) for e in expressions.values())
-        child.complexity = sum(e.complexity for e in expressions.values())
+        child.dimension = sum(channel_dimension(e) for e in expressions.values())
+        child.complexity = sum(tidied_complexity(e.text) for e in expressions.values())
     return child
 
 
@@ -352,7 +355,7 @@ def _join(
             outcome = FitOutcome.failed({})
         train = outcome.train if outcome else seen.train  # type: ignore[union-attr]
         validation = outcome.validation if outcome else seen.validation  # type: ignore[union-attr]
-        value = fitness(train, validation, child.parameters, child.complexity)
+        value = fitness(train, validation, child.dimension, child.complexity)
         fitted = outcome.parameters if outcome else {}
         parameters = {k: {**v, **fitted.get(k, {})} for k, v in child.start.items()}
         records.append(

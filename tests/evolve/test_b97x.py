@@ -1,0 +1,33 @@
+"""The first experiment of SyFES on the packaged molecules: B97 exchange from nothing, for one seed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from fastsfes import Dataset, SearchConfig, get_functional, search
+from fastsfes.datasets import HARTREE_TO_KCAL
+from fastsfes.objective import grid_energies
+from fastsfes.quadrature import Quadrature
+
+
+def test_b97_exchange_is_found_from_nothing(tmp_path: Path) -> None:
+    run = search(SearchConfig.make("b97x", seed=3), output=tmp_path / "run", report=False)
+    reached = run.summary["reached"]
+    assert reached is not None
+    assert reached <= 10_000
+    winner, b97 = run.best, get_functional("b97_x")
+    assert max(len(c.effective()) for c in run.state.best.genome.channels.values()) <= 4
+    dataset = Dataset.open("builtin")
+    quadrature = Quadrature.load(dataset)
+    error = HARTREE_TO_KCAL * (quadrature.energies(winner) - quadrature.energies(b97))
+    assert np.abs(error).max() < 1e-6
+    # the grid knows nothing of the nodes; a few species of different kinds suffice
+    few = quadrature.species[::20]
+    grid = HARTREE_TO_KCAL * grid_energies([winner, b97], dataset, few)
+    assert np.abs(grid[0] - grid[1]).max() < 1e-6
+    # equivalent as a function too, wherever electrons are
+    x2 = np.geomspace(1e-3, 1e4, 200)
+    values = [f.channels["x"].evaluate({"x2": x2}) for f in (winner, b97)]
+    np.testing.assert_allclose(values[0], values[1], rtol=1e-7)
