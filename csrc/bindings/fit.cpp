@@ -196,7 +196,7 @@ void register_fit(py::module_& m) {
              return Options{starts, seed, max_evaluations, ftol, xtol, eliminate, give_up_above, give_up_after};
            }),
            py::kw_only(), py::arg("starts") = 1, py::arg("seed") = 0, py::arg("max_evaluations") = 60,
-           py::arg("ftol") = 1e-10, py::arg("xtol") = 1e-9, py::arg("eliminate") = true,
+           py::arg("ftol") = 1e-8, py::arg("xtol") = 1e-9, py::arg("eliminate") = true,
            py::arg("give_up_above") = std::numeric_limits<double>::infinity(), py::arg("give_up_after") = 4)
       .def_readonly("starts", &Options::starts)
       .def_readonly("seed", &Options::seed)

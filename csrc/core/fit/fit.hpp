@@ -13,7 +13,7 @@ struct Options {
   int starts = 1;            ///< the given start, and starts - 1 others drawn around it
   std::uint64_t seed = 0;    ///< of those draws
   int max_evaluations = 60;  ///< of the projected problem, per start
-  double ftol = 1e-10;       ///< stop when a step lowers (or could lower) the squared loss by less than this part of it
+  double ftol = 1e-8;        ///< stop when a step lowers (or could lower) the squared loss by less than this part of it
   double xtol = 1e-9;        ///< stop when no parameter moves by more than this, relative to its size
   bool eliminate = true;     ///< false: all parameters are treated as non-linear
   double give_up_above = std::numeric_limits<double>::infinity();  ///< a start that after give_up_after evaluations

@@ -130,7 +130,7 @@ def fit(
     linear: tuple[str, ...] = ()
     rank = 0
     if optimizer == "varpro":
-        settings = FitSettings(starts=starts, seed=seed, max_evaluations=max_evaluations or 200)
+        settings = FitSettings(starts=starts, seed=seed, max_evaluations=max_evaluations or 200, ftol=1e-12)
         (result,) = problem.fit([free], settings, bounds=[bounds or {}], threads=threads)
         if not math.isfinite(result.losses["train"]):
             raise FastsfesError(f'functional "{given.name}" cannot be fitted: {result.message}')

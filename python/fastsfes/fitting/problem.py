@@ -32,7 +32,7 @@ class FitSettings:
     starts: int = 1
     seed: int = 0
     max_evaluations: int = 60
-    ftol: float = 1e-10
+    ftol: float = 1e-8
     xtol: float = 1e-9
     eliminate: bool = True
     give_up_above: float = float("inf")
