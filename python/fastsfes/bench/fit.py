@@ -33,7 +33,7 @@ _KINDS = ("x", "css", "cos")
 _EVOLVED = (
     ("c0 + c1*u(x2, g)", "c0 + c1*w + c2*w**2", "c0 + c1*w"),
     ("c0 + c1*u(x2, g) + c2*w + c3*u(x2, g)*w", "c0*u(x2, g) + c1*w + c2*w**2", "c0 + c1*w**2 + c2*w**6*cbrt(x2)"),
-    ("pbe_x(x2, kappa, mu) + c0*w + c1*w**2", "c0 + c1*w", "c0 + c1*w + c2*w**2 + c3*u(x2, g)"),
+    ("c2*pbe_x(x2, kappa, mu) + c0*w + c1*w**2", "c0 + c1*w", "c0 + c1*w + c2*w**2 + c3*u(x2, g)"),
     ("b88_x(x2, beta)*(c0 + c1*w)", "c0 + c1*u(x2, g)**2 + c2*w**3", "c0 + c1*w*u(x2, g) + c2*w**4"),
     ("c0 + c1*log1p(a*x2) + c2*w", "c0 + c1*w + c2*u(x2, g)", "c0 + c1*w**2 + c2*exp(-b*w)"),
     (
@@ -160,6 +160,7 @@ def _one(
             vector,
             CmaSettings(max_evaluations=arguments.cma_evaluations),
             arguments.seed,
+            positive=problem.scales(functional),
         )
         cma = {
             "loss": loss,

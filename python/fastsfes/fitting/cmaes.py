@@ -17,6 +17,8 @@ __all__ = ["CmaSettings", "minimise_cma"]
 _FAILED = 1e30
 """Stands for a loss that is not finite: CMA-ES ranks, so any large number will do."""
 
+_MOST_FAILURES = 20
+
 
 @dataclass(frozen=True)
 class CmaSettings:
@@ -41,8 +43,11 @@ def minimise_cma(
     settings: CmaSettings,
     seed: int,
     threads: int = 1,
+    positive: npt.NDArray[np.bool_] | None = None,
 ) -> tuple[npt.NDArray[np.float64], float, int]:
     """Minimise the loss over all parameters (Hansen, 10.48550/arXiv.1604.00772, package ``cma``).
+
+    Points with a value that is not positive where ``positive`` says so are outside the domain and count as failed.
 
     Returns:
         parameters, root of the squared loss with penalties (kcal/mol), number of losses computed.
@@ -56,7 +61,8 @@ def minimise_cma(
 
     best, best_loss, evaluations = start, float(problem.losses(candidate, start[None, :])[0]), 1
     rng = np.random.default_rng(seed)
-    for _ in range(settings.trials):
+    trials = failures = 0
+    while trials < settings.trials and failures < _MOST_FAILURES:
         # CMA-ES needs at least two dimensions: a second one that no loss depends on.
         n = max(2, start.size)
         mean = np.zeros(n)
@@ -71,13 +77,19 @@ def minimise_cma(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             strategy = cma.CMAEvolutionStrategy(mean, settings.sigma0, options)
+            finite = False
             while not strategy.stop():
                 points = strategy.ask()
                 matrix = np.ascontiguousarray(np.array(points)[:, : start.size])
                 losses = problem.losses(candidate, matrix, threads)
+                if positive is not None:
+                    losses[np.any(matrix[:, positive] <= 0.0, axis=1)] = np.inf
                 evaluations += len(losses)
                 k = int(np.argmin(losses))
                 if losses[k] < best_loss:
                     best, best_loss = matrix[k].copy(), float(losses[k])
+                finite = finite or bool(np.isfinite(losses).any())
                 strategy.tell(points, [x if math.isfinite(x) else _FAILED for x in losses.tolist()])
+        # A first generation that lies outside the domain as a whole looks flat and ends the run: draw another.
+        trials, failures = (trials + 1, 0) if finite else (trials, failures + 1)
     return best, best_loss, evaluations

@@ -143,7 +143,13 @@ def fit(
         if max_evaluations is not None:
             settings_cma = replace(settings_cma, max_evaluations=max_evaluations)
         vector, loss, evaluations = minimise_cma(
-            problem.core, problem.expressions(free), problem.vector(free), settings_cma, seed, threads
+            problem.core,
+            problem.expressions(free),
+            problem.vector(free),
+            settings_cma,
+            seed,
+            threads,
+            problem.scales(free),
         )
         if not math.isfinite(loss):
             raise FastsfesError(f'functional "{given.name}" cannot be fitted: the loss is not finite')

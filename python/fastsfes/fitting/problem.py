@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -208,6 +209,18 @@ class FitProblem:
         made = functional.with_parameters(values)
         return replace(made, hybrid=hybrid, correlation=self.correlation, libxc="")
 
+    def scales(self, functional: Functional) -> npt.NDArray[np.bool_]:
+        """Which parameters are scales of a block (g of u, kappa of pbe_x, ...) that start, and so stay, positive."""
+        found: set[str] = set()
+        for kind, channel in functional.channels.items():
+            nodes = channel.expression.nodes()
+            for operator, arguments, _ in nodes:
+                if operator in _blocks():
+                    leaves = [nodes[i] for i in arguments]
+                    found |= {f"{kind}.{name}" for leaf, _, name in leaves if leaf == "parameter"}
+        start = self.vector(functional)
+        return np.array([n in found and v > 0 for n, v in zip(self.names(functional), start, strict=True)], dtype=bool)
+
     # -- work ---------------------------------------------------------------------------------------------------------
 
     def errors(self, functional: Functional, block: str = "train") -> FloatArray:
@@ -276,6 +289,11 @@ class FitProblem:
             rank=result.rank,
             evaluations=result.evaluations,
         )
+
+
+@lru_cache(maxsize=1)
+def _blocks() -> frozenset[str]:
+    return frozenset(row["name"] for row in _core.operators() if row["kind"] == "defined")
 
 
 def _terms(points: Sequence[Point]) -> list[tuple[str, dict[str, float], float]]:
