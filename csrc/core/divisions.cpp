@@ -154,8 +154,10 @@ class Rewriter {
     for (const auto& [d, count] : uses) {
       const Factors& f = factors[d];
       const bool all_shared =
-          std::all_of(f.begin(), f.end(), [&](const auto& item) { return occurrences[item.first] >= 2; });
-      if (all_shared) {
+          std::all_of(f.begin(), f.end(), [&](const auto& item) {
+            return g_.is_constant(item.first) || occurrences[item.first] >= 2;
+          });
+      if (all_shared) {  // constants invert to constants
         plan_.emplace(d, f);
       } else if (count >= 2) {
         plan_.emplace(d, Factors{{d, 1}});

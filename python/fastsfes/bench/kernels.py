@@ -20,7 +20,7 @@ from ..registry import get_functional
 from . import peers
 from .points import FloatArray, Points, load
 from .report import Report, row_text
-from .timing import interleave, once
+from .timing import CLOCKS, interleave, once
 
 INTERPRETER, COMPILED = 1, 2
 PARTS = ("factors", "functionals", "interpreter", "latency", "peers", "roofline")
@@ -47,6 +47,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--points", type=int, default=1_000_000, help="least number of grid points (default 1,000,000)")
     parser.add_argument("--threads", type=int, default=2, help="threads of every library (default 2)")
     parser.add_argument("--repeats", type=int, default=21, help="runs of each case; the median counts (default 21)")
+    parser.add_argument(
+        "--clock",
+        choices=tuple(CLOCKS),
+        default="wall",
+        help="wall time, or processor time summed over threads, for machines that others use too (default wall)",
+    )
     parser.add_argument("--only", choices=PARTS, action="append", help="parts to run, may be repeated (default all)")
 
 
@@ -170,7 +176,7 @@ def enhancement_factors(report: Report, points: Points, options: argparse.Namesp
 
         report.check("sums of numexpr", float(np.abs(numexpr_sums() - reference).max()) / scale, 1e-12)
         cases["numexpr"] = numexpr_sums
-    seconds = interleave(cases, options.repeats)
+    seconds = interleave(cases, options.repeats, options.clock)
     for name, t in seconds.items():
         report.add(name, n / t / 1e6, "million points/s")
     rivals = [t for name, t in seconds.items() if name.startswith("jax")]
@@ -247,7 +253,9 @@ def full_functionals(report: Report, points: Points, options: argparse.Namespace
 
             _check_against_libxc(report, f"{name} deriv {deriv}", ours(), theirs(), points)
             seconds = interleave(
-                {"ours": ours, "interpreter": lambda: ours("interpreter"), "libxc": theirs}, options.repeats
+                {"ours": ours, "interpreter": lambda: ours("interpreter"), "libxc": theirs},
+                options.repeats,
+                options.clock,
             )
             _core.jit_set_backend(0)
             what = ("energy", "and first derivatives", "and second derivatives")[deriv]
@@ -319,7 +327,7 @@ def interpreter(report: Report, options: argparse.Namespace) -> None:
         alone = once(lambda e=e: _core.jit_compile([e.program]))  # type: ignore[misc]
         slow, fast = (_candidate_cases(e, arrays, 1, b) for b in (INTERPRETER, COMPILED))
         report.check(text, 0.0 if np.array_equal(slow(), fast()) else 1.0, 0.0)
-        seconds = interleave({"interpreter": slow, "compiled": fast}, options.repeats)
+        seconds = interleave({"interpreter": slow, "compiled": fast}, options.repeats, options.clock)
         ratios.append(seconds["compiled"] / seconds["interpreter"])
         saved = (seconds["interpreter"] - seconds["compiled"]) / 200_000
         break_even.append(alone / saved if saved > 0 else np.inf)
@@ -395,7 +403,7 @@ def other_evaluators(report: Report, options: argparse.Namespace) -> None:
             if op is not None and threads == 1:
                 cases["operon"] = peers.operon_case(op, e, own, values)
                 report.check(f"operon: {text}", _distance(np.asarray(cases["operon"](), float), reference), 1e-3)
-            seconds = interleave(cases, options.repeats)
+            seconds = interleave(cases, options.repeats, options.clock)
             if "heyoka" in seconds:
                 speed[threads].append(seconds["heyoka"] / seconds["fastsfes"])
             rates = ", ".join(f"{name} {n / t / 1e6:.0f}" for name, t in seconds.items())
@@ -447,7 +455,7 @@ def roofline(report: Report, options: argparse.Namespace) -> None:
     def memory() -> None:
         stream.segment_sums(big[:4], [], big[4], [0, n], threads=options.threads, backend=COMPILED)
 
-    seconds = interleave({"compute": compute, "memory": memory}, options.repeats)
+    seconds = interleave({"compute": compute, "memory": memory}, options.repeats, options.clock)
     flops = 2 * terms * 4 * 2048 * repeat
     report.add("fused multiply-adds, one thread", flops / seconds["compute"] / 1e9, "GFLOP/s")
     report.add(f"read from memory, {options.threads} threads", 5 * 8 * n / seconds["memory"] / 1e9, "GB/s")
