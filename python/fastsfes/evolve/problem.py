@@ -6,8 +6,9 @@ report.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -30,22 +31,44 @@ from .tidy import tidy
 
 __all__ = ["FitEvaluator", "ReactionProblem", "SpeciesProblem", "make_problem"]
 
+_Channel = tuple[str, Mapping[str, NDArray[np.float64]], NDArray[np.float64]]
+
 LEVEL = "reduced"
 """Nodes on which candidates are fitted."""
+
+TRUSTED = 0.01
+"""Difference of the losses of two rules (kcal/mol) up to which the finer one is taken as it is."""
+
+LARGEST_PARAMETER = 1e6
+"""Larger parameters cancel against each other and leave rounding errors: such a fit counts as failed."""
 
 
 class FitEvaluator:
     """Fits batches of candidates; the outcome of each depends on it alone.
 
+    Candidates are fitted on few nodes. A second, coarser rule on some of these nodes says how far the loss can be
+    trusted; where the two differ, the loss is that of the dense nodes for the same parameters.
+
     Args:
         kinds: channel kinds in the order of the candidates' expressions.
         problem: rows "train" and "validation".
         config: the options of the fit.
+        coarse: the same rows on a part of the nodes, or None when `problem` is dense already.
+        dense: makes the same rows on the dense nodes; called when first needed.
     """
 
-    def __init__(self, kinds: Sequence[str], problem: _core.FitProblem, config: SearchConfig) -> None:
+    def __init__(
+        self,
+        kinds: Sequence[str],
+        problem: _core.FitProblem,
+        config: SearchConfig,
+        coarse: Rows | None = None,
+        dense: Callable[[], Rows] | None = None,
+    ) -> None:
         self.kinds = tuple(kinds)
         self.problem = problem
+        self.coarse = coarse
+        self.dense = None if dense is None else lru_cache(maxsize=1)(dense)
         self.threads = config.threads
         self.options = _core.FitOptions(starts=config.starts, seed=config.seed, max_evaluations=config.max_evaluations)
 
@@ -55,16 +78,47 @@ class FitEvaluator:
         names = [[(k, p) for k in self.kinds for p in r.expressions[k].parameters] for r in requests]
         starts = [np.array([r.start[k][p] for k, p in n]) for r, n in zip(requests, names, strict=True)]
         fits = _core.fit_batch(self.problem, candidates, starts, self.options, self.threads)
-        return [self._outcome(r, n, f) for r, n, f in zip(requests, names, fits, strict=True)]
+        return [self._outcome(r, c, n, f) for r, c, n, f in zip(requests, candidates, names, fits, strict=True)]
 
-    def _outcome(self, request: FitRequest, names: Sequence[tuple[str, str]], fit: _core.Fit) -> FitOutcome:
-        train, validation = (float(v) for v in fit.losses) if len(fit.losses) == 2 else (np.inf, np.inf)
-        if not (np.isfinite(fit.parameters).all() and np.isfinite(train) and np.isfinite(validation)):
+    def _outcome(
+        self,
+        request: FitRequest,
+        candidate: Sequence[_core.Expression],
+        names: Sequence[tuple[str, str]],
+        fit: _core.Fit,
+    ) -> FitOutcome:
+        values = np.asarray(fit.parameters, dtype=float)
+        if len(fit.losses) != 2 or not (np.abs(values) <= LARGEST_PARAMETER).all():
+            return FitOutcome.failed(request.start, fit.evaluations)
+        train, validation = self._trusted(candidate, values, np.asarray(fit.losses, dtype=float))
+        if not (np.isfinite(train) and np.isfinite(validation)):
             return FitOutcome.failed(request.start, fit.evaluations)
         parameters: dict[str, dict[str, float]] = {k: {} for k in self.kinds}
-        for (kind, name), value in zip(names, fit.parameters, strict=True):
+        for (kind, name), value in zip(names, values, strict=True):
             parameters[kind][name] = float(value)
         return FitOutcome(train, validation, parameters, fit.evaluations)
+
+    def _trusted(
+        self, candidate: Sequence[_core.Expression], values: NDArray[np.float64], losses: NDArray[np.float64]
+    ) -> tuple[float, float]:
+        if self.coarse is not None and self.dense is not None:
+            rough = self.coarse.losses(candidate, values)
+            if not (np.abs(rough - losses) <= TRUSTED).all():
+                losses = self.dense().losses(candidate, values)
+        return float(losses[0]), float(losses[1])
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of a problem on some nodes, and their weights by block."""
+
+    problem: _core.FitProblem
+    weights: Mapping[str, NDArray[np.float64]]
+
+    def losses(self, candidate: Sequence[_core.Expression], values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """WRMSD of every block for given parameters, (blocks,)."""
+        errors = {b: self.problem.errors(candidate, values, b) for b in self.weights}
+        return np.array([np.sqrt(np.mean(w * errors[b] ** 2)) for b, w in self.weights.items()])
 
 
 @dataclass(frozen=True)
@@ -172,7 +226,8 @@ def _reaction_problem(config: SearchConfig, dataset: Dataset, quadrature: Quadra
     frame = dataset_frame(dataset)
     reactions = [r for r in dataset.available if r.split in ("train", "validation")]
     keys = {k: channel_key(k, frame.hybrid.omega, frame.correlation) for k in SEARCHED}
-    data = quadrature.problem(dataset, {k: keys[k] for k in config.channels}, reactions=reactions, level=LEVEL)
+    searched = {k: keys[k] for k in config.channels}
+    data = quadrature.problem(dataset, searched, reactions=reactions, level=LEVEL)
     target = data.target.copy()
     fixed = {k: Channel(Expression.constant(1.0)) for k in SEARCHED if k not in config.channels}
     for kind in fixed:  # what is not searched stays at the local density approximation
@@ -184,10 +239,31 @@ def _reaction_problem(config: SearchConfig, dataset: Dataset, quadrature: Quadra
             raise InputError(
                 f'dataset "{dataset.name}": no {split} reaction can be evaluated; a search needs both splits'
             )
-    channels = [(k, dict(data.channels[k].values), data.channels[k].matrix) for k in config.channels]
-    problem = _core.FitProblem(channels, target, data.weights, blocks=list(blocks.items()), ridge=config.ridge)
-    counts = {s: len(r) for s, r in blocks.items()} | {"nodes": sum(m.shape[1] for _, _, m in channels)}
-    evaluate = FitEvaluator(config.channels, problem, config)
+    parts = list(blocks.items())
+
+    def problem(channels: Sequence[_Channel]) -> _core.FitProblem:
+        return _core.FitProblem(channels, target, data.weights, blocks=parts, ridge=config.ridge)
+
+    weights = {split: data.weights[chosen] for split, chosen in parts}
+
+    def dense() -> Rows:
+        full = quadrature.problem(dataset, searched, reactions=reactions, level="full").channels
+        return Rows(problem([(k, dict(full[k].values), full[k].matrix) for k in config.channels]), weights)
+
+    used = [data.channels[k] for k in config.channels]
+    coarse: list[_Channel] = [
+        (c.kind, {n: v[c.coarse_nodes] for n, v in c.values.items()}, c.coarse_matrix)
+        for c in used
+        if c.coarse_nodes is not None and c.coarse_matrix is not None
+    ]
+    evaluate = FitEvaluator(
+        config.channels,
+        problem([(c.kind, dict(c.values), c.matrix) for c in used]),
+        config,
+        Rows(problem(coarse), weights) if len(coarse) == len(used) else None,
+        dense,
+    )
+    counts = {s: len(r) for s, r in parts} | {"nodes": sum(c.matrix.shape[1] for c in used)}
     return ReactionProblem(config, dataset, quadrature, evaluate, counts, frame, fixed)
 
 

@@ -2,7 +2,7 @@
 
 Evolution leaves factors like (1 + c0*u)*(c1 + u*c2) + c3. Multiplied out they are sums of monomials of features and
 of what is no polynomial (u(x2, g), roots, quotients), each with one coefficient. That is adopted when it needs no more
-parameters than the original; the values are the same up to rounding.
+parameters than the original, or up to two more and fewer nodes; the values are the same up to rounding.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ Polynomial = dict[Monomial, float]
 
 _MOST_TERMS = 40
 _LARGEST_POWER = 32
+_MORE_PARAMETERS = 2
 
 
 class _TooLong(Exception):
@@ -43,7 +44,8 @@ def tidy(expression: Expression, parameters: Mapping[str, float]) -> tuple[Expre
         written = None
     if written is not None:
         new, values = written
-        if len(new.parameters) <= len(expression.parameters):
+        more = len(new.parameters) - len(expression.parameters)
+        if more <= 0 or (more <= _MORE_PARAMETERS and new.complexity < expression.complexity):
             return _renamed(new, values)
     return _renamed(expression, parameters)
 

@@ -1,0 +1,91 @@
+"""The search's own view of the packaged dataset: fits, the trust in them, and what is read when."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fastsfes import Dataset, Expression, Functional, SearchConfig
+from fastsfes.evolve import problem as problem_module
+from fastsfes.evolve.evaluation import FitRequest
+from fastsfes.evolve.problem import FitEvaluator, make_problem
+from fastsfes.evolve.progress import SilentProgress
+from fastsfes.functional import Channel
+from fastsfes.objective import evaluate
+
+KINDS = ("x", "css", "cos")
+
+
+def request(x: str, start: dict[str, float] | None = None, css: str = "1", cos: str = "1") -> FitRequest:
+    expressions = {k: Expression.parse(t) for k, t in zip(KINDS, (x, css, cos), strict=True)}
+    values = start or {}
+    return FitRequest(expressions, {k: {p: values.get(p, 0.5) for p in e.parameters} for k, e in expressions.items()})
+
+
+@pytest.fixture(scope="module")
+def evaluator() -> FitEvaluator:
+    return make_problem(SearchConfig.make(), SilentProgress()).evaluate
+
+
+@pytest.fixture(scope="module")
+def dataset() -> Dataset:
+    return Dataset.open("builtin")
+
+
+def test_fitted_losses_are_those_of_the_objective(evaluator: FitEvaluator, dataset: Dataset) -> None:
+    asked = request("c0 + c1*u(x2, g)", {"g": 0.004}, css="c0 + c1*w", cos="c0")
+    found = evaluator([asked])[0]
+    channels = {k: Channel(asked.expressions[k], found.parameters[k]) for k in KINDS}
+    functional = Functional("fitted", channels)
+    # the objective uses the dense nodes; the search trusts its reduced ones within 0.01 kcal/mol
+    assert evaluate(functional, dataset, "train").wrmsd == pytest.approx(found.train, abs=0.01)
+    assert evaluate(functional, dataset, "validation").wrmsd == pytest.approx(found.validation, abs=0.01)
+    lda = evaluate(Functional("lda", {k: Channel(Expression.constant(1.0)) for k in KINDS}), dataset, "train")
+    assert found.train < 0.5 * lda.wrmsd
+
+
+def test_rough_candidates_get_their_losses_from_the_dense_nodes(evaluator: FitEvaluator, dataset: Dataset) -> None:
+    steep = request("1 + 0.3*logistic(60*(w - 0.3))*u(x2, 0.01)")
+    found = evaluator([steep])[0]
+    functional = Functional("steep", {k: Channel(e) for k, e in steep.expressions.items()})
+    dense = evaluate(functional, dataset, "train").wrmsd
+    reduced = evaluate(functional, dataset, "train", level="reduced").wrmsd
+    assert abs(reduced - dense) > 0.05  # the reduced nodes alone would mislead
+    assert found.train == pytest.approx(dense, rel=1e-9)
+
+
+def test_an_outcome_depends_on_its_request_alone(evaluator: FitEvaluator) -> None:
+    asked = [
+        request("c0 + c1*u(x2, g)", {"g": 0.004}),
+        request("exp(-g*x2) + c0", {"g": 0.1}),
+        request("1", css="c0*w + c1*w**2", cos="u(x2, g)*c0"),
+    ]
+    together = evaluator(asked)
+    assert [evaluator([r])[0] for r in asked] == together
+    assert evaluator(asked[::-1])[::-1] == together
+
+
+def test_cancelling_and_undefined_candidates_fail(evaluator: FitEvaluator) -> None:
+    # two columns that differ in the tenth digit: the solution is huge or meaningless
+    near = request("c0*u(x2, 0.004) + c1*u(x2, 0.004000000001)*c2", {"c2": 1.0})
+    undefined = request("log(0 - x2)*c0")
+    for outcome in evaluator([near, undefined]):
+        values = [v for p in outcome.parameters.values() for v in p.values()]
+        assert not np.isfinite(outcome.train) or max(map(abs, values)) <= problem_module.LARGEST_PARAMETER
+    assert not np.isfinite(evaluator([undefined])[0].train)
+
+
+def test_the_test_split_is_not_read_before_the_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    original = problem_module.Quadrature.problem
+
+    def watched(self: Any, dataset: Any, channels: Any, *, reactions: Any = None, level: str = "reduced") -> Any:
+        seen.extend(r.split for r in reactions)
+        return original(self, dataset, channels, reactions=reactions, level=level)
+
+    monkeypatch.setattr(problem_module.Quadrature, "problem", watched)
+    problem = make_problem(SearchConfig.make(channels=("x",)), SilentProgress())
+    problem.evaluate([request("c0 + logistic(60*w)")])
+    assert set(seen) == {"train", "validation"}
