@@ -5,6 +5,7 @@ import nox
 nox.options.sessions = ["lint", "types", "tests"]
 nox.options.default_venv_backend = "venv"
 
+CHECKERS = ".ci/checkers.txt"  # the versions whose opinion counts
 CODE = ("python", "tests", "bench", "noxfile.py")
 
 
@@ -12,7 +13,7 @@ CODE = ("python", "tests", "bench", "noxfile.py")
 def lint(session: nox.Session) -> None:
     """Check style and layout of Python and C++ (`nox -s lint -- --fix` mends what can be mended)."""
     fix = "--fix" in session.posargs
-    session.install("ruff", "clang-format")
+    session.install("-r", CHECKERS)
     session.run("ruff", "check", *(["--fix"] if fix else []), *CODE)
     session.run("ruff", "format", *([] if fix else ["--check"]), *CODE)
     sources = session.run("git", "ls-files", "csrc", external=True, silent=True)
@@ -23,7 +24,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Check types of the package."""
-    session.install("mypy", ".")
+    session.install("-r", CHECKERS, ".")
     session.run("mypy")
 
 

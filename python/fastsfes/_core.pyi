@@ -110,9 +110,7 @@ class FitProblem:
     def losses(
         self, candidate: Sequence[Expression], parameters: ArrayLike, threads: int = 0
     ) -> NDArray[np.float64]: ...
-    def equality_errors(
-        self, candidate: Sequence[Expression], parameters: ArrayLike
-    ) -> NDArray[np.float64]: ...
+    def equality_errors(self, candidate: Sequence[Expression], parameters: ArrayLike) -> NDArray[np.float64]: ...
 
 class FitOptions:
     def __init__(
