@@ -86,7 +86,22 @@ class Rewriter {
           return g_.simplified(Op::Mul, g_.simplified(op, k), local(op, {x, 0, 0, 0, 0}));
         }
         break;
+      case Op::Add:
+      case Op::Sub:
+        // terms that vanish together are added first: one selection, and sums that can be fused
+        if (g_[a].op == Op::Select && g_[b].op == Op::Select && g_[a].args[0] == g_[b].args[0] &&
+            g_.is_constant(g_[a].args[2], 0.0) && g_.is_constant(g_[b].args[2], 0.0)) {
+          const NodeId inner = local(op, {g_[a].args[1], g_[b].args[1], 0, 0, 0});
+          return g_.simplified(Op::Select, g_[a].args[0], inner, g_[a].args[2]);
+        }
+        break;
       case Op::Mul:
+        for (const auto& [c, d] : {std::pair{a, b}, std::pair{b, a}}) {
+          if (g_.is_constant(c) && g_[d].op == Op::Select && g_.is_constant(g_[d].args[2], 0.0)) {
+            const NodeId inner = local(Op::Mul, {c, g_[d].args[1], 0, 0, 0});
+            return g_.simplified(Op::Select, g_[d].args[0], inner, g_[d].args[2]);
+          }
+        }
         for (const auto& [c, d] : {std::pair{a, b}, std::pair{b, a}}) {
           if (g_.is_constant(c) && g_[d].op == Op::Div && g_.is_constant(g_[d].args[0])) {
             return g_.simplified(Op::Div, g_.simplified(Op::Mul, c, g_[d].args[0]), g_[d].args[1]);
