@@ -18,7 +18,7 @@ TINY = ["--candidates", "150", "--population", "20", "--generation", "16", "--ge
 def no_grid(monkeypatch: pytest.MonkeyPatch) -> None:
     """The check on the full grid takes a minute; what it finds is tested with the objective."""
 
-    def quick(dataset, winner):
+    def quick(dataset, winner, tell):
         return problem.quadrature_rows(dataset, [(winner.name, winner)])[0], 0.0
 
     monkeypatch.setattr(problem, "grid_row", quick)

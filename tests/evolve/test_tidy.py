@@ -21,6 +21,7 @@ FEATURES = {name: np.random.default_rng(3).uniform(0.1, 0.9, 7) for name in ("x2
         ("u(x2, g) + a*w", {"g": 0.1, "a": 2}, "u(x2, g0) + c0*w"),
         ("exp(a*w)*(b + c*w)", {"a": 0.3, "b": 2, "c": 3}, None),
         ("a - a", {"a": 2.0}, "0"),
+        ("w*w + (a*w + w*w) - x2 - x2", {"a": 2.5}, "c0*w - 2*x2 + 2*w**2"),
         # one parameter, three monomials: multiplying out would need more
         ("(a + w)**2", {"a": 0.3}, "(g0 + w)**2"),
         ("a + w + u(x2, b)*(a + w)*(a + w)", {"a": 0.3, "b": 2}, None),

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..datasets import HARTREE_TO_KCAL, SPLITS, Dataset
 from ..functional import Functional
 from ..objective import evaluate_many, grid_energies
-from ..quadrature import Quadrature
+from ..quadrature import Quadrature, reaction_targets
 
 __all__ = ["Row", "grid_row", "quadrature_rows", "species_rows"]
 
@@ -51,18 +51,23 @@ def quadrature_rows(dataset: Dataset, named: Sequence[tuple[str, Functional]]) -
     ]
 
 
-def grid_row(dataset: Dataset, functional: Functional) -> tuple[Row, float]:
-    """WRMSD per split on the full integration grid, and the largest difference of a reaction energy (kcal/mol)."""
-    errors: dict[str, float] = dict.fromkeys(SPLITS, math.nan)
-    worst = 0.0
+def grid_row(dataset: Dataset, functional: Functional, tell: Tell | None = None) -> tuple[Row, float]:
+    """WRMSD per split on the full integration grid, and the largest difference of a reaction energy (kcal/mol).
+
+    One pass over the densities; `tell` hears (species, number done, number in all).
+    """
+    reactions = dataset.available
+    names = sorted({dataset.representative(name) for r in reactions for name in r.coefficients})
+    energies = dict(zip(names, grid_energies([functional], dataset, names, progress=tell)[0].tolist(), strict=True))
+    values = [sum(c * energies[dataset.representative(name)] for name, c in r.coefficients.items()) for r in reactions]
+    errors = HARTREE_TO_KCAL * np.array(values) - reaction_targets(dataset, reactions)
+    nodes = evaluate_many([functional], dataset, reactions)[0].errors
+    found: dict[str, float] = {}
     for split in SPLITS:
-        if not dataset.split(split):
-            continue
-        grid = evaluate_many([functional], dataset, split, "grid")[0]
-        nodes = evaluate_many([functional], dataset, split)[0]
-        errors[split] = grid.wrmsd
-        worst = max(worst, float(np.abs(grid.errors - nodes.errors).max()))
-    return Row(functional.name, len(functional.parameters), errors), worst
+        rows = [i for i, r in enumerate(reactions) if r.split == split]
+        weights = np.array([reactions[i].weight for i in rows])
+        found[split] = float(np.sqrt(np.mean(weights * errors[rows] ** 2))) if rows else math.nan
+    return Row(functional.name, len(functional.parameters), found), float(np.abs(errors - nodes).max())
 
 
 def species_rows(
@@ -71,10 +76,11 @@ def species_rows(
     winner: Functional,
     target: Functional,
     splits: Mapping[str, NDArray[np.int64]],
+    tell: Tell | None = None,
 ) -> tuple[Row, Row, float]:
     """Errors of species energies against another functional's: by quadrature, on the grid, largest difference."""
     nodes = HARTREE_TO_KCAL * (quadrature.energies(winner) - quadrature.energies(target))
-    energies = HARTREE_TO_KCAL * grid_energies([winner, target], dataset, quadrature.species)
+    energies = HARTREE_TO_KCAL * grid_energies([winner, target], dataset, quadrature.species, progress=tell)
     grid = energies[0] - energies[1]
 
     def row(name: str, error: NDArray[np.float64]) -> Row:

@@ -25,7 +25,7 @@ from ..registry import get_functional
 from .evaluation import FitOutcome, FitRequest
 from .final import grid_row, quadrature_rows, species_rows
 from .island import Individual
-from .progress import Progress
+from .progress import Progress, teller
 from .setup import SearchParts, load_functional
 from .tidy import tidy
 
@@ -172,7 +172,7 @@ class ReactionProblem(_Common):
         ]
         rows = quadrature_rows(self.dataset, [(winner.name, winner), *known])
         progress.message("checking the winner on the full integration grid")
-        grid, worst = grid_row(self.dataset, winner)
+        grid, worst = grid_row(self.dataset, winner, teller(progress))
         return {
             "kind": "reactions",
             "dataset": self.dataset.name,
@@ -201,7 +201,7 @@ class SpeciesProblem(_Common):
         target = _target(self.config)
         progress.message("checking the winner and the target on the full integration grid")
         splits = species_splits(self.quadrature)
-        nodes, grid, worst = species_rows(self.dataset, self.quadrature, winner, target, splits)
+        nodes, grid, worst = species_rows(self.dataset, self.quadrature, winner, target, splits, teller(progress))
         return {
             "kind": "species",
             "dataset": self.dataset.name,

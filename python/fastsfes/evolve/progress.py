@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, TextIO
 
 from .island import IslandState
 
-__all__ = ["LiveProgress", "PlainProgress", "Progress", "SilentProgress", "make_progress"]
+__all__ = ["LiveProgress", "PlainProgress", "Progress", "SilentProgress", "make_progress", "teller"]
 
 
 class Progress(Protocol):
@@ -133,3 +134,16 @@ def make_progress(total: int, style: str = "auto") -> Progress:
     if style == "none":
         return SilentProgress()
     return LiveProgress(total) if style == "live" else PlainProgress(total)
+
+
+def teller(progress: Progress, interval: float = 10.0) -> Callable[[str, int, int], None]:
+    """A listener for passes over the densities: says how far it is every few seconds."""
+    last = time.monotonic()
+
+    def tell(name: str, done: int, total: int) -> None:
+        nonlocal last
+        if time.monotonic() - last >= interval and done < total:
+            last = time.monotonic()
+            progress.message(f"full grid: {done}/{total} species")
+
+    return tell

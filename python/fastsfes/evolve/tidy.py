@@ -22,6 +22,7 @@ Polynomial = dict[Monomial, float]
 _MOST_TERMS = 40
 _LARGEST_POWER = 32
 _MORE_PARAMETERS = 2
+_LARGEST_INTEGER = 9
 
 
 class _TooLong(Exception):
@@ -71,6 +72,8 @@ def _renamed(expression: Expression, parameters: Mapping[str, float]) -> tuple[E
 
 def _written_out(expression: Expression, values: Mapping[str, float]) -> tuple[Expression, dict[str, float]]:
     polynomial = _polynomial(expression, values)
+    # a coefficient that does not move with the parameters belongs to the form
+    moved = _polynomial(expression, {p: 1.37 * v + 0.11 for p, v in values.items()})
     names = {p: f"inner_{k}" for k, p in enumerate(expression.parameters)}
     result: Expression | None = None
     found: dict[str, float] = {}
@@ -82,14 +85,20 @@ def _written_out(expression: Expression, values: Mapping[str, float]) -> tuple[E
             found |= {names[p]: float(values[p]) for p in Expression.parse(text).parameters}
             factor = factor if power == 1 else factor ** float(power)
             term = factor if term is None else term * factor
-        if coefficient == 1.0:
-            term = Expression.constant(1.0) if term is None else term
+        negative = False
+        fixed = moved.get(monomial) == coefficient
+        if fixed and coefficient == int(coefficient) and abs(coefficient) <= _LARGEST_INTEGER:
+            negative, weight = coefficient < 0, Expression.constant(abs(coefficient))
+            term = weight if term is None else (term if abs(coefficient) == 1.0 else weight * term)
         else:
             name = f"outer_{number}"
             found[name] = coefficient
             weight = Expression.parse(name)
             term = weight if term is None else weight * term
-        result = term if result is None else result + term
+        if result is None:
+            result = -term if negative else term
+        else:
+            result = result - term if negative else result + term
     if result is None:
         return Expression.constant(0.0), {}
     result = result.simplify()
