@@ -324,7 +324,7 @@ def interpreter(report: Report, options: argparse.Namespace) -> None:
     ratios, break_even = [], []
     for text in CANDIDATES:
         e = Expression.parse(text)
-        alone = once(lambda e=e: _core.jit_compile([e.program]))  # type: ignore[misc]
+        alone = once(lambda e=e: _core.jit_compile([e.program]), options.clock)  # type: ignore[misc]
         slow, fast = (_candidate_cases(e, arrays, 1, b) for b in (INTERPRETER, COMPILED))
         report.check(text, 0.0 if np.array_equal(slow(), fast()) else 1.0, 0.0)
         seconds = interleave({"interpreter": slow, "compiled": fast}, options.repeats, options.clock)
@@ -353,10 +353,10 @@ def latency(report: Report, options: argparse.Namespace) -> None:
     alone = []
     for k in range(min(options.repeats, 21)):
         program = Expression.parse(f"{CANDIDATES[k % len(CANDIDATES)]} - c1*w**{20 + k}").program
-        alone.append(once(lambda p=program: _core.jit_compile([p])))  # type: ignore[misc]
+        alone.append(once(lambda p=program: _core.jit_compile([p]), options.clock))  # type: ignore[misc]
     report.add("one alone, median", float(np.median(alone)) * 1e3, "ms", target=150, larger=False)
     programs = [fresh(k).program for k in range(64)]
-    together = once(lambda: _core.jit_compile(programs))
+    together = once(lambda: _core.jit_compile(programs), options.clock)
     report.add("64 together, each", together / 64 * 1e3, "ms", target=15, larger=False)
     _core.jit_reset()
     loaded = []
