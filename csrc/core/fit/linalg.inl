@@ -64,11 +64,8 @@ void project_group(const double* panel, std::size_t depth, const double* const* 
   for (std::size_t row = 0; row < kPanel; row += kRows) project_columns<N>(panel, depth, columns, out, row);
 }
 
-void project(const double* panel, std::size_t depth, const double* const* columns, std::size_t count,
-             double* const* out) {
-  for (; count >= FASTSFES_COLUMNS; count -= FASTSFES_COLUMNS, columns += FASTSFES_COLUMNS, out += FASTSFES_COLUMNS) {
-    project_group<FASTSFES_COLUMNS>(panel, depth, columns, out);
-  }
+void project_some(const double* panel, std::size_t depth, const double* const* columns, std::size_t count,
+                  double* const* out) {
   switch (count) {
     case 1:
       return project_group<1>(panel, depth, columns, out);
@@ -76,18 +73,32 @@ void project(const double* panel, std::size_t depth, const double* const* column
       return project_group<2>(panel, depth, columns, out);
     case 3:
       return project_group<3>(panel, depth, columns, out);
-#if FASTSFES_COLUMNS > 4
     case 4:
       return project_group<4>(panel, depth, columns, out);
+#if FASTSFES_COLUMNS > 4
     case 5:
       return project_group<5>(panel, depth, columns, out);
     case 6:
       return project_group<6>(panel, depth, columns, out);
     case 7:
       return project_group<7>(panel, depth, columns, out);
+    case 8:
+      return project_group<8>(panel, depth, columns, out);
 #endif
     default:
       return;
+  }
+}
+
+void project(const double* panel, std::size_t depth, const double* const* columns, std::size_t count,
+             double* const* out) {
+  // Groups of nearly equal size: a remainder of one or two columns would wait for its own sums.
+  for (std::size_t groups = (count + FASTSFES_COLUMNS - 1) / FASTSFES_COLUMNS; groups > 0; --groups) {
+    const std::size_t size = (count + groups - 1) / groups;
+    project_some(panel, depth, columns, size, out);
+    columns += size;
+    out += size;
+    count -= size;
   }
 }
 
