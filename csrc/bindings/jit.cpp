@@ -33,12 +33,14 @@ py::dict jit_info() {
   std::string flags;
   for (const std::string& flag : jit::optimisation_flags(jit::find_compiler())) flags += flag + " ";
   bool first = true;
-  for (const std::string& flag : jit::kernel_flags(interpreter_isa())) flags += (std::exchange(first, false) ? "" : " ") + flag;
+  for (const std::string& flag : jit::kernel_flags(interpreter_isa()))
+    flags += (std::exchange(first, false) ? "" : " ") + flag;
   info["flags"] = flags;
   const jit::CacheDirectory directory = jit::open_cache_directory();
   info["cache"] = directory.path;
   info["cache_problem"] = directory.problem;
-  info["backend"] = std::array<const char*, 3>{"auto", "interpreter", "compiled"}[static_cast<std::size_t>(jit::backend())];
+  info["backend"] =
+      std::array<const char*, 3>{"auto", "interpreter", "compiled"}[static_cast<std::size_t>(jit::backend())];
   return info;
 }
 

@@ -4,9 +4,9 @@
 #include <optional>
 
 #include "bindings/bindings.hpp"
+#include "core/driver.hpp"
 #include "core/error.hpp"
 #include "core/expression.hpp"
-#include "core/driver.hpp"
 
 namespace fastsfes::bindings {
 namespace {
@@ -60,8 +60,8 @@ void register_program(py::module_& m) {
       .def_property_readonly("signature", &Program::signature)
       .def(
           "evaluate",
-          [](const Program& p, const std::vector<Array>& features, const Array& parameters, std::size_t n,
-             int threads, int backend, std::optional<py::array_t<double, py::array::c_style>> given) {
+          [](const Program& p, const std::vector<Array>& features, const Array& parameters, std::size_t n, int threads,
+             int backend, std::optional<py::array_t<double, py::array::c_style>> given) {
             std::size_t size = n;
             const auto pointers = feature_pointers(p, features, size);
             const auto values = parameter_values(p, parameters);
@@ -83,8 +83,8 @@ void register_program(py::module_& m) {
             emit_jit_warning();
             return out;
           },
-          py::arg("features"), py::arg("parameters"), py::arg("n") = 1, py::arg("threads") = 0,
-          py::arg("backend") = -1, py::arg("out").noconvert() = py::none())
+          py::arg("features"), py::arg("parameters"), py::arg("n") = 1, py::arg("threads") = 0, py::arg("backend") = -1,
+          py::arg("out").noconvert() = py::none())
       .def(
           "segment_sums",
           [](const Program& p, const std::vector<Array>& features, const Array& parameters, const Array& weights,

@@ -168,10 +168,9 @@ class Rewriter {
     }
     for (const auto& [d, count] : uses) {
       const Factors& f = factors[d];
-      const bool all_shared =
-          std::all_of(f.begin(), f.end(), [&](const auto& item) {
-            return g_.is_constant(item.first) || occurrences[item.first] >= 2;
-          });
+      const bool all_shared = std::all_of(f.begin(), f.end(), [&](const auto& item) {
+        return g_.is_constant(item.first) || occurrences[item.first] >= 2;
+      });
       if (all_shared) {  // constants invert to constants
         plan_.emplace(d, f);
       } else if (count >= 2) {
@@ -218,8 +217,8 @@ class Rewriter {
   Graph& g_;
   const std::vector<NodeId>* new_of_ = nullptr;
   std::map<NodeId, bool> uniform_;
-  std::map<NodeId, NodeId> cube_roots_;       // x -> cbrt(x)
-  std::map<NodeId, Factors> plan_;            // denominator -> what its reciprocal is made of
+  std::map<NodeId, NodeId> cube_roots_;  // x -> cbrt(x)
+  std::map<NodeId, Factors> plan_;       // denominator -> what its reciprocal is made of
   std::map<NodeId, NodeId> reciprocals_;
 };
 

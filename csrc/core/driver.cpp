@@ -28,9 +28,8 @@ class Runner {
  public:
   Runner(const Program& program, jit::KernelFunction kernel)
       : program_(program), kernel_(kernel), features_(program.features().size()), tail_(program.features().size()) {
-    const std::size_t doubles = kernel_ != nullptr
-                                    ? jit::kGroup * (program.features().size() + program.outputs())
-                                    : program.registers() * kBlock;
+    const std::size_t doubles = kernel_ != nullptr ? jit::kGroup * (program.features().size() + program.outputs())
+                                                   : program.registers() * kBlock;
     memory_ = std::make_unique<double[]>(std::max<std::size_t>(1, doubles));
     if (kernel_ != nullptr) tail_outputs_.resize(program.outputs());
   }

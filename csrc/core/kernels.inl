@@ -16,18 +16,17 @@ void apply(const double* a, const double* b, const double* c, double* out, std::
   }
 }
 
-#define FASTSFES_KERNEL(NAME, ARITY, EXPRESSION)                                                                  \
-  struct NAME {                                                                                                   \
-    static constexpr int arity = ARITY;                                                                           \
-    FASTSFES_VM static double value([[maybe_unused]] double a, [[maybe_unused]] double b,                         \
-                                    [[maybe_unused]] double c) {                                                  \
-      return EXPRESSION;                                                                                          \
-    }                                                                                                             \
+#define FASTSFES_KERNEL(NAME, ARITY, EXPRESSION)                                                                       \
+  struct NAME {                                                                                                        \
+    static constexpr int arity = ARITY;                                                                                \
+    FASTSFES_VM static double value([[maybe_unused]] double a, [[maybe_unused]] double b, [[maybe_unused]] double c) { \
+      return EXPRESSION;                                                                                               \
+    }                                                                                                                  \
   };
 FASTSFES_KERNEL(Copy, 1, a)
 FASTSFES_KERNEL(Add, 2, a + b)
 FASTSFES_KERNEL(Sub, 2, a - b)
-FASTSFES_KERNEL(Mul, 2, a * b)
+FASTSFES_KERNEL(Mul, 2, a* b)
 FASTSFES_KERNEL(Div, 2, a / b)
 FASTSFES_KERNEL(Neg, 1, -a)
 FASTSFES_KERNEL(Pow, 2, vm::pow(a, b))

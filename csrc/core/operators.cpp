@@ -13,9 +13,10 @@ constexpr const char* kNone = nullptr;
 // constants come in two versions, "modified" (more digits) and as printed. r is r_s, q its root.
 #define FASTSFES_PW92_G(A, A1, B1, B2, B3, B4) \
   "(-2*" A "*(1 + " A1 "*r)*log1p(1/(2*" A "*q*(" B1 " + q*(" B2 " + q*(" B3 " + q*" B4 "))))))"
-#define FASTSFES_PW92_FERRO(A) \
-  "r = 0.6203504908994001/cbrt(a); q = sqrt(r);" FASTSFES_PW92_G(A, "0.20548", "14.1189", "6.1977", "3.3662", "0.62517") "*a"
-#define FASTSFES_PW92(A0, A1, A2, F20)                                                                          \
+#define FASTSFES_PW92_FERRO(A)                                                                                \
+  "r = 0.6203504908994001/cbrt(a); q = sqrt(r);" FASTSFES_PW92_G(A, "0.20548", "14.1189", "6.1977", "3.3662", \
+                                                                 "0.62517") "*a"
+#define FASTSFES_PW92(A0, A1, A2, F20) \
   "n = a + b; z = (a - b)/n; r = 0.6203504908994001/cbrt(n); q = sqrt(r);"                                      \
   "e0 = " FASTSFES_PW92_G(A0, "0.21370", "7.5957", "3.5876", "1.6382", "0.49294") ";"                           \
   "e1 = " FASTSFES_PW92_G(A1, "0.20548", "14.1189", "6.1977", "3.3662", "0.62517") ";"                          \

@@ -104,9 +104,7 @@ FASTSFES_VM double log_reduced(double f, double e) {
 
 // Exponent field of x / sqrt(1/2) rounded down, so that x 2^(1023 - field) lies in [sqrt(1/2), sqrt(2)).
 FASTSFES_VM u64 log_field(u64 u) { return (u + (0x3ff0000000000000ull - 0x3fe6a09e667f3bcdull)) >> 52; }
-FASTSFES_VM double field_to_exponent(u64 field) {
-  return from_bits(field | 0x4330000000000000ull) - (0x1p52 + 1023.0);
-}
+FASTSFES_VM double field_to_exponent(u64 field) { return from_bits(field | 0x4330000000000000ull) - (0x1p52 + 1023.0); }
 
 FASTSFES_VM double log_specials(double x, double y) {
   y = x < kInf ? y : x;

@@ -1,9 +1,9 @@
 // Array loops over the functions of vmath.h with C linkage: what the accuracy and speed measurements call.
 #include "core/vmath.h"
 
-#define FASTSFES_UNARY(NAME)                                                          \
+#define FASTSFES_UNARY(NAME)                                                            \
   extern "C" void vm_##NAME(const double* __restrict x, double* __restrict y, long n) { \
-    for (long i = 0; i < n; ++i) y[i] = fastsfes::vm::NAME(x[i]);                     \
+    for (long i = 0; i < n; ++i) y[i] = fastsfes::vm::NAME(x[i]);                       \
   }
 
 FASTSFES_UNARY(exp)

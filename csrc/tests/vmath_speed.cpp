@@ -53,15 +53,19 @@ void fill(double lo, double hi) {
 
 }  // namespace
 
-#define FASTSFES_MEASURE(NAME, LO, HI)                                                             \
-  {                                                                                                \
-    fill(LO, HI);                                                                                  \
-    const double own = nanoseconds([] { for (int i = 0; i < kCount; ++i) out[i] = fastsfes::vm::NAME(in[i]); }); \
-    const double vec = nanoseconds([] {                                                            \
+#define FASTSFES_MEASURE(NAME, LO, HI)                                                                       \
+  {                                                                                                          \
+    fill(LO, HI);                                                                                            \
+    const double own = nanoseconds([] {                                                                      \
+      for (int i = 0; i < kCount; ++i) out[i] = fastsfes::vm::NAME(in[i]);                                   \
+    });                                                                                                      \
+    const double vec = nanoseconds([] {                                                                      \
       for (int i = 0; i < kCount; i += 8) _mm512_store_pd(out + i, _ZGVeN8v_##NAME(_mm512_load_pd(in + i))); \
-    });                                                                                            \
-    const double libm = nanoseconds([] { for (int i = 0; i < kCount; ++i) out[i] = std::NAME(in[i]); }); \
-    std::printf("%-6s %8.3f %8.3f %8.3f\n", #NAME, own, vec, libm);                                \
+    });                                                                                                      \
+    const double libm = nanoseconds([] {                                                                     \
+      for (int i = 0; i < kCount; ++i) out[i] = std::NAME(in[i]);                                            \
+    });                                                                                                      \
+    std::printf("%-6s %8.3f %8.3f %8.3f\n", #NAME, own, vec, libm);                                          \
   }
 
 int main() {
@@ -77,13 +81,19 @@ int main() {
   FASTSFES_MEASURE(atan, -10, 10)
   fill(1e-3, 10);
   for (int i = 0; i < kCount; ++i) in2[i] = 0.3 + in[(i * 7) % kCount];
-  const double own = nanoseconds([] { for (int i = 0; i < kCount; ++i) out[i] = fastsfes::vm::pow(in[i], in2[i]); });
+  const double own = nanoseconds([] {
+    for (int i = 0; i < kCount; ++i) out[i] = fastsfes::vm::pow(in[i], in2[i]);
+  });
   const double vec = nanoseconds([] {
     for (int i = 0; i < kCount; i += 8)
       _mm512_store_pd(out + i, _ZGVeN8vv_pow(_mm512_load_pd(in + i), _mm512_load_pd(in2 + i)));
   });
-  const double libm = nanoseconds([] { for (int i = 0; i < kCount; ++i) out[i] = std::pow(in[i], in2[i]); });
+  const double libm = nanoseconds([] {
+    for (int i = 0; i < kCount; ++i) out[i] = std::pow(in[i], in2[i]);
+  });
   std::printf("%-6s %8.3f %8.3f %8.3f\n", "pow", own, vec, libm);
-  const double root = nanoseconds([] { for (int i = 0; i < kCount; ++i) out[i] = fastsfes::vm::sqrt(in[i]); });
+  const double root = nanoseconds([] {
+    for (int i = 0; i < kCount; ++i) out[i] = fastsfes::vm::sqrt(in[i]);
+  });
   std::printf("%-6s %8.3f\n", "sqrt", root);
 }

@@ -56,8 +56,8 @@ std::string first_lines(const std::string& path) {
 
 Compiler find_compiler() {
   const char* cxx = std::getenv("CXX");
-  for (const std::string& candidate : {std::string(cxx != nullptr ? cxx : ""), std::string("c++"), std::string("g++"),
-                                       std::string("clang++")}) {
+  for (const std::string& candidate :
+       {std::string(cxx != nullptr ? cxx : ""), std::string("c++"), std::string("g++"), std::string("clang++")}) {
     std::istringstream words(candidate);
     std::vector<std::string> command;
     for (std::string word; words >> word;) command.push_back(word);

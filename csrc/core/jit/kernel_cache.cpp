@@ -18,17 +18,15 @@ namespace fastsfes::jit {
 namespace {
 
 constexpr std::size_t kMemoryKernels = 2048;
-constexpr std::size_t kUnitKernels = 32;                          // kernels that share a translation unit
-constexpr std::size_t kPruneEvery = 64;                           // units
+constexpr std::size_t kUnitKernels = 32;                         // kernels that share a translation unit
+constexpr std::size_t kPruneEvery = 64;                          // units
 constexpr unsigned long long kDiskLimit = 512ull * 1024 * 1024;  // bytes
 constexpr char kAdvice[] =
     "; expressions are interpreted, with the same numbers but slower. Install a C++ compiler or set CXX, or run "
     "`fastsfes precompile` where there is one";
 
 std::string symbol_of(const std::string& key) { return "fastsfes_" + key.substr(0, 32); }
-std::string tag_of(const Compiler& compiler) {
-  return compiler.found() ? sha256(compiler.identity).substr(0, 12) : "";
-}
+std::string tag_of(const Compiler& compiler) { return compiler.found() ? sha256(compiler.identity).substr(0, 12) : ""; }
 
 }  // namespace
 

@@ -22,12 +22,12 @@ using KernelPointer = std::shared_ptr<const Kernel>;
 
 /// What happened so far in this process.
 struct CacheStatistics {
-  std::size_t compiled = 0;       ///< kernels compiled
-  std::size_t units = 0;          ///< runs of the compiler
-  std::size_t from_disk = 0;      ///< kernels loaded from the disk cache
-  std::size_t from_memory = 0;    ///< kernels found in memory
-  std::size_t in_memory = 0;      ///< kernels held now
-  double compile_seconds = 0.0;   ///< wall time of the compiler
+  std::size_t compiled = 0;      ///< kernels compiled
+  std::size_t units = 0;         ///< runs of the compiler
+  std::size_t from_disk = 0;     ///< kernels loaded from the disk cache
+  std::size_t from_memory = 0;   ///< kernels found in memory
+  std::size_t in_memory = 0;     ///< kernels held now
+  double compile_seconds = 0.0;  ///< wall time of the compiler
 };
 
 /// Compiled kernels: in memory, the least recently used leave first; on disk; and the compiler behind both.

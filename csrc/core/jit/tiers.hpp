@@ -22,8 +22,8 @@ void set_backend(Backend backend) noexcept;
 /// What a program remembers about its compiled form; copies of a program share it.
 struct Slot {
   std::atomic<KernelFunction> function{nullptr};
-  std::atomic<double> work{0.0};       ///< nanoseconds the interpreter is estimated to have spent
-  std::atomic<bool> searched{false};   ///< the caches were asked
+  std::atomic<double> work{0.0};      ///< nanoseconds the interpreter is estimated to have spent
+  std::atomic<bool> searched{false};  ///< the caches were asked
   std::mutex mutex;
   KernelPointer kernel;
 };

@@ -1,0 +1,36 @@
+"""The kernels benchmark: it runs, reports every part, and refuses wrong answers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from fastsfes.bench import main
+from fastsfes.bench.report import Report, WrongAnswer
+
+
+def test_parts_without_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    target = tmp_path / "figures.json"
+    arguments = ["kernels", "--repeats", "1", "--threads", "1", "--json", str(target)]
+    assert main([*arguments, "--only", "interpreter", "--only", "latency"]) == 0
+    text = capsys.readouterr().out
+    assert "64 together, each" in text
+    rows = json.loads(target.read_text())["kernels"]["rows"]
+    figures = {row["name"]: row["value"] for row in rows if "value" in row}
+    assert 0 < figures["from the disk cache, median"] < figures["one alone, median"]
+    checks = [row for row in rows if "check" in row]
+    assert len(checks) == 8
+    assert all(row["error"] == 0.0 for row in checks)
+
+
+def test_wrong_options_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["kernels", "--repeats", "0"]) == 2
+    assert "must be at least 1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("error", [2e-12, float("nan"), float("inf")])
+def test_wrong_answers_stop_the_benchmark(error: float) -> None:
+    with pytest.raises(WrongAnswer, match="allowed is 1e-12"):
+        Report().check("sums", error, 1e-12)
