@@ -145,8 +145,10 @@ def search(
             raise InputError(
                 "resume goes on with the run's own configuration and directory; give neither config nor output"
             )
-        path = Run(resume).path
-        config = Run(resume).config
+        path = Path(resume)
+        if not (path / CONFIG).is_file():
+            raise InputError(f"{path}: not the directory of a search; expected {CONFIG} in it")
+        config = SearchConfig.from_toml(path / CONFIG)
     else:
         config = config or SearchConfig.make()
         path = Path(output) if output is not None else default_path(config)

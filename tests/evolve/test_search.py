@@ -157,6 +157,13 @@ def test_directories_that_are_no_runs_are_refused(tmp_path: Path) -> None:
         search(SMALL, resume=tmp_path)
 
 
+def test_a_run_killed_before_its_first_epoch_can_be_resumed(undisturbed: Run, tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    path.mkdir()
+    (path / "config.toml").write_text(SMALL.to_toml())
+    assert history(search(resume=path, problem=three_channels).path) == history(undisturbed.path)
+
+
 def test_a_damaged_history_is_named(undisturbed: Run, tmp_path: Path) -> None:
     path = tmp_path / "history.sqlite"
     path.write_bytes((undisturbed.path / "history.sqlite").read_bytes()[:3000])

@@ -51,10 +51,14 @@ class RunStore:
 
     @classmethod
     def create(cls, path: Path) -> RunStore:
-        """A new, empty store."""
-        db = sqlite3.connect(path, isolation_level=None)
+        """A new, empty store; the file appears whole or not at all."""
+        temporary = path.with_name(path.name + ".tmp")
+        temporary.unlink(missing_ok=True)
+        db = sqlite3.connect(temporary, isolation_level=None)
         db.executescript("BEGIN;" + _SCHEMA + f"INSERT INTO meta VALUES ('version', '{VERSION}'); COMMIT;")
-        return cls(path, db)
+        db.close()
+        temporary.replace(path)
+        return cls.open(path)
 
     @classmethod
     def open(cls, path: Path, *, read_only: bool = False) -> RunStore:
