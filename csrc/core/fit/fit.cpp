@@ -118,7 +118,8 @@ Result run(const Problem& problem, const Candidate& candidate, const Options& op
   }
   if (!(best.objective < kInfinity)) {
     if (infeasible) result.status = Status::Infeasible;
-    result.message = infeasible ? "the equality constraints cannot be met" : "the loss is not finite";
+    result.message = infeasible ? "the equality constraints cannot be met by the linear parameters that have no bounds"
+                                : "the loss is not finite";
     return result;
   }
   result.objective = best.objective;
