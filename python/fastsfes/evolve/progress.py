@@ -101,11 +101,12 @@ class LiveProgress(SilentProgress):
         from rich.progress import Progress as Bar
 
         self._bar = Bar(
-            BarColumn(bar_width=20),
+            BarColumn(bar_width=10),  # with what follows, a line of 80 characters
             TextColumn("{task.completed}/{task.total}"),
             TextColumn("{task.fields[status]}"),
             TimeElapsedColumn(),
             console=Console(stderr=True),
+            refresh_per_second=4,
         )
         self._task = self._bar.add_task("search", total=total, status="")
         self._rates = _Rates()
@@ -117,7 +118,8 @@ class LiveProgress(SilentProgress):
     def update(self, state: IslandState, fitted: int) -> None:
         """Redraw."""
         rate = self._rates.rate(state.candidates)
-        self._bar.update(self._task, completed=state.candidates, status=f"{rate:.0f}/s, {_status(state, fitted)}")
+        errors = f"train {state.best.train:.3f}, validation {state.best.validation:.3f} kcal/mol"
+        self._bar.update(self._task, completed=state.candidates, status=f"{rate:.0f}/s, {errors}")
 
     def __enter__(self) -> LiveProgress:
         self._bar.start()
