@@ -4,13 +4,19 @@
 #include "core/kernels.hpp"
 #include "core/vmath.h"
 
+#ifdef __clang__
+#define FASTSFES_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define FASTSFES_INDEPENDENT _Pragma("GCC ivdep")
+#endif
+
 namespace fastsfes {
 namespace {
 
 template <class F, bool A, bool B, bool C>
 void apply(const double* a, const double* b, const double* c, double* out, std::size_t n) {
   // In place is allowed: every element is read before it is written, and elements do not meet.
-#pragma GCC ivdep
+  FASTSFES_INDEPENDENT
   for (std::size_t i = 0; i < n; ++i) {
     out[i] = F::value(a[A ? 0 : i], F::arity > 1 ? b[B ? 0 : i] : 0.0, F::arity > 2 ? c[C ? 0 : i] : 0.0);
   }

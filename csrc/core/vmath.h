@@ -26,6 +26,7 @@ FASTSFES_VM double abs(double x) { return __builtin_fabs(x); }
 FASTSFES_VM double select(double a, double b, double c) { return a >= 0.0 ? b : c; }
 FASTSFES_VM double min(double a, double b) { return b < a ? b : a; }
 FASTSFES_VM double max(double a, double b) { return b > a ? b : a; }
+FASTSFES_VM double flip_sign(double x) { return from_bits(bits(x) ^ 0x8000000000000000ull); }
 FASTSFES_VM double copysign(double magnitude, double sign) {
   return from_bits((bits(magnitude) & 0x7fffffffffffffffull) | (bits(sign) & 0x8000000000000000ull));
 }

@@ -118,3 +118,17 @@ def test_nan_and_infinity_pass_through() -> None:
         assert np.isnan(out[0])
         assert out[1] == np.inf
         assert out[2] == -np.inf
+
+
+@pytest.mark.parametrize(
+    "text", ["-(x2*w + s2)", "s2 - (x2*w + s2)*(x2*w + s2)*w", "x2*w - (x2*w + s2)", "-(s2 - x2*w)"]
+)
+def test_signs_of_fused_zeros(text: str) -> None:
+    # x2*w + s2 is an exact zero here; GCC 12 negates a fused operation by fusing the sign, which loses that of the zero
+    program = Expression.parse(text).program
+    table = {"x2": [1.0, 1.0, -0.0, 3.0], "w": [1.0, -1.0, 0.0, 2.0], "s2": [-1.0, 1.0, -0.0, -6.0]}
+    arrays = [table[f] for f in program.features]
+    interpreted = program.evaluate(arrays, [], n=4, backend=INTERPRETER)
+    assert same_bits(interpreted, program.evaluate(arrays, [], n=4, backend=COMPILED))
+    if text == "-(x2*w + s2)":
+        assert np.signbit(interpreted[0, 0])

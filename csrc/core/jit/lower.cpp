@@ -42,6 +42,7 @@ std::string lower_body(const Program& program) {
   // GCC 12 takes the many conditions that pow puts on a loop-invariant argument out of the loop and then fails to
   // vectorise what is left: such arguments are spread over an array that is read like a feature.
   std::set<std::uint32_t> uniforms, features, spread;
+  std::set<std::string> fused;  // values that are fused multiply-adds
   std::string loop;
   std::size_t count = 0;
   for (const Instruction& ins : program.instructions()) {
@@ -70,9 +71,26 @@ std::string lower_body(const Program& program) {
           break;
       }
     }
+    // GCC 12 turns -(a * b + c) into one instruction although its exact zero has the other sign: the sign of a fused
+    // result is therefore flipped in a way that it does not recognise.
+    const int flipped = ins.op == Op::Neg || ins.op == Op::Fnma ? 0 : ins.op == Op::Fms ? 2 : -1;
+    if (flipped >= 0 && fused.contains(args[static_cast<std::size_t>(flipped)])) {
+      std::string& arg = args[static_cast<std::size_t>(flipped)];
+      const std::string flip = numbered('s', count);
+      loop.append("    const double ").append(flip).append(" = vm::flip_sign(").append(arg).append(");\n");
+      arg = flip;
+    }
     const std::string name = numbered('v', count++);
+    if (ins.op == Op::Fma || ins.op == Op::Fms || ins.op == Op::Fnma) fused.insert(name);
     // A leaf as operator stands for "copy" in a program.
-    const std::string value = op_info(ins.op).kind == OpKind::Leaf ? args[0] : spell(ins.op, args);
+    std::string value;
+    if (op_info(ins.op).kind == OpKind::Leaf || (ins.op == Op::Neg && args[0][0] == 's')) {
+      value = args[0];
+    } else if (ins.op != Op::Neg && flipped >= 0 && args[static_cast<std::size_t>(flipped)][0] == 's') {
+      value = spell(Op::Fma, args);
+    } else {
+      value = spell(ins.op, args);
+    }
     loop.append("    const double ").append(name).append(" = ").append(value).append(";\n");
     if (ins.target.place == Place::Output) {
       outputs[ins.target.index] = name;
