@@ -139,12 +139,12 @@ class SearchConfig:
     )
     max_parameters: int = option(0, "int", "evolution", "largest number of parameters; 0 for no limit", minimum=0)
 
-    train_coefficient: float = option(0.5, "float", "fitness", "weight of the training WRMSD in the fitness", minimum=0)
+    train_coefficient: float = option(0.7, "float", "fitness", "weight of the training WRMSD in the fitness", minimum=0)
     validation_coefficient: float = option(
-        0.5, "float", "fitness", "weight of the validation WRMSD in the fitness", minimum=0
+        0.3, "float", "fitness", "weight of the validation WRMSD in the fitness", minimum=0
     )
     parameter_penalty: float = option(
-        0.01,
+        0.02,
         "float",
         "fitness",
         "kcal/mol added to the fitness per parameter; redundant ones do not count",
