@@ -59,12 +59,6 @@ class SearchConfig:
         '"reference" for the reference energies of the reactions; "b97x", or another functional\'s name or JSON file, '
         "for its energies of the species in the searched channels",
     )
-    nodes: str = option(
-        "",
-        "text",
-        "data",
-        'quadrature nodes along y and w, for example "96x48"; empty for the quadrature\'s own choice',
-    )
 
     channels: tuple[str, ...] = option(
         ("x", "css", "cos"), "names", "form", "enhancement factors to evolve", choices=SEARCHED
