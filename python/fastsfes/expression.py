@@ -24,8 +24,8 @@ from .errors import InputError
 
 __all__ = ["Expression", "Node", "feature_names", "operators"]
 
-Node = tuple[str, tuple[int, ...], "float | str | None"]
-"""(operator name, indices of the arguments, value of a constant or name of a leaf)."""
+Node = tuple[str, tuple[int, ...], Any]
+"""(operator name, indices of the arguments, number of a constant or name of a feature or parameter, else None)."""
 
 
 def operators() -> list[dict[str, Any]]:
@@ -259,7 +259,7 @@ def _to_sympy(nodes: Sequence[Node]) -> Any:
     values: list[Any] = []
     for name, args, payload in nodes:
         if name == "constant":
-            values.append(number(float(payload)))  # type: ignore[arg-type]
+            values.append(number(float(payload)))
         elif name == "feature":
             values.append(
                 sympy.Symbol(payload, real=True) if payload in signed else sympy.Symbol(payload, nonnegative=True)

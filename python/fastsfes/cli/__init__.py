@@ -9,6 +9,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from .._core import __version__
 from ..errors import FastsfesError, InputError
 from . import dataset, fit, precompile, search, show
 
@@ -19,6 +20,7 @@ _COMMANDS = (search, fit, show, dataset, precompile)
 def build_parser() -> argparse.ArgumentParser:
     """The parser with all commands; each sets ``handler``, which takes the arguments and returns the status."""
     parser = argparse.ArgumentParser(prog="fastsfes", description="search for exchange-correlation functionals")
+    parser.add_argument("--version", action="version", version=f"fastsfes {__version__}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for command in _COMMANDS:
         command.add_parser(subparsers)
@@ -27,8 +29,13 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
+    parser = build_parser()
+    given = list(sys.argv[1:] if argv is None else argv)
+    if not given:
+        parser.print_help(sys.stderr)
+        return 2
     try:
-        arguments = build_parser().parse_args(argv)
+        arguments = parser.parse_args(given)
     except SystemExit as stop:
         return int(stop.code or 0)
     try:

@@ -179,7 +179,7 @@ class ChannelGenome:
             values[i.output] = i.kind.build(arguments)
         result = values[OUTPUT].simplify()
         for name, _, value in result.nodes():
-            if name == "constant" and not math.isfinite(float(value)):  # type: ignore[arg-type]
+            if name == "constant" and not math.isfinite(float(value)):
                 return None
         return result
 

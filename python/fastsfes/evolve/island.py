@@ -353,8 +353,9 @@ def _join(
         seen = known.get(child.print) or local.get(child.print)
         if outcome is None and (seen is None or not _fits(child, settings)):
             outcome = FitOutcome.failed({})
-        train = outcome.train if outcome else seen.train  # type: ignore[union-attr]
-        validation = outcome.validation if outcome else seen.validation  # type: ignore[union-attr]
+        source = outcome or seen
+        assert source is not None  # a child that was not fitted repeats one that was
+        train, validation = source.train, source.validation
         value = fitness(train, validation, child.dimension, child.complexity)
         fitted = outcome.parameters if outcome else {}
         parameters = {k: {**v, **fitted.get(k, {})} for k, v in child.start.items()}

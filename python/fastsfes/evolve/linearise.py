@@ -108,7 +108,7 @@ class _Writer:
         """Name that holds the value of a node."""
         kind, _, payload = self.nodes[index]
         if kind == "constant":
-            return self._constant(float(payload))  # type: ignore[arg-type]
+            return self._constant(float(payload))
         return str(payload) if kind in ("feature", "parameter") else self.names[index]
 
     def _constant(self, value: float) -> str:
@@ -219,7 +219,7 @@ class _Writer:
 
     def _number(self, index: int) -> float:
         name, _, payload = self.nodes[index]
-        return float(payload) if name == "constant" else math.nan  # type: ignore[arg-type]
+        return float(payload) if name == "constant" else math.nan
 
     def _multiply_add(self, index: int, name: str, args: Sequence[int]) -> None:
         a, b, c = (self._read(i) for i in args)
@@ -256,7 +256,7 @@ class _Writer:
             name = row_name
             while name in self.values or name in self.features:
                 name += "_"
-            self.values[name] = float(payload)  # type: ignore[arg-type]
+            self.values[name] = float(payload)
             return name
         if kind != "parameter":
             return None

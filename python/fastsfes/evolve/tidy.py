@@ -115,8 +115,8 @@ def _polynomial(expression: Expression, values: Mapping[str, float]) -> Polynomi
     found: list[Polynomial] = []
     for name, args, payload in nodes:
         if name == "constant":
-            texts.append(Expression.constant(float(payload)))  # type: ignore[arg-type]
-            found.append(_number(float(payload)))  # type: ignore[arg-type]
+            texts.append(Expression.constant(float(payload)))
+            found.append(_number(float(payload)))
             continue
         if name == "parameter":
             texts.append(Expression.parse(str(payload)))
