@@ -42,7 +42,7 @@ class SearchConfig:
         "quickstart", "text", "search", "the preset whose values are the defaults of all other options"
     )
     seed: int = option(0, "int", "search", "seed of all random numbers; the same seed gives the same run", minimum=0)
-    candidates: int = option(24000, "int", "search", "number of candidates to make before stopping", minimum=1)
+    candidates: int = option(40000, "int", "search", "number of candidates to make before stopping", minimum=1)
     time_limit: float = option(
         0.0, "float", "search", "stop after this many seconds, at the end of an epoch; 0 for no limit", minimum=0
     )
