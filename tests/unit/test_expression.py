@@ -6,6 +6,7 @@ import pickle
 
 import numpy as np
 import pytest
+import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -243,7 +244,6 @@ def test_missing_values_are_named() -> None:
 
 
 def test_sympy_and_latex() -> None:
-    sympy = pytest.importorskip("sympy")
     e = fs.Expression.parse("c0 + c1*u(x2, g)**2 + cbrt(x2)*w**(4/3) - 0.1")
     s = e.to_sympy()
     values = {"c0": 0.7, "c1": 1.3, "g": 0.2, "x2": 2.5, "w": 0.4}
