@@ -33,21 +33,21 @@ def pointer(array: Array) -> ctypes.c_void_p:
 
 class Kernels:
     def __init__(self, path: Path) -> None:
-        self.library = ctypes.CDLL(str(path))
-        self.library.fit_dot.restype = ctypes.c_double
+        self.compiled = ctypes.CDLL(str(path))
+        self.compiled.fit_dot.restype = ctypes.c_double
 
     def dot(self, x: Array, y: Array) -> float:
-        return float(self.library.fit_dot(pointer(x), pointer(y), ctypes.c_size_t(x.size)))
+        return float(self.compiled.fit_dot(pointer(x), pointer(y), ctypes.c_size_t(x.size)))
 
     def axpy(self, a: float, x: Array, y: Array) -> Array:
         out = y.copy()
-        self.library.fit_axpy(ctypes.c_double(a), pointer(x), pointer(out), ctypes.c_size_t(x.size))
+        self.compiled.fit_axpy(ctypes.c_double(a), pointer(x), pointer(out), ctypes.c_size_t(x.size))
         return out
 
     def project(self, panel: Array, columns: Array) -> Array:
         out = np.empty((len(columns), PANEL))
         depth, count = ctypes.c_size_t(len(panel)), ctypes.c_size_t(len(columns))
-        self.library.fit_project(pointer(panel), depth, pointer(columns), count, pointer(out))
+        self.compiled.fit_project(pointer(panel), depth, pointer(columns), count, pointer(out))
         return out
 
 
