@@ -10,6 +10,8 @@ from .errors import FastsfesError, InputError
 from .expression import Expression
 from .fitting import FitResult, fit
 from .functional import VV10, Channel, EnergyDensity, Functional, Hybrid
+from .libxc import LibxcFunctional
+from .load import load, load_comparison
 from .objective import Evaluation, evaluate, wrmsd
 from .quadrature import Quadrature
 from .registry import get_functional, list_functionals
@@ -27,6 +29,7 @@ __all__ = [
     "Functional",
     "Hybrid",
     "InputError",
+    "LibxcFunctional",
     "Quadrature",
     "Run",
     "SearchConfig",
@@ -36,6 +39,8 @@ __all__ = [
     "fit",
     "get_functional",
     "list_functionals",
+    "load",
+    "load_comparison",
     "search",
     "wrmsd",
 ]

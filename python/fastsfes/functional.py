@@ -99,7 +99,7 @@ class EnergyDensity:
     v2tau2: NDArray[np.float64] | None = None
 
 
-_VARIABLES: dict[bool, dict[str, tuple[str, ...]]] = {
+VARIABLES: dict[bool, dict[str, tuple[str, ...]]] = {
     False: {"rho": ("rho",), "sigma": ("sigma",), "tau": ("tau",)},
     True: {
         "rho": ("rho_a", "rho_b"),
@@ -107,6 +107,8 @@ _VARIABLES: dict[bool, dict[str, tuple[str, ...]]] = {
         "tau": ("tau_a", "tau_b"),
     },
 }
+"""Components of rho, sigma and tau in libxc's order, for unpolarised (False) and polarised (True) densities."""
+
 _SECOND = ("rho2", "rhosigma", "sigma2", "rhotau", "sigmatau", "tau2")
 _PAIRS = {
     "rho2": ("rho", "rho"),
@@ -234,31 +236,9 @@ class Functional:
         Raises:
             InputError: on shapes that do not fit or a missing sigma or tau.
         """
-        rho_ = np.asarray(rho, dtype=float)
-        polarised = rho_.ndim == 2
-        if rho_.ndim not in (1, 2) or (polarised and rho_.shape[0] != 2):
-            raise InputError(
-                f"rho has shape {rho_.shape}; expected (n,) for unpolarised or (2, n) for polarised densities"
-            )
-        if deriv not in (0, 1, 2):
-            raise InputError(f"deriv is {deriv}; expected 0, 1 or 2")
-        n = rho_.shape[-1]
-        inputs = {"rho": rho_}
-        for name, value, components in (("sigma", sigma, 3), ("tau", tau, 2)):
-            if value is None:
-                continue
-            array = np.asarray(value, dtype=float)
-            expected = (components, n) if polarised else (n,)
-            if array.shape != expected:
-                raise InputError(
-                    f"{name} has shape {array.shape}; expected {expected} to go with rho of shape {rho_.shape}"
-                )
-            inputs[name] = array
+        named, polarised = grid_inputs(rho, sigma, tau, deriv)
+        n = next(iter(named.values())).size
         compiled = _compiled(self, polarised, deriv)
-        named: dict[str, NDArray[np.float64]] = {}
-        for group, array in inputs.items():
-            rows = np.ascontiguousarray(array)
-            named |= dict(zip(_VARIABLES[polarised][group], rows if polarised else (rows,), strict=True))
         for name in compiled.program.features:
             if name not in named:
                 raise InputError(
@@ -393,6 +373,54 @@ def _touches(variable: str, spin: str) -> bool:
     return variable.endswith(f"_{spin}") or spin in variable.partition("_")[2]
 
 
+def grid_inputs(
+    rho: ArrayLike, sigma: ArrayLike | None, tau: ArrayLike | None, deriv: int
+) -> tuple[dict[str, NDArray[np.float64]], bool]:
+    """Arguments of `Functional.energy_density`, checked: one (n,) row per component of `VARIABLES`, and polarised."""
+    rho_ = np.asarray(rho, dtype=float)
+    polarised = rho_.ndim == 2
+    if rho_.ndim not in (1, 2) or (polarised and rho_.shape[0] != 2):
+        raise InputError(f"rho has shape {rho_.shape}; expected (n,) for unpolarised or (2, n) for polarised densities")
+    if deriv not in (0, 1, 2):
+        raise InputError(f"deriv is {deriv}; expected 0, 1 or 2")
+    n = rho_.shape[-1]
+    inputs = {"rho": rho_}
+    for name, value, components in (("sigma", sigma, 3), ("tau", tau, 2)):
+        if value is None:
+            continue
+        array = np.asarray(value, dtype=float)
+        expected = (components, n) if polarised else (n,)
+        if array.shape != expected:
+            raise InputError(
+                f"{name} has shape {array.shape}; expected {expected} to go with rho of shape {rho_.shape}"
+            )
+        inputs[name] = array
+    named: dict[str, NDArray[np.float64]] = {}
+    for group, array in inputs.items():
+        rows = np.ascontiguousarray(array)
+        named |= dict(zip(VARIABLES[polarised][group], rows if polarised else (rows,), strict=True))
+    return named, polarised
+
+
+def derivative_keys(groups: Mapping[str, tuple[str, ...]], deriv: int) -> dict[str, list[tuple[str, ...]]]:
+    """Derivatives up to this order by libxc's names: the variables of every component, in libxc's order.
+
+    `groups` holds the components of rho, sigma and tau that matter, as `VARIABLES` does.
+    """
+    keys: dict[str, list[tuple[str, ...]]] = {}
+    if deriv >= 1:
+        keys |= {f"v{group}": [(v,) for v in names] for group, names in groups.items()}
+    if deriv >= 2:
+        for key in _SECOND:
+            g1, g2 = _PAIRS[key]
+            if g1 in groups and g2 in groups:
+                pairs = [
+                    (a, b) for i, a in enumerate(groups[g1]) for j, b in enumerate(groups[g2]) if g1 != g2 or i <= j
+                ]
+                keys[f"v2{key}"] = list(pairs)
+    return keys
+
+
 @lru_cache(maxsize=256)
 def _energy(functional: Functional, polarised: bool) -> Expression:
     zero = Expression.constant(0.0)
@@ -433,35 +461,32 @@ class _Compiled:
 
 
 @lru_cache(maxsize=256)
-def _compiled(functional: Functional, polarised: bool, deriv: int) -> _Compiled:
+def derivative_expressions(functional: Functional, polarised: bool, deriv: int) -> Mapping[str, tuple[Expression, ...]]:
+    """What `energy_density` computes, as expressions of the raw inputs: "exc", then libxc's names in libxc's order."""
     energy = _energy(functional, polarised)
     used = set(energy.features)
-    groups = {k: v for k, v in _VARIABLES[polarised].items() if used & set(v)}
-    outputs = [energy]
-    slices = {"exc": slice(0, 1)}
-    rows: list[tuple[str, ...]] = [()]
+    groups = {k: v for k, v in VARIABLES[polarised].items() if used & set(v)}
+    outputs: dict[str, tuple[Expression, ...]] = {"exc": (_guard(energy, (), polarised),)}
+    first: dict[str, Expression] = {}
+    for key, components in derivative_keys(groups, deriv).items():
+        made = []
+        for names in components:
+            if names[0] not in first:
+                first[names[0]] = energy.derivative(names[0])
+            value = first[names[0]] if len(names) == 1 else first[names[0]].derivative(names[1])
+            made.append(_guard(value, names, polarised))
+        outputs[key] = tuple(made)
+    return outputs
 
-    def add(key: str, items: list[tuple[tuple[str, ...], Expression]]) -> None:
-        slices[key] = slice(len(outputs), len(outputs) + len(items))
-        for names, expression in items:
-            outputs.append(expression)
-            rows.append(names)
 
-    if deriv >= 1:
-        first = {v: energy.derivative(v) for group in groups.values() for v in group}
-        for group, names in groups.items():
-            add(f"v{group}", [((v,), first[v]) for v in names])
-        if deriv >= 2:
-            for key in _SECOND:
-                g1, g2 = _PAIRS[key]
-                if g1 not in groups or g2 not in groups:
-                    continue
-                pairs = [
-                    (a, b) for i, a in enumerate(groups[g1]) for j, b in enumerate(groups[g2]) if g1 != g2 or i <= j
-                ]
-                add(f"v2{key}", [((a, b), first[a].derivative(b)) for a, b in pairs])
-    guarded = [_guard(e, names, polarised) for e, names in zip(outputs, rows, strict=True)]
-    return _Compiled(_core.Program([e._handle for e in guarded]), slices)
+@lru_cache(maxsize=256)
+def _compiled(functional: Functional, polarised: bool, deriv: int) -> _Compiled:
+    slices: dict[str, slice] = {}
+    outputs: list[Expression] = []
+    for key, expressions in derivative_expressions(functional, polarised, deriv).items():
+        slices[key] = slice(len(outputs), len(outputs) + len(expressions))
+        outputs += expressions
+    return _Compiled(_core.Program([e._handle for e in outputs]), slices)
 
 
 @lru_cache(maxsize=2)
@@ -475,7 +500,7 @@ def _floors(polarised: bool) -> dict[str, Expression]:
     }
     return {
         name: Expression.apply("max", Expression.parse(name), floors[group])
-        for group, names in _VARIABLES[polarised].items()
+        for group, names in VARIABLES[polarised].items()
         for name in names
         if name != "sigma_ab"
     }

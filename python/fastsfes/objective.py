@@ -20,6 +20,7 @@ from .datasets.model import HARTREE_TO_KCAL, Reaction
 from .errors import FastsfesError, InputError
 from .functional import Functional, Hybrid
 from .griddata import cached_blocks
+from .load import load
 from .quadrature import NotRepresentable, Quadrature, reaction_targets
 from .registry import get_functional
 
@@ -110,7 +111,8 @@ def evaluate(
 
     Parameters
     ----------
-    functional: a functional or the name of a registered one; it is put into the dataset's frame.
+    functional: a functional, or text that `fastsfes.load` reads (a registered name, a file, a run, a formula); it is
+        put into the dataset's frame.
     dataset: a dataset or the name of one.
     split: "train", "validation", "test", or reactions of the dataset.
     method: "quadrature" uses the quadrature stored with the dataset and falls back to the grid for functionals that it
@@ -136,7 +138,7 @@ def evaluate_many(
     if not reactions:
         raise InputError(f'dataset "{data.name}" has no reaction of "{split}" whose densities are all there')
     names = sorted({data.representative(name) for reaction in reactions for name in reaction.coefficients})
-    candidates = [in_frame(get_functional(f) if isinstance(f, str) else f, data, names) for f in functionals]
+    candidates = [in_frame(load(f), data, names) for f in functionals]
     energies: dict[int, Mapping[str, float]] = {}
     if method == "quadrature":
         quadrature = Quadrature.load(data)

@@ -22,7 +22,7 @@ from pyscf.dft import libxc, numint
 
 from .errors import InputError
 from .functional import EnergyDensity, Functional
-from .registry import get_functional
+from .load import load
 
 __all__ = ["NumInt", "attach"]
 
@@ -126,15 +126,14 @@ def attach(mf: Any, functional: Functional | str) -> Any:
 
     Args:
         mf: RKS, UKS or ROKS object (density-fitted or not), before its kernel runs.
-        functional: a `Functional`, or the name of a registered one.
+        functional: a `Functional`, or text that `load` reads (a registered name, a file, a run, a formula).
 
     Global and range-separated hybrids and VV10 follow the functional. Needs PySCF 2.11 or later.
 
     Raises:
         InputError: when `mf` is not a Kohn-Sham object.
     """
-    if isinstance(functional, str):
-        functional = get_functional(functional)
+    functional = load(functional)
     if not hasattr(mf, "_numint") or not hasattr(mf, "xc"):
         raise InputError(f"expected a PySCF Kohn-Sham object such as dft.RKS(mol), got {type(mf).__name__}")
     # PySCF parses names: lower case, and no substring that it takes for a basis of its own; digits are safe.

@@ -27,10 +27,11 @@ from .evolve.progress import Progress, make_progress
 from .evolve.setup import SearchParts, prepare
 from .evolve.store import RunStore
 from .functional import Functional
+from .load import BEST
 
 __all__ = ["Problem", "Run", "SearchInterrupted", "search"]
 
-CONFIG, HISTORY, BEST, SUMMARY, LOG = "config.toml", "history.sqlite", "best.json", "summary.json", "log.txt"
+CONFIG, HISTORY, SUMMARY, LOG = "config.toml", "history.sqlite", "summary.json", "log.txt"
 
 
 class SearchInterrupted(FastsfesError):

@@ -51,7 +51,7 @@ def test_expressions_per_channel_as_json(capsys: pytest.CaptureFixture[str]) -> 
         (["b97", "--fix", "z.*"], '"z.*" matches no parameter'),
         (["b97", "--starts", "0"], "--starts 0"),
         (["b97", "--uniform-gas", "y"], 'channel "y" is unknown'),
-        (["--channel", "y=a"], '--channel "y=a"'),
+        (["--channel", "y=a"], '--channel: "y=a" is not understood'),
         (["--channel", "x=a", "--channel", "x=b"], "given twice"),
         (["--channel", "x=a + b*tan(w)"], "tan"),
         (["b97", "--output", "/no/such/folder/f.json"], "does not exist"),

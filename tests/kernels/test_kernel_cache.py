@@ -255,4 +255,4 @@ def test_precompile_command(cache: Path, tmp_path: Path, capsys: pytest.CaptureF
     assert f"export FASTSFES_CACHE_DIR={tmp_path / 'out'}" in output
     assert list((tmp_path / "out" / "kernels").glob("*.so"))
     assert main(["precompile", "no such thing"]) == 2
-    assert "neither a run directory nor a functional file" in capsys.readouterr().err
+    assert '"no such thing" is not registered' in capsys.readouterr().err

@@ -10,16 +10,14 @@ from typing import Any
 
 from ..datasets.dataset import Dataset
 from ..errors import InputError
-from ..expression import Expression
-from ..features import CHANNELS
 from ..fitting import Equality, FitResult, fit, uniform_gas
-from ..functional import Channel, Functional
+from ..functional import Functional
+from ..load import FUNCTIONAL, load
 from ..objective import wrmsd
-from ..registry import get_functional
 
 _DESCRIPTION = """Fit the parameters of a functional to the training reactions of a dataset, densities frozen.
 
-The functional is a registered name, a JSON file, or expressions per channel:
+The functional is a registered name, a JSON file, a run directory, or formulas per channel:
   fastsfes fit wb97m_v
   fastsfes fit my.json --dataset molecules.h5 --output fitted.json
   fastsfes fit --channel 'x=c0 + c1*u(x2, g)' --channel 'css=c0' --channel 'cos=c0 + c1*w' --start x.g=0.004"""
@@ -35,7 +33,7 @@ def add_parser(subparsers: Any) -> None:
         description=_DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("functional", nargs="?", help="registered name or JSON file")
+    parser.add_argument("functional", nargs="?", help=FUNCTIONAL)
     parser.add_argument(
         "--channel", action="append", default=[], metavar="KIND=FORMULA", help="factor of a channel, in place of a name"
     )
@@ -118,21 +116,10 @@ def _functional(arguments: argparse.Namespace) -> Functional:
         raise InputError("give either a functional (name or JSON file) or --channel KIND=FORMULA, once per channel")
     starts = dict(_assignment("--start", text) for text in arguments.start)
     if arguments.functional is not None:
-        path = Path(arguments.functional)
-        is_file = path.suffix == ".json" or path.exists()
-        made = Functional.from_json(path) if is_file else get_functional(arguments.functional)
-        return made.with_parameters(starts)
-    channels: dict[str, Channel] = {}
-    for text in arguments.channel:
-        kind, equals, formula = text.partition("=")
-        if not equals or kind.strip() not in CHANNELS:
-            raise InputError(f'--channel "{text}": expected KIND=FORMULA with KIND one of {", ".join(CHANNELS)}')
-        if kind.strip() in channels:
-            raise InputError(f'--channel "{text}": channel "{kind.strip()}" is given twice')
-        expression = Expression.parse(formula)
-        values = dict.fromkeys(expression.parameters, _DEFAULT_START)
-        channels[kind.strip()] = Channel(expression, values)
-    return Functional("fitted", channels).with_parameters(starts)
+        given = load(arguments.functional, default=_DEFAULT_START)
+    else:
+        given = load("; ".join(arguments.channel), where="--channel", default=_DEFAULT_START)
+    return given.with_parameters(starts)
 
 
 def _assignment(option: str, text: str) -> tuple[str, float]:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
-from pathlib import Path
 from typing import Any
 
 from .. import kernels
 from .._core import build_info
-from ..errors import FastsfesError, InputError
-from ..functional import Functional
-from ..registry import get_functional, list_functionals
+from ..errors import FastsfesError
+from ..load import FUNCTIONAL, load
 
 
 def add_parser(subparsers: Any) -> None:
@@ -24,9 +22,7 @@ def add_parser(subparsers: Any) -> None:
             "(FASTSFES_CACHE_DIR). Run it on a login node with the cache on a file system that the nodes see."
         ),
     )
-    parser.add_argument(
-        "source", nargs="+", metavar="RUN", help="run directory, functional JSON file, or name of a functional"
-    )
+    parser.add_argument("source", nargs="+", metavar="RUN", help=FUNCTIONAL)
     parser.add_argument(
         "--isa",
         action="append",
@@ -37,26 +33,9 @@ def add_parser(subparsers: Any) -> None:
     parser.set_defaults(handler=run)
 
 
-def _functionals(source: str) -> list[Functional]:
-    path = Path(source)
-    if path.is_dir():
-        from ..search import Run
-
-        found = Run(path)
-        return [found.best]
-    if path.suffix == ".json" or path.exists():
-        return [Functional.from_json(path)]
-    if source.lower() in list_functionals():
-        return [get_functional(source)]
-    raise InputError(
-        f'"{source}" is neither a run directory nor a functional file nor one of the functionals '
-        f"{', '.join(list_functionals())}"
-    )
-
-
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit status."""
-    functionals = [f for source in arguments.source for f in _functionals(source)]
+    functionals = [load(source) for source in arguments.source]
     if arguments.cache_dir is not None:
         os.environ["FASTSFES_CACHE_DIR"] = arguments.cache_dir
     for isa in arguments.isa or [build_info()["isa"]]:

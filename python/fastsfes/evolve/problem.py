@@ -20,13 +20,14 @@ from ..datasets import HARTREE_TO_KCAL, Dataset
 from ..errors import InputError
 from ..expression import Expression
 from ..functional import Channel, Functional
+from ..load import load
 from ..quadrature import NodeSet, Quadrature, channel_key
 from ..registry import get_functional
 from .evaluation import FitOutcome, FitRequest
 from .final import grid_row, quadrature_rows, species_rows
 from .island import Individual
 from .progress import Progress, teller
-from .setup import SearchParts, load_functional
+from .setup import SearchParts
 from .tidy import tidy
 
 __all__ = ["FitEvaluator", "ReactionProblem", "SpeciesProblem", "make_problem"]
@@ -268,7 +269,7 @@ def _reaction_problem(config: SearchConfig, dataset: Dataset, quadrature: Quadra
 
 
 def _target(config: SearchConfig) -> Functional:
-    functional = load_functional(config.targets, "targets")
+    functional = load(config.targets, where="targets")
     missing = [k for k in config.channels if k not in functional.channels]
     if missing:
         raise InputError(

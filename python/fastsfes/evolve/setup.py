@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import features as channel_table
 from ..errors import InputError
 from ..expression import Expression
+from ..load import load
 from .evaluation import Fitness
 from .genome import ChannelGenome, Genome, Workspace
 from .instructions import instruction_kind
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..config import SearchConfig
     from ..functional import Functional
 
-__all__ = ["SearchParts", "load_functional", "parse_features", "prepare"]
+__all__ = ["SearchParts", "parse_features", "prepare"]
 
 # Where the fit of a feature's own parameter starts: wB97M-V's (10.1063/1.4952647), B97's for exchange.
 _FEATURE_PARAMETERS = {"x": 0.004, "css": 0.2, "cos": 0.006}
@@ -37,19 +37,6 @@ class SearchParts:
     mutator: Mutator
     settings: EvolutionSettings
     fitness: Fitness
-
-
-def load_functional(name: str, where: str) -> Functional:
-    """A functional by registered name or JSON file."""
-    from ..functional import Functional
-    from ..registry import get_functional
-
-    if name.lower().endswith(".json") or Path(name).is_file():
-        return Functional.from_json(name)
-    try:
-        return get_functional(name)
-    except InputError as error:
-        raise InputError(f"{where}: {error}; a JSON file's name ends in .json") from None
 
 
 def parse_features(kind: str, texts: Sequence[str]) -> dict[str, Expression]:
@@ -149,7 +136,7 @@ def _starting_point(config: SearchConfig) -> Genome | Functional:
         return empty_genome(config.channels)
     if config.base == "lda":
         return lda_genome(config.channels)
-    functional = load_functional(config.base, "base")
+    functional = load(config.base, where="base")
     if not set(functional.channels) & set(config.channels):
         raise InputError(
             f'base: functional "{config.base}" has channels {", ".join(functional.channels)}, none of those searched '

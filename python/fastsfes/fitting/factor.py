@@ -13,7 +13,7 @@ from .. import _core
 from ..errors import FastsfesError, InputError
 from ..features import channel
 from ..functional import Channel, Functional
-from ..registry import get_functional
+from ..load import load
 from .problem import FitSettings
 
 __all__ = ["FactorFit", "feature_grid", "fit_factor"]
@@ -82,7 +82,7 @@ def fit_factor(
     if missing:
         raise InputError(f'feature "{missing[0]}" of "{form.expression}" has no values; give it in features')
     if isinstance(target, str | Functional):
-        functional = get_functional(target) if isinstance(target, str) else target
+        functional = load(target)
         if kind not in functional.channels:
             raise InputError(f'functional "{functional.name}" has no channel "{kind}"')
         values_of = functional.channels[kind].evaluate(

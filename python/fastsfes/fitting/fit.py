@@ -14,7 +14,7 @@ import numpy as np
 from ..datasets.dataset import Dataset
 from ..errors import FastsfesError, InputError
 from ..functional import Channel, Functional
-from ..registry import get_functional
+from ..load import load
 from .cmaes import CmaSettings, minimise_cma
 from .constraints import Equality, Penalty
 from .problem import FitProblem, FitSettings, fixed_channel
@@ -84,7 +84,7 @@ def fit(
 
     Parameters
     ----------
-    functional: a functional or the name of a registered one; its parameters are the start.
+    functional: a functional, or text that `fastsfes.load` reads; its parameters are the start.
     dataset: a dataset or the name of one.
     seed: of further starts and of CMA-ES.
     optimizer: "varpro" solves for linear parameters and moves the others by Levenberg-Marquardt (10.1137/0710036);
@@ -110,7 +110,7 @@ def fit(
     """
     if optimizer not in ("varpro", "cma"):
         raise InputError(f'optimizer "{optimizer}" is unknown; expected "varpro" or "cma"')
-    given = get_functional(functional) if isinstance(functional, str) else functional
+    given = load(functional)
     free, kept = _split(given, fixed)
     splits = ["train", "validation", *(["test"] if test else [])]
     problem = FitProblem.from_dataset(
