@@ -11,7 +11,7 @@ from typing import Any
 from .errors import InputError
 from .evolve.instructions import instruction_kind
 from .evolve.mutate import MUTATIONS
-from .options import from_table, option, to_toml
+from .options import convert, from_table, option, options, to_toml
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -49,7 +49,21 @@ class SearchConfig:
     stop_below: float = option(
         0.0, "float", "search", "stop as soon as the best fitness is below this (kcal/mol); 0 to go on", minimum=0
     )
-    threads: int = option(0, "int", "search", "threads for fitting; 0 for OMP_NUM_THREADS or all cores", minimum=0)
+    threads: int = option(
+        0,
+        "int",
+        "search",
+        "threads for fitting in each worker; 0 for OMP_NUM_THREADS or all cores, and for 1 in other processes",
+        minimum=0,
+    )
+    executor: str = option(
+        "local",
+        "text",
+        "search",
+        'what runs the epochs of islands: "local" (this process), "processes", "dask:ADDRESS" or "mpi"; the result '
+        "does not depend on it",
+    )
+    workers: int = option(0, "int", "search", "workers of the executor; 0 for as many as it has", minimum=0)
 
     dataset: str = option("builtin", "text", "data", 'packaged dataset ("builtin") or a dataset file')
     targets: str = option(
@@ -63,11 +77,12 @@ class SearchConfig:
     channels: tuple[str, ...] = option(
         ("x", "css", "cos"), "names", "form", "enhancement factors to evolve", choices=SEARCHED
     )
-    base: str = option(
-        "lda",
-        "text",
+    base: tuple[str, ...] = option(
+        ("lda",),
+        "names",
         "form",
-        'where the search starts: "empty" (all factors 0), "lda" (all 1), a functional\'s name, or a JSON file',
+        'where the search starts: "empty" (all factors 0), "lda" (all 1), a functional\'s name, or a JSON file '
+        "(SyFES's too); several are dealt out to the islands",
     )
     features_x: tuple[str, ...] = option(
         ("u = u(x2, g)", "w"),
@@ -112,7 +127,21 @@ class SearchConfig:
         False, "bool", "mutation", "all instructions of one kind in a factor share their own parameters, as in SyFES"
     )
 
-    population: int = option(100, "int", "evolution", "size of the population", minimum=2)
+    islands: int = option(1, "int", "evolution", "number of populations that evolve side by side", minimum=1)
+    migrate_every: int = option(4, "int", "evolution", "epochs between two migrations", minimum=1)
+    migrants: int = option(
+        4, "int", "evolution", "members that every island receives at a migration; 0 for no migration", minimum=0
+    )
+    migrate_archive: float = option(
+        0.25,
+        "float",
+        "evolution",
+        "part of the migrants that come from the archive (the front of complexity against error); the others win a "
+        "tournament on another island",
+        minimum=0,
+        maximum=1,
+    )
+    population: int = option(100, "int", "evolution", "size of the population of an island", minimum=2)
     tournament: int = option(10, "int", "evolution", "members drawn per selection", minimum=1)
     generation: int = option(32, "int", "evolution", "children made and fitted together", minimum=1)
     generations: int = option(
@@ -125,7 +154,7 @@ class SearchConfig:
         0,
         "int",
         "evolution",
-        "start again from the base after this many candidates without a better one; 0 for never",
+        "an island starts again from its bases after this many candidates without a better one; 0 for never",
         minimum=0,
     )
     max_complexity: int = option(
@@ -175,6 +204,8 @@ class SearchConfig:
         for name in self.channel_pool:
             if name not in self.channels:
                 raise InputError(f'channel_pool: "{name}" is not searched; searched are {", ".join(self.channels)}')
+        if not self.base:
+            raise InputError('base is empty; name one or more starting points, for example "lda"')
         if self.train_coefficient + self.validation_coefficient <= 0:
             raise InputError(
                 "train_coefficient and validation_coefficient are both 0; give one a weight, for example 1"
@@ -185,7 +216,9 @@ class SearchConfig:
         """A preset with some options changed."""
         if preset not in PRESETS:
             raise InputError(f'preset "{preset}" is unknown; the presets are {", ".join(PRESETS)}')
-        return cls(**{**PRESETS[preset], "preset": preset, **changes})
+        rows = {row.name: row for row in options(cls)}
+        given = {k: convert(rows[k], v, "search options") if k in rows else v for k, v in changes.items()}
+        return cls(**{**PRESETS[preset], "preset": preset, **given})
 
     @classmethod
     def from_toml(cls, path: str | Path, **changes: Any) -> SearchConfig:
@@ -228,7 +261,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "candidates": 10000,
         "stop_below": 1e-6,
         "channels": ("x",),
-        "base": "empty",
+        "base": ("empty",),
         "features_x": ("u = u(x2, 0.004)",),
         "parameters": 3,
         "variables": 1,

@@ -9,7 +9,7 @@ import numpy as np
 
 from fastsfes import Expression, Functional
 from fastsfes.config import SearchConfig
-from fastsfes.evolve.evaluation import FitOutcome, FitRequest
+from fastsfes.evolve.evaluation import FitOutcome, FitRequest, Known
 from fastsfes.evolve.family import linear_parameters
 from fastsfes.evolve.island import Individual
 from fastsfes.evolve.progress import Progress
@@ -57,7 +57,7 @@ class FakeProblem:
         error = rest - matrix @ solution
         parts = (error[:TRAIN], error[TRAIN:])
         train, validation = (float(np.sqrt(np.mean(e**2))) for e in parts)
-        return FitOutcome(train, validation, values, 1)
+        return FitOutcome(Known(train, validation), values, 1)
 
     def describe(self) -> str:
         return "a problem made up for tests"

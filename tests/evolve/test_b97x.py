@@ -18,7 +18,7 @@ def test_b97_exchange_is_found_from_nothing(tmp_path: Path) -> None:
     assert reached is not None
     assert reached <= 10_000
     winner, b97 = run.best, get_functional("b97_x")
-    assert max(len(c.effective()) for c in run.state.best.genome.channels.values()) <= 4
+    assert max(len(c.effective()) for c in run.states[0].best.genome.channels.values()) <= 4
     dataset = Dataset.open("builtin")
     quadrature = Quadrature.load(dataset)
     error = HARTREE_TO_KCAL * (quadrature.energies(winner) - quadrature.energies(b97))

@@ -58,7 +58,7 @@ def test_the_command_line_and_toml_give_the_same(tmp_path: Path) -> None:
 
 def test_targets_b97x_alone_means_the_preset() -> None:
     assert make_config(None, {"targets": "b97x"}) == SearchConfig.make("b97x")
-    assert make_config(None, {"targets": "b97x", "preset": "quickstart"}).base == "lda"
+    assert make_config(None, {"targets": "b97x", "preset": "quickstart"}).base == ("lda",)
 
 
 @pytest.mark.parametrize(
@@ -119,11 +119,11 @@ def test_bad_features_are_named(text: str, message: str) -> None:
 def test_bases() -> None:
     for base, expected in (("empty", "0"), ("lda", "1")):
         parts = prepare(SearchConfig.make(base=base))
-        found = parts.base.expressions(parts.mutator.workspaces)
+        found = parts.bases[0][1].expressions(parts.mutator.workspaces)
         assert found is not None
         assert {str(e) for e in found.values()} == {expected}
     parts = prepare(SearchConfig.make(base="wb97m_v", max_instructions=-1, parameters=2))
-    assert parts.base.expressions(parts.mutator.workspaces) is not None
+    assert parts.bases[0][1].expressions(parts.mutator.workspaces) is not None
     assert parts.defaults["x"]["c1"] == 1.007
     with pytest.raises(InputError, match="base: functional"):
         prepare(SearchConfig.make(base="wb97m-w"))

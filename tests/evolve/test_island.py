@@ -7,8 +7,8 @@ import pytest
 from fake_problem import FakeProblem, b97x_problem, three_channels
 
 from fastsfes.config import SearchConfig
-from fastsfes.evolve.evaluation import Fitness, FitOutcome, FitRequest
-from fastsfes.evolve.island import EpochResult, IslandState, Known, epoch, found
+from fastsfes.evolve.evaluation import Fitness, FitOutcome, FitRequest, Known
+from fastsfes.evolve.island import EpochResult, IslandState, epoch, found
 from fastsfes.evolve.setup import SearchParts, prepare
 
 SMALL = SearchConfig.make(
@@ -18,7 +18,7 @@ SMALL = SearchConfig.make(
 
 
 def start(parts: SearchParts, problem: FakeProblem) -> tuple[IslandState, dict[str, Known]]:
-    state = found(parts.base, 0, parts.mutator.workspaces, parts.fitness, problem.evaluate, parts.defaults).state
+    state = found(parts.bases_of(0), 0, parts.mutator.workspaces, parts.fitness, problem.evaluate).state
     return state, {state.best.fingerprint: Known(state.best.train, state.best.validation)}
 
 
@@ -121,9 +121,13 @@ def test_limits_on_size_are_kept() -> None:
 
 def test_fitness_is_linear_and_never_nan() -> None:
     fitness = Fitness(0.25, 0.75, 0.1, 0.01)
-    assert fitness(4.0, 8.0, 3, 10) == pytest.approx(1.0 + 6.0 + 0.3 + 0.1)
-    assert fitness(float("nan"), 1.0, 0, 0) == float("inf")
-    assert Fitness(0.0, 1.0)(float("inf"), 2.0, 0, 0) == 2.0
+    assert fitness(Known(4.0, 8.0), 3, 10) == pytest.approx(1.0 + 6.0 + 0.3 + 0.1)
+    assert fitness.error(Known(4.0, 8.0)) == 7.0
+    assert fitness(Known(float("nan"), 1.0), 0, 0) == float("inf")
+    assert Fitness(0.0, 1.0)(Known(float("inf"), 2.0), 0, 0) == 2.0
+    graded = Fitness(1.0, 0.0, weights={"grid": 10.0, "unused": 0.0})
+    assert graded(Known(2.0, 3.0, {"grid": 0.1}), 0, 0) == pytest.approx(3.0)
+    assert graded(Known(2.0, 3.0), 0, 0) == float("inf")  # a term that counts is missing
 
 
 def test_b97_exchange_is_found_from_nothing() -> None:

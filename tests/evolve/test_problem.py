@@ -11,7 +11,6 @@ from fastsfes import Dataset, Expression, Functional, SearchConfig
 from fastsfes.evolve import problem as problem_module
 from fastsfes.evolve.evaluation import FitRequest
 from fastsfes.evolve.problem import FitEvaluator, make_problem
-from fastsfes.evolve.progress import SilentProgress
 from fastsfes.functional import Channel
 from fastsfes.objective import evaluate
 
@@ -26,7 +25,7 @@ def request(x: str, start: dict[str, float] | None = None, css: str = "1", cos: 
 
 @pytest.fixture(scope="module")
 def evaluator() -> FitEvaluator:
-    return make_problem(SearchConfig.make(), SilentProgress()).evaluate
+    return make_problem(SearchConfig.make()).evaluate
 
 
 @pytest.fixture(scope="module")
@@ -40,10 +39,10 @@ def test_fitted_losses_are_those_of_the_objective(evaluator: FitEvaluator, datas
     channels = {k: Channel(asked.expressions[k], found.parameters[k]) for k in KINDS}
     functional = Functional("fitted", channels)
     # the objective uses the dense nodes; the search trusts its reduced ones within 0.01 kcal/mol
-    assert evaluate(functional, dataset, "train").wrmsd == pytest.approx(found.train, abs=0.01)
-    assert evaluate(functional, dataset, "validation").wrmsd == pytest.approx(found.validation, abs=0.01)
+    assert evaluate(functional, dataset, "train").wrmsd == pytest.approx(found.known.train, abs=0.01)
+    assert evaluate(functional, dataset, "validation").wrmsd == pytest.approx(found.known.validation, abs=0.01)
     lda = evaluate(Functional("lda", {k: Channel(Expression.constant(1.0)) for k in KINDS}), dataset, "train")
-    assert found.train < 0.5 * lda.wrmsd
+    assert found.known.train < 0.5 * lda.wrmsd
 
 
 def test_rough_candidates_get_their_losses_from_the_dense_nodes(evaluator: FitEvaluator, dataset: Dataset) -> None:
@@ -53,7 +52,7 @@ def test_rough_candidates_get_their_losses_from_the_dense_nodes(evaluator: FitEv
     dense = evaluate(functional, dataset, "train").wrmsd
     reduced = evaluate(functional, dataset, "train", level="reduced").wrmsd
     assert abs(reduced - dense) > 0.05  # the reduced nodes alone would mislead
-    assert found.train == pytest.approx(dense, rel=1e-9)
+    assert found.known.train == pytest.approx(dense, rel=1e-9)
 
 
 def test_an_outcome_depends_on_its_request_alone(evaluator: FitEvaluator) -> None:
@@ -73,8 +72,8 @@ def test_cancelling_and_undefined_candidates_fail(evaluator: FitEvaluator) -> No
     undefined = request("log(0 - x2)*c0")
     for outcome in evaluator([near, undefined]):
         values = [v for p in outcome.parameters.values() for v in p.values()]
-        assert not np.isfinite(outcome.train) or max(map(abs, values)) <= problem_module.LARGEST_PARAMETER
-    assert not np.isfinite(evaluator([undefined])[0].train)
+        assert not np.isfinite(outcome.known.train) or max(map(abs, values)) <= problem_module.LARGEST_PARAMETER
+    assert not np.isfinite(evaluator([undefined])[0].known.train)
 
 
 def test_the_test_split_is_not_read_before_the_report(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,6 +85,6 @@ def test_the_test_split_is_not_read_before_the_report(monkeypatch: pytest.Monkey
         return original(self, dataset, channels, reactions=reactions, level=level)
 
     monkeypatch.setattr(problem_module.Quadrature, "problem", watched)
-    problem = make_problem(SearchConfig.make(channels=("x",)), SilentProgress())
+    problem = make_problem(SearchConfig.make(channels=("x",)))
     problem.evaluate([request("c0 + logistic(60*w)")])
     assert set(seen) == {"train", "validation"}

@@ -44,14 +44,14 @@ def test_the_run_directory_holds_everything(undisturbed: Run) -> None:
     summary = undisturbed.summary
     assert summary["complete"]
     assert summary["candidates"] == SMALL.candidates == len(history(undisturbed.path)) - 1
-    best = undisturbed.state.best
+    best = undisturbed.states[0].best
     assert summary["best"]["train"] == best.train
     assert undisturbed.best.channels["x"].parameters.keys() <= best.parameters["x"].keys()
 
 
 def test_search_improves_on_its_base(undisturbed: Run) -> None:
-    state = undisturbed.state
-    assert state.best.fitness < 0.5 * state.founder.fitness
+    state = undisturbed.states[0]
+    assert state.best.fitness < 0.5 * state.founders[0].fitness
 
 
 def test_pareto_front_falls_as_complexity_rises(undisturbed: Run) -> None:
@@ -60,7 +60,7 @@ def test_pareto_front_falls_as_complexity_rises(undisturbed: Run) -> None:
     for simple, rich in itertools.pairwise(front):
         assert simple["complexity"] < rich["complexity"]
         assert simple["fitness"] > rich["fitness"]
-    assert front[-1]["fitness"] == undisturbed.state.best.fitness
+    assert front[-1]["fitness"] == undisturbed.states[0].best.fitness
 
 
 def test_same_seed_same_history_other_seed_another(undisturbed: Run, tmp_path: Path) -> None:

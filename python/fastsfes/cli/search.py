@@ -10,7 +10,7 @@ from ..config import PRESETS, SearchConfig
 from ..errors import InputError
 from ..evolve.summary import format_run
 from ..options import add_arguments, given_arguments
-from ..search import SearchInterrupted, search
+from ..search import RESUME_OPTIONS, SearchInterrupted, search
 
 _DESCRIPTION = f"""Evolve exchange-correlation enhancement factors that fit a dataset.
 
@@ -46,10 +46,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit status."""
     given = given_arguments(SearchConfig, arguments)
     if arguments.resume is not None:
-        if arguments.config or arguments.output or set(given) - {"time_limit"}:
+        if arguments.config or arguments.output or set(given) - set(RESUME_OPTIONS):
             raise InputError(
-                "--resume goes on with the run's own configuration; of the other options only --time-limit and "
-                "--progress go with it"
+                "--resume goes on with the run's own configuration; of the other options only "
+                f"{', '.join('--' + n.replace('_', '-') for n in RESUME_OPTIONS)} and --progress go with it"
             )
         config = None
     else:
@@ -59,8 +59,8 @@ def run(arguments: argparse.Namespace) -> int:
             config,
             output=arguments.output,
             resume=arguments.resume,
-            time_limit=given.get("time_limit"),
             progress=arguments.progress,
+            **(given if arguments.resume is not None else {}),
         )
     except SearchInterrupted as error:
         print(f"fastsfes: {error}", file=sys.stderr)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from ..expression import Expression
 
-__all__ = ["Evaluate", "FitOutcome", "FitRequest", "Fitness", "Parameters"]
+__all__ = ["Evaluate", "FitOutcome", "FitRequest", "Fitness", "Known", "Parameters"]
 
 Parameters = Mapping[str, Mapping[str, float]]
 """Channel kind to parameter name to value."""
@@ -23,18 +23,31 @@ class FitRequest:
 
 
 @dataclass(frozen=True)
-class FitOutcome:
-    """Losses in kcal/mol (WRMSD) of the fitted candidate; infinite when it could not be fitted."""
+class Known:
+    """What is remembered of a family that was fitted.
+
+    Attributes:
+        train, validation: WRMSD in kcal/mol, infinite when it could not be fitted.
+        terms: further terms of the fitness in kcal/mol, by name.
+    """
 
     train: float
     validation: float
+    terms: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class FitOutcome:
+    """A fitted candidate: what is known of its family, its parameters, and what the fit took."""
+
+    known: Known
     parameters: Parameters = field(default_factory=dict)
     evaluations: int = 0
 
     @classmethod
     def failed(cls, start: Parameters, evaluations: int = 0) -> FitOutcome:
         """A candidate without a finite loss."""
-        return cls(math.inf, math.inf, start, evaluations)
+        return cls(Known(math.inf, math.inf), start, evaluations)
 
 
 Evaluate = Callable[[Sequence[FitRequest]], "list[FitOutcome]"]
@@ -43,17 +56,29 @@ Evaluate = Callable[[Sequence[FitRequest]], "list[FitOutcome]"]
 
 @dataclass(frozen=True)
 class Fitness:
-    """Smaller is better: train*L_train + validation*L_validation + per_parameter*parameters + per_node*complexity."""
+    """Smaller is better; in kcal/mol.
+
+    error = train*L_train + validation*L_validation + sum(weights[name]*terms[name]), fitness = error +
+    per_parameter*parameters + per_node*complexity.
+    """
 
     train: float = 0.0
     validation: float = 1.0
     per_parameter: float = 0.0
     per_node: float = 0.0
+    weights: Mapping[str, float] = field(default_factory=dict)
 
-    def __call__(self, train: float, validation: float, parameters: int, complexity: int) -> float:
-        """Fitness in kcal/mol; infinite when a loss that counts is not finite."""
-        total = self.per_parameter * parameters + self.per_node * complexity
-        for coefficient, loss in ((self.train, train), (self.validation, validation)):
+    def error(self, known: Known) -> float:
+        """The part that measures errors; infinite when a loss that counts is not finite."""
+        total = 0.0
+        for coefficient, loss in ((self.train, known.train), (self.validation, known.validation)):
             if coefficient:
                 total += coefficient * loss
+        for name, weight in self.weights.items():
+            if weight:
+                total += weight * known.terms.get(name, math.inf)
         return total if math.isfinite(total) else math.inf
+
+    def __call__(self, known: Known, parameters: int, complexity: int) -> float:
+        """Fitness of a family with this number of parameters that count, and of distinct nodes."""
+        return self.error(known) + self.per_parameter * parameters + self.per_node * complexity

@@ -195,6 +195,9 @@ class ChannelGenome:
     def __str__(self) -> str:
         return "; ".join(str(i) for i in self.instructions) or "(empty)"
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ChannelGenome, (self.instructions,)  # without the remembered expression
+
 
 @dataclass(frozen=True)
 class Genome:

@@ -8,20 +8,21 @@ that an epoch can be run again anywhere with the same result.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 
-from .evaluation import Evaluate, Fitness, FitOutcome, FitRequest, Parameters
+from ..expression import Expression
+from .evaluation import Evaluate, Fitness, FitOutcome, FitRequest, Known, Parameters
 from .family import channel_dimension, fingerprint
 from .genome import Genome, Workspace
 from .instructions import INSTRUCTIONS
 from .mutate import Mutator
 from .tidy import tidied_complexity
 
-__all__ = ["EpochResult", "EvolutionSettings", "Individual", "IslandState", "Known", "Record", "epoch", "found"]
+__all__ = ["EpochResult", "EvolutionSettings", "Individual", "IslandState", "Record", "epoch", "found", "pareto_front"]
 
 BETTER = 1.0 - 1e-9
 """A candidate is better only beyond the rounding errors of its fit."""
@@ -29,26 +30,39 @@ BETTER = 1.0 - 1e-9
 
 @dataclass(frozen=True)
 class Individual:
-    """A member of the population; losses in kcal/mol."""
+    """A candidate with a finite fitness: a member of a population or of the archive.
 
+    Attributes:
+        island, number: where it was made; together they name it.
+        genome: instructions.
+        fingerprint: of its family.
+        parameters: values by channel, of parameters that the expressions do not use too.
+        train, validation: WRMSD in kcal/mol.
+        terms: further terms of the fitness in kcal/mol, by name.
+        complexity: distinct nodes of the tidied expressions.
+        error: the part of the fitness that measures errors, in kcal/mol.
+        fitness: error and penalties for size, in kcal/mol.
+    """
+
+    island: int
     number: int
     genome: Genome
     fingerprint: str
     parameters: Parameters
     train: float
     validation: float
+    terms: Mapping[str, float]
+    complexity: int
+    error: float
     fitness: float
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
         return {
-            "number": self.number,
+            **{f.name: getattr(self, f.name) for f in fields(self)},
             "genome": self.genome.to_dict(),
-            "fingerprint": self.fingerprint,
             "parameters": {k: dict(v) for k, v in self.parameters.items()},
-            "train": self.train,
-            "validation": self.validation,
-            "fitness": self.fitness,
+            "terms": dict(self.terms),
         }
 
     @classmethod
@@ -66,8 +80,8 @@ class IslandState:
         epoch: number of epochs done.
         candidates: number of genomes made so far.
         population: members, oldest first.
-        best: the best individual so far.
-        founder: the fitted base, from which a stale population starts again.
+        best: the best individual that was made here so far.
+        founders: the fitted bases, from which a stale population starts again.
         record: best fitness since the last start.
         improved: number of candidates when `record` was reached.
         restarts: how often the population has started again.
@@ -78,7 +92,7 @@ class IslandState:
     candidates: int
     population: tuple[Individual, ...]
     best: Individual
-    founder: Individual
+    founders: tuple[Individual, ...]
     record: float
     improved: int
     restarts: int
@@ -91,7 +105,7 @@ class IslandState:
             "candidates": self.candidates,
             "population": [i.to_dict() for i in self.population],
             "best": self.best.to_dict(),
-            "founder": self.founder.to_dict(),
+            "founders": [i.to_dict() for i in self.founders],
             "record": self.record,
             "improved": self.improved,
             "restarts": self.restarts,
@@ -106,7 +120,7 @@ class IslandState:
             data["candidates"],
             tuple(Individual.from_dict(i) for i in data["population"]),
             Individual.from_dict(data["best"]),
-            Individual.from_dict(data["founder"]),
+            tuple(Individual.from_dict(i) for i in data["founders"]),
             data["record"],
             data["improved"],
             data["restarts"],
@@ -114,18 +128,11 @@ class IslandState:
 
 
 @dataclass(frozen=True)
-class Known:
-    """What is remembered of a family that was fitted before."""
-
-    train: float
-    validation: float
-
-
-@dataclass(frozen=True)
 class Record:
     """One candidate as the history keeps it; `duplicate` means that the losses are those of a known family."""
 
     number: int
+    parent_island: int
     parent: int
     mutation: str
     fingerprint: str
@@ -135,6 +142,8 @@ class Record:
     complexity: int
     train: float
     validation: float
+    terms: Mapping[str, float]
+    error: float
     fitness: float
     evaluations: int
 
@@ -168,10 +177,20 @@ class EvolutionSettings:
 
 @dataclass(frozen=True)
 class EpochResult:
-    """The state after an epoch and the candidates made in it, in order."""
+    """The state after an epoch, the candidates made in it, in order, and the best of them for the archive."""
 
     state: IslandState
     records: tuple[Record, ...]
+    front: tuple[Individual, ...]
+
+
+def pareto_front(members: Iterable[Individual]) -> tuple[Individual, ...]:
+    """Members that none at most as complex beats in error: complexity rises, error falls."""
+    front: list[Individual] = []
+    for member in sorted(members, key=lambda m: (m.complexity, m.error, m.island, m.number)):
+        if np.isfinite(member.error) and (not front or member.error < front[-1].error * BETTER):
+            front.append(member)
+    return tuple(front)
 
 
 def start_parameters(
@@ -191,54 +210,61 @@ def start_parameters(
 
 
 def found(
-    base: Genome,
+    bases: Sequence[tuple[Genome, Parameters]],
     island: int,
     workspaces: Mapping[str, Workspace],
     fitness: Fitness,
     evaluate: Evaluate,
-    defaults: Parameters,
 ) -> EpochResult:
-    """The first state of an island: a population of the base alone, fitted."""
-    expressions = base.expressions(workspaces)
-    if expressions is None:
-        raise ValueError("the base of a search is defined everywhere")
-    start = start_parameters(base, workspaces, {}, defaults)
-    used = {k: {p: start[k][p] for p in e.parameters} for k, e in expressions.items()}
-    outcome = evaluate([FitRequest(expressions, used)])[0]
-    parameters = {k: {**start[k], **outcome.parameters.get(k, {})} for k in start}
-    dimension = sum(channel_dimension(e) for e in expressions.values())
-    complexity = sum(tidied_complexity(e.text) for e in expressions.values())
-    value = fitness(outcome.train, outcome.validation, dimension, complexity)
-    print_ = fingerprint(expressions)
-    first = Individual(0, base, print_, parameters, outcome.train, outcome.validation, value)
-    record = Record(
-        0,
-        -1,
-        "base",
-        print_,
-        False,
-        {k: e.text for k, e in expressions.items()},
-        outcome.parameters,
-        complexity,
-        outcome.train,
-        outcome.validation,
-        value,
-        outcome.evaluations,
-    )
-    return EpochResult(IslandState(island, 0, 1, (first,), first, first, value, 1, 0), (record,))
+    """The first state of an island: a population of the fitted bases (genomes and where their parameters start)."""
+    children = []
+    for genome, defaults in bases:
+        expressions = genome.expressions(workspaces)
+        if expressions is None:
+            raise ValueError("the base of a search is defined everywhere")
+        start = start_parameters(genome, workspaces, {}, defaults)
+        children.append(_Child(None, genome, "base", expressions, start))
+    outcomes = evaluate([c.request() for c in children])
+    made = [
+        _candidate(c, island, number, outcome, None, fitness)
+        for number, (c, outcome) in enumerate(zip(children, outcomes, strict=True))
+    ]
+    members = tuple(member for _, member in made)
+    best = min(members, key=lambda m: (m.fitness, m.number))
+    state = IslandState(island, 0, len(members), members, best, members, best.fitness, len(members), 0)
+    return EpochResult(state, tuple(record for record, _ in made), pareto_front(members))
 
 
-@dataclass
 class _Child:
-    parent: Individual
-    genome: Genome
-    mutation: str
-    expressions: dict[str, Any] | None
-    print: str
-    start: dict[str, dict[str, float]]
-    parameters: int = 0
-    dimension: int = 0
-    complexity: int = 0
+    """A genome with what can be said of it before it is fitted."""
+
+    def __init__(
+        self,
+        parent: Individual | None,
+        genome: Genome,
+        mutation: str,
+        expressions: dict[str, Expression] | None,
+        start: dict[str, dict[str, float]],
+    ) -> None:
+        self.parent = parent
+        self.genome = genome
+        self.mutation = mutation
+        self.expressions = expressions
+        self.start = start
+        self.print = "undefined"
+        self.parameters = self.dimension = self.complexity = 0
+        if expressions is not None:
+            self.print = fingerprint(expressions)
+            self.parameters = sum(len(e.parameters) for e in expressions.values())
+            self.dimension = sum(channel_dimension(e) for e in expressions.values())
+            self.complexity = sum(tidied_complexity(e.text) for e in expressions.values())
+
+    def request(self) -> FitRequest:
+        """What is to be fitted."""
+        assert self.expressions is not None
+        return FitRequest(
+            self.expressions, {k: {p: self.start[k][p] for p in e.parameters} for k, e in self.expressions.items()}
+        )
 
 
 def epoch(
@@ -252,9 +278,8 @@ def epoch(
     defaults: Parameters,
     *,
     limit: int | None = None,
-    tick: Callable[[IslandState, int], None] | None = None,
 ) -> EpochResult:
-    """Run one epoch: a pure function of its arguments (`tick` only watches).
+    """Run one epoch: a pure function of its arguments.
 
     Args:
         state: where the island stands.
@@ -262,12 +287,12 @@ def epoch(
         seed: of the run.
         settings, mutator, fitness, evaluate, defaults: the rules of the run.
         limit: the number of candidates, the island's earlier ones included, at which the run ends.
-        tick: called after every generation with the state and the number of candidates fitted in it.
     """
     sequence = np.random.SeedSequence(seed, spawn_key=(state.island, state.epoch))
     rng = np.random.Generator(np.random.PCG64(sequence))
     local: dict[str, Known] = {}
     records: list[Record] = []
+    front: tuple[Individual, ...] = ()
     for _ in range(settings.generations):
         room = settings.generation if limit is None else min(settings.generation, limit - state.candidates)
         if room <= 0:
@@ -278,18 +303,13 @@ def epoch(
             new = child.print not in known and child.print not in local
             if new and child.print not in wanted and _fits(child, settings):
                 wanted[child.print] = index
-        requests = [
-            FitRequest(e, {k: {p: children[i].start[k][p] for p in e[k].parameters} for k in e})
-            for i in wanted.values()
-            if (e := children[i].expressions) is not None
-        ]
+        requests = [children[i].request() for i in wanted.values()]
         outcomes = dict(zip(wanted.values(), evaluate(requests) if requests else [], strict=True))
         for index, outcome in outcomes.items():
-            local[children[index].print] = Known(outcome.train, outcome.validation)
-        state = _join(state, children, outcomes, known, local, settings, fitness, records)
-        if tick is not None:
-            tick(state, len(outcomes))
-    return EpochResult(replace(state, epoch=state.epoch + 1), tuple(records))
+            local[children[index].print] = outcome.known
+        state, members = _join(state, children, outcomes, known, local, settings, fitness, records)
+        front = pareto_front((*front, *members))
+    return EpochResult(replace(state, epoch=state.epoch + 1), tuple(records), front)
 
 
 def _fits(child: _Child, settings: EvolutionSettings) -> bool:
@@ -320,19 +340,36 @@ def _child(
         inherited = {k: {**mate.parameters.get(k, {}), **v} for k, v in parent.parameters.items()}
     expressions = genome.expressions(mutator.workspaces)
     start = start_parameters(genome, mutator.workspaces, inherited, defaults)
-    child = _Child(parent, genome, "+".join(names), expressions, "undefined", start)
-    if expressions is not None:
-        child.print = fingerprint(expressions)
-        child.parameters = sum(len(e.parameters) for e in expressions.values())
-        child.dimension = sum(channel_dimension(e) for e in expressions.values())
-        child.complexity = sum(tidied_complexity(e.text) for e in expressions.values())
-    return child
+    return _Child(parent, genome, "+".join(names), expressions, start)
 
 
 def _tournament(population: Sequence[Individual], size: int, rng: np.random.Generator) -> Individual:
     drawn = rng.integers(len(population), size=size).tolist()
     chosen: list[Individual] = [population[i] for i in drawn]
-    return min(chosen, key=lambda i: (i.fitness, i.number))
+    return min(chosen, key=lambda i: (i.fitness, i.island, i.number))
+
+
+def _candidate(
+    child: _Child, island: int, number: int, outcome: FitOutcome | None, seen: Known | None, fitness: Fitness
+) -> tuple[Record, Individual]:
+    """A child with its losses: those of its own fit, else those of the known family."""
+    source = outcome.known if outcome is not None else seen
+    assert source is not None  # a child that was not fitted repeats one that was
+    error = fitness.error(source)
+    value = fitness(source, child.dimension, child.complexity)
+    fitted = outcome.parameters if outcome is not None else {}
+    parent = (child.parent.island, child.parent.number) if child.parent is not None else (-1, -1)
+    texts = {} if outcome is None or child.expressions is None else {k: e.text for k, e in child.expressions.items()}
+    record = Record(
+        number, *parent, child.mutation, child.print, outcome is None, texts, fitted, child.complexity,
+        source.train, source.validation, source.terms, error, value, outcome.evaluations if outcome else 0,
+    )  # fmt: skip
+    parameters = {k: {**v, **fitted.get(k, {})} for k, v in child.start.items()}
+    member = Individual(
+        island, number, child.genome, child.print, parameters,
+        source.train, source.validation, source.terms, child.complexity, error, value,
+    )  # fmt: skip
+    return record, member
 
 
 def _join(
@@ -344,54 +381,32 @@ def _join(
     settings: EvolutionSettings,
     fitness: Fitness,
     records: list[Record],
-) -> IslandState:
-    """Losses to the children, children to the population, the oldest out."""
+) -> tuple[IslandState, list[Individual]]:
+    """Losses to the children, children to the population, the oldest out; the new state and the fitted children."""
     population, best, number = list(state.population), state.best, state.candidates
     top, improved = state.record, state.improved
+    new: list[Individual] = []
     for index, child in enumerate(children):
         outcome = outcomes.get(index)
         seen = known.get(child.print) or local.get(child.print)
         if outcome is None and (seen is None or not _fits(child, settings)):
             outcome = FitOutcome.failed({})
-        source = outcome or seen
-        assert source is not None  # a child that was not fitted repeats one that was
-        train, validation = source.train, source.validation
-        value = fitness(train, validation, child.dimension, child.complexity)
-        fitted = outcome.parameters if outcome else {}
-        parameters = {k: {**v, **fitted.get(k, {})} for k, v in child.start.items()}
-        records.append(
-            Record(
-                number,
-                child.parent.number,
-                child.mutation,
-                child.print,
-                outcome is None,
-                {}
-                if outcome is None or child.expressions is None
-                else {k: e.text for k, e in child.expressions.items()},
-                fitted,
-                child.complexity,
-                train,
-                validation,
-                value,
-                outcome.evaluations if outcome else 0,
-            )
-        )
-        if np.isfinite(value) and (outcome is not None or settings.keep_duplicates):
-            member = Individual(number, child.genome, child.print, parameters, train, validation, value)
+        record, member = _candidate(child, state.island, number, outcome, seen, fitness)
+        records.append(record)
+        if np.isfinite(member.fitness) and (outcome is not None or settings.keep_duplicates):
             population.append(member)
-            if outcome is not None and value < best.fitness * BETTER:
-                best = member
-            if value < top * BETTER:
-                top, improved = value, number
+            if outcome is not None:
+                new.append(member)
+                if member.fitness < best.fitness * BETTER:
+                    best = member
+            if member.fitness < top * BETTER:
+                top, improved = member.fitness, number
         number += 1
     excess = max(0, len(population) - settings.population)
     state = replace(
         state, population=tuple(population[excess:]), best=best, candidates=number, record=top, improved=improved
     )
     if settings.restart and number - improved >= settings.restart:
-        founder = state.founder
-        state = replace(
-            state, population=(founder,), record=founder.fitness, improved=number, restarts=state.restarts + 1
-        )
-    return state
+        record_ = min(f.fitness for f in state.founders)
+        state = replace(state, population=state.founders, record=record_, improved=number, restarts=state.restarts + 1)
+    return state, new

@@ -23,7 +23,7 @@ from ..functional import Channel, Functional
 from ..load import load
 from ..quadrature import NodeSet, Quadrature, channel_key
 from ..registry import get_functional
-from .evaluation import FitOutcome, FitRequest
+from .evaluation import FitOutcome, FitRequest, Known
 from .final import grid_row, quadrature_rows, species_rows
 from .island import Individual
 from .progress import Progress, teller
@@ -97,7 +97,7 @@ class FitEvaluator:
         parameters: dict[str, dict[str, float]] = {k: {} for k in self.kinds}
         for (kind, name), value in zip(names, values, strict=True):
             parameters[kind][name] = float(value)
-        return FitOutcome(train, validation, parameters, fit.evaluations)
+        return FitOutcome(Known(train, validation), parameters, fit.evaluations)
 
     def _trusted(
         self, candidate: Sequence[_core.Expression], values: NDArray[np.float64], losses: NDArray[np.float64]
@@ -214,7 +214,7 @@ class SpeciesProblem(_Common):
         }
 
 
-def make_problem(config: SearchConfig, progress: Progress) -> ReactionProblem | SpeciesProblem:
+def make_problem(config: SearchConfig) -> ReactionProblem | SpeciesProblem:
     """Open the data that a configuration names."""
     dataset = Dataset.open(config.dataset)
     quadrature = Quadrature.load(dataset)

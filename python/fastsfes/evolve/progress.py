@@ -9,9 +9,18 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, TextIO
 
-from .island import IslandState
+from .island import Individual
 
-__all__ = ["LiveProgress", "PlainProgress", "Progress", "SilentProgress", "make_progress", "teller"]
+__all__ = ["LiveProgress", "PlainProgress", "Progress", "SilentProgress", "Status", "make_progress", "teller"]
+
+
+@dataclass(frozen=True)
+class Status:
+    """How far a search is: candidates made, families fitted, the best so far."""
+
+    candidates: int
+    fitted: int
+    best: Individual
 
 
 class Progress(Protocol):
@@ -20,8 +29,8 @@ class Progress(Protocol):
     def message(self, text: str) -> None:
         """One line that stays."""
 
-    def update(self, state: IslandState, fitted: int) -> None:
-        """After every generation: the state, and the number of families fitted since the start."""
+    def update(self, status: Status) -> None:
+        """After every epoch of an island."""
 
     def __enter__(self) -> Progress: ...
 
@@ -44,11 +53,11 @@ class _Rates:
         return (candidates - self.first) / max(now - self.start, 1e-9)
 
 
-def _status(state: IslandState, fitted: int) -> str:
-    best = state.best
+def _line(status: Status) -> str:
+    best = status.best
     length = sum(len(c.effective()) for c in best.genome.channels.values())
     return (
-        f"{fitted} fitted; best: train {best.train:.4g}, validation {best.validation:.4g} kcal/mol, "
+        f"{status.fitted} fitted; best: train {best.train:.4g}, validation {best.validation:.4g} kcal/mol, "
         f"{length} instructions"
     )
 
@@ -59,7 +68,7 @@ class SilentProgress:
     def message(self, text: str) -> None:
         """Ignore."""
 
-    def update(self, state: IslandState, fitted: int) -> None:
+    def update(self, status: Status) -> None:
         """Ignore."""
 
     def __enter__(self) -> SilentProgress:
@@ -83,13 +92,13 @@ class PlainProgress(SilentProgress):
         """Print at once."""
         print(text, file=self.stream, flush=True)
 
-    def update(self, state: IslandState, fitted: int) -> None:
+    def update(self, status: Status) -> None:
         """Print when the interval has passed or the search is done."""
-        rate, now = self._rates.rate(state.candidates), time.monotonic()
-        if now - self._last < self.interval and state.candidates < self.total:
+        rate, now = self._rates.rate(status.candidates), time.monotonic()
+        if now - self._last < self.interval and status.candidates < self.total:
             return
         self._last = now
-        self.message(f"{state.candidates}/{self.total} candidates, {rate:.0f}/s, {_status(state, fitted)}")
+        self.message(f"{status.candidates}/{self.total} candidates, {rate:.0f}/s, {_line(status)}")
 
 
 class LiveProgress(SilentProgress):
@@ -115,11 +124,11 @@ class LiveProgress(SilentProgress):
         """Print above the bar."""
         self._bar.console.print(text, markup=False, highlight=False)
 
-    def update(self, state: IslandState, fitted: int) -> None:
+    def update(self, status: Status) -> None:
         """Redraw."""
-        rate = self._rates.rate(state.candidates)
-        errors = f"train {state.best.train:.3f}, validation {state.best.validation:.3f} kcal/mol"
-        self._bar.update(self._task, completed=state.candidates, status=f"{rate:.0f}/s, {errors}")
+        rate = self._rates.rate(status.candidates)
+        errors = f"train {status.best.train:.3f}, validation {status.best.validation:.3f} kcal/mol"
+        self._bar.update(self._task, completed=status.candidates, status=f"{rate:.0f}/s, {errors}")
 
     def __enter__(self) -> LiveProgress:
         self._bar.start()

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .. import features as channel_table
 from ..errors import InputError
 from ..expression import Expression
 from ..load import load
-from .evaluation import Fitness
+from .evaluation import Evaluate, Fitness, Parameters
 from .genome import ChannelGenome, Genome, Workspace
 from .instructions import instruction_kind
-from .island import EvolutionSettings
-from .linearise import linearise
+from .island import EvolutionSettings, Individual
+from .linearise import Linearised, linearise
+from .migration import Migration
 from .mutate import Limits, Mutator, empty_genome, lda_genome
 from .pools import Pool
 
 if TYPE_CHECKING:
     from ..config import SearchConfig
     from ..functional import Functional
+    from .progress import Progress
 
-__all__ = ["SearchParts", "parse_features", "prepare"]
+__all__ = ["Problem", "SearchParts", "parse_features", "prepare"]
 
 # Where the fit of a feature's own parameter starts: wB97M-V's (10.1063/1.4952647), B97's for exchange.
 _FEATURE_PARAMETERS = {"x": 0.004, "css": 0.2, "cos": 0.006}
@@ -30,13 +32,50 @@ _FEATURE_PARAMETERS = {"x": 0.004, "css": 0.2, "cos": 0.006}
 
 @dataclass(frozen=True)
 class SearchParts:
-    """What an epoch needs besides the state."""
+    """The rules of a search.
 
-    base: Genome
-    defaults: Mapping[str, Mapping[str, float]]
+    Attributes:
+        bases: starting points: name, genome, and where their parameters start.
+        islands: number of islands.
+        defaults: where parameters start that neither a base nor a parent gives.
+        mutator, settings, fitness, migration: of evolution.
+    """
+
+    bases: tuple[tuple[str, Genome, Parameters], ...]
+    islands: int
+    defaults: Parameters
     mutator: Mutator
     settings: EvolutionSettings
     fitness: Fitness
+    migration: Migration
+
+    def bases_of(self, island: int) -> list[tuple[Genome, Parameters]]:
+        """The bases that an island starts from: dealt out in turn, at least one each."""
+        return [(genome, defaults) for _, genome, defaults in self._dealt(island)]
+
+    def names_of(self, island: int) -> list[str]:
+        """Their names."""
+        return [name for name, _, _ in self._dealt(island)]
+
+    def _dealt(self, island: int) -> tuple[tuple[str, Genome, Parameters], ...]:
+        return self.bases[island :: self.islands] or (self.bases[island % len(self.bases)],)
+
+
+class Problem(Protocol):
+    """What is searched: how candidates are fitted, and how the winner is reported."""
+
+    @property
+    def evaluate(self) -> Evaluate:
+        """Fits a batch of candidates."""
+
+    def describe(self) -> str:
+        """One line: data set, numbers of reactions, nodes."""
+
+    def functional(self, name: str, best: Individual, parts: SearchParts) -> Functional:
+        """The winner as a functional."""
+
+    def report(self, winner: Functional, progress: Progress) -> dict[str, Any]:
+        """Final figures, the test split and the full grid included; plain data for summary.json."""
 
 
 def parse_features(kind: str, texts: Sequence[str]) -> dict[str, Expression]:
@@ -67,44 +106,35 @@ def parse_features(kind: str, texts: Sequence[str]) -> dict[str, Expression]:
 
 
 def prepare(config: SearchConfig) -> SearchParts:
-    """Workspaces, base and mutator of a search; raises `InputError` when the options do not go together."""
+    """Workspaces, bases and mutator of a search; raises `InputError` when the options do not go together."""
     kinds = config.channels
-    start = _starting_point(config)
+    starts = [_starting_point(name, kinds) for name in config.base]
     workspaces: dict[str, Workspace] = {}
     defaults: dict[str, dict[str, float]] = {}
-    channels: dict[str, ChannelGenome] = {}
+    channels: list[dict[str, ChannelGenome]] = [{} for _ in starts]
+    values: list[dict[str, Mapping[str, float]]] = [{} for _ in starts]
     for kind in kinds:
         features = parse_features(kind, getattr(config, f"features_{kind}"))
         own = {p: _FEATURE_PARAMETERS[kind] for e in features.values() for p in e.parameters}
-        values: dict[str, float] = {}
-        shared: list[str] = []
-        variables: list[str] = []
-        if isinstance(start, Genome):
-            channels[kind] = start.channels[kind]
-        else:
-            channel = start.channels.get(kind)
-            if channel is None:
-                channels[kind] = ChannelGenome()
-            else:
-                expression = channel.expression
-                # the base's own names must not meet those of the features' definitions or of the features themselves
-                clash = {p: f"b_{p}" for p in expression.parameters if p in own or p in features}
-                values = {clash.get(p, p): v for p, v in channel.parameters.items()}
-                written = linearise(expression.substitute({a: Expression.parse(b) for a, b in clash.items()}), values)
-                channels[kind], values = written.genome, dict(written.parameters)
-                shared, variables = list(written.shared), list(written.variables)
-                for name in written.features:
-                    features.setdefault(name, Expression.parse(name))
-                    if features[name].text != name:
-                        raise InputError(
-                            f'features_{kind}: "{name}" is redefined but the base uses the feature; choose another name'
-                        )
-        taken = {*features, *own, *values, *shared}
+        reserved = {*own, *features}
+        written = [_written(s, kind, reserved) for s in starts]
+        shared = list(dict.fromkeys(name for w in written for name in w.shared))
+        for name in (f for w in written for f in w.features):
+            features.setdefault(name, Expression.parse(name))
+            if features[name].text != name:
+                raise InputError(
+                    f'features_{kind}: "{name}" is redefined but the base uses the feature; choose another name'
+                )
+        for index, w in enumerate(written):
+            # a parameter that belongs to instructions of one base and to all of another gets another name
+            channels[index][kind], given = _apart(w, set(shared))
+            values[index][kind] = {**own, **given}
+        variables = list(dict.fromkeys(name for w in written for name in w.variables))
+        taken = {*features, *own, *shared, *(name for v in values for name in v.get(kind, ()))}
         shared += _fresh("c", config.parameters - len(shared), taken)
         variables += _fresh("v", config.variables - len(variables), {*taken, *variables})
         workspaces[kind] = Workspace(features, tuple(shared), tuple(variables))
-        defaults[kind] = {**own, **values}
-    base = Genome(channels)
+        defaults[kind] = {name: v for per in reversed(values) for name, v in per[kind].items()}
     pool = Pool({instruction_kind(n).name: w for n, w in config.instruction_pool.items()}, "instruction_pool")
     mutator = Mutator(
         workspaces,
@@ -113,7 +143,9 @@ def prepare(config: SearchConfig) -> SearchParts:
         Pool(config.channel_pool or dict.fromkeys(kinds, 1.0), "channel_pool"),
         Limits(config.max_instructions, config.max_bound_parameters, config.fixed_instructions, config.share_bound),
     )
-    mutator.check(base)
+    bases = tuple((n, Genome(c), v) for n, c, v in zip(config.base, channels, values, strict=True))
+    for _, genome, _ in bases:
+        mutator.check(genome)
     settings = EvolutionSettings(
         population=config.population,
         tournament=config.tournament,
@@ -128,21 +160,47 @@ def prepare(config: SearchConfig) -> SearchParts:
     fitness = Fitness(
         config.train_coefficient, config.validation_coefficient, config.parameter_penalty, config.complexity_penalty
     )
-    return SearchParts(base, defaults, mutator, settings, fitness)
+    migration = Migration(
+        config.migrate_every, config.migrants, config.migrate_archive, config.tournament, config.population
+    )
+    return SearchParts(bases, config.islands, defaults, mutator, settings, fitness, migration)
 
 
-def _starting_point(config: SearchConfig) -> Genome | Functional:
-    if config.base == "empty":
-        return empty_genome(config.channels)
-    if config.base == "lda":
-        return lda_genome(config.channels)
-    functional = load(config.base, where="base")
-    if not set(functional.channels) & set(config.channels):
+def _starting_point(name: str, kinds: Sequence[str]) -> Genome | Functional:
+    if name == "empty":
+        return empty_genome(kinds)
+    if name == "lda":
+        return lda_genome(kinds)
+    functional = load(name, where="base")
+    if not set(functional.channels) & set(kinds):
         raise InputError(
-            f'base: functional "{config.base}" has channels {", ".join(functional.channels)}, none of those searched '
-            f"({', '.join(config.channels)})"
+            f'base: functional "{name}" has channels {", ".join(functional.channels)}, none of those searched '
+            f"({', '.join(kinds)})"
         )
     return functional
+
+
+def _written(start: Genome | Functional, kind: str, reserved: set[str]) -> Linearised:
+    """A channel of a starting point as instructions, with parameter names beside the reserved ones."""
+    if isinstance(start, Genome):
+        return Linearised(start.channels[kind], (), {}, (), ())
+    channel = start.channels.get(kind)
+    if channel is None:
+        return Linearised(ChannelGenome(), (), {}, (), ())
+    expression = channel.expression
+    clash = {p: f"b_{p}" for p in expression.parameters if p in reserved}
+    renamed = expression.substitute({a: Expression.parse(b) for a, b in clash.items()})
+    return linearise(renamed, {clash.get(p, p): v for p, v in channel.parameters.items()})
+
+
+def _apart(written: Linearised, shared: set[str]) -> tuple[ChannelGenome, dict[str, float]]:
+    """Genome and values, with instructions' own parameters renamed that would meet a shared one."""
+    names = {p: p for p in written.parameters}
+    for p in written.genome.bound:
+        while names[p] in shared:
+            names[p] += "_"
+    lines = tuple(replace(i, bound=tuple(names[p] for p in i.bound)) for i in written.genome.instructions)
+    return ChannelGenome(lines), {names[p]: v for p, v in written.parameters.items()}
 
 
 def _fresh(stem: str, count: int, taken: set[str]) -> list[str]:

@@ -1,7 +1,7 @@
-"""The store of a run: every candidate and the state after every epoch, in one SQLite file.
+"""The store of a run: every candidate, the archive and the states after the last round, in one SQLite file.
 
-One process writes it. An epoch's candidates and its state enter in one transaction, so that a run that is killed
-at any moment finds its last complete epoch. Tables: docs/file-formats.md.
+One process writes it. All that a round brings enters in one transaction, so that a run that is killed at any moment
+finds its last complete round. Tables: docs/file-formats.md.
 """
 
 from __future__ import annotations
@@ -14,17 +14,19 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import FastsfesError, InputError
-from .island import IslandState, Known, Record
+from .evaluation import Known
+from .island import Individual, IslandState, Record
 
 __all__ = ["RunStore"]
 
-VERSION = 1
+VERSION = 2
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE candidates (
     island INTEGER NOT NULL,
     number INTEGER NOT NULL,
-    epoch INTEGER NOT NULL,
+    round INTEGER NOT NULL,
+    parent_island INTEGER NOT NULL,
     parent INTEGER NOT NULL,
     mutation TEXT NOT NULL,
     fingerprint TEXT NOT NULL,
@@ -32,6 +34,8 @@ CREATE TABLE candidates (
     complexity INTEGER NOT NULL,
     train REAL,
     validation REAL,
+    terms TEXT,
+    error REAL,
     fitness REAL,
     evaluations INTEGER NOT NULL,
     expressions TEXT,
@@ -39,6 +43,7 @@ CREATE TABLE candidates (
     PRIMARY KEY (island, number)
 ) WITHOUT ROWID;
 CREATE TABLE states (island INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, state TEXT NOT NULL);
+CREATE TABLE archive (complexity INTEGER PRIMARY KEY, individual TEXT NOT NULL);
 """
 
 
@@ -90,13 +95,24 @@ class RunStore:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def commit_epoch(self, state: IslandState, records: Sequence[Record], elapsed: float) -> None:
-        """Store an epoch's candidates and the state after it, all or nothing; `elapsed` in seconds."""
+    def commit_round(
+        self,
+        states: Sequence[IslandState],
+        records: Mapping[int, Sequence[Record]],
+        archive: Sequence[Individual],
+        round_: int,
+        elapsed: float,
+    ) -> None:
+        """Store the candidates of a round by island, the states after it and the archive, all or nothing.
+
+        `elapsed` is the time spent searching so far, in seconds.
+        """
         rows = [
             (
-                state.island,
+                island,
                 r.number,
-                state.epoch,
+                round_,
+                r.parent_island,
                 r.parent,
                 r.mutation,
                 r.fingerprint,
@@ -104,18 +120,24 @@ class RunStore:
                 r.complexity,
                 _finite(r.train),
                 _finite(r.validation),
+                json.dumps(dict(r.terms)) if r.terms else None,
+                _finite(r.error),
                 _finite(r.fitness),
                 r.evaluations,
                 json.dumps(dict(r.expressions)) if r.expressions else None,
                 json.dumps({k: dict(v) for k, v in r.parameters.items()}) if r.parameters else None,
             )
-            for r in records
+            for island, made in records.items()
+            for r in made
         ]
-        text = json.dumps(state.to_dict(), allow_nan=False)
+        last = [(s.island, s.epoch, json.dumps(s.to_dict(), allow_nan=False)) for s in states]
+        kept = [(m.complexity, json.dumps(m.to_dict(), allow_nan=False)) for m in archive]
         try:
             self._db.execute("BEGIN IMMEDIATE")
-            self._db.executemany(f"INSERT INTO candidates VALUES ({','.join('?' * 14)})", rows)
-            self._db.execute("INSERT OR REPLACE INTO states VALUES (?, ?, ?)", (state.island, state.epoch, text))
+            self._db.executemany(f"INSERT INTO candidates VALUES ({','.join('?' * 17)})", rows)
+            self._db.executemany("INSERT OR REPLACE INTO states VALUES (?, ?, ?)", last)
+            self._db.execute("DELETE FROM archive")
+            self._db.executemany("INSERT INTO archive VALUES (?, ?)", kept)
             self._db.execute("INSERT OR REPLACE INTO meta VALUES ('elapsed', ?)", (repr(elapsed),))
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
@@ -128,15 +150,29 @@ class RunStore:
         rows = self._db.execute("SELECT state FROM states ORDER BY island").fetchall()
         return [IslandState.from_dict(json.loads(text)) for (text,) in rows]
 
-    def known(self) -> dict[str, Known]:
-        """Every family that was fitted, with its losses, in the order of the candidates."""
+    def archive(self) -> tuple[Individual, ...]:
+        """The front of complexity against error."""
+        rows = self._db.execute("SELECT individual FROM archive ORDER BY complexity").fetchall()
+        return tuple(Individual.from_dict(json.loads(text)) for (text,) in rows)
+
+    def news(self) -> list[tuple[tuple[str, Known], ...]]:
+        """The families that became known in every round, with their losses, in the order of the candidates."""
         rows = self._db.execute(
-            "SELECT fingerprint, train, validation FROM candidates WHERE duplicate = 0 ORDER BY epoch, island, number"
+            "SELECT round, fingerprint, train, validation, terms FROM candidates WHERE duplicate = 0 "
+            "ORDER BY round, island, number"
         )
-        found: dict[str, Known] = {}
-        for print_, train, validation in rows:
-            found.setdefault(print_, Known(_loss(train), _loss(validation)))
-        return found
+        seen: set[str] = set()
+        found: list[list[tuple[str, Known]]] = []
+        for number, print_, train, validation, terms in rows:
+            while len(found) <= number:
+                found.append([])
+            if print_ not in seen:
+                seen.add(print_)
+                known = Known(_loss(train), _loss(validation), _terms(terms))
+                found[number].append((print_, known))
+        (last,) = self._db.execute("SELECT MAX(round) FROM candidates").fetchone()
+        found.extend([] for _ in range((-1 if last is None else last) + 1 - len(found)))
+        return [tuple(news) for news in found]
 
     @property
     def elapsed(self) -> float:
@@ -150,9 +186,16 @@ class RunStore:
         return int(row[0]), int(row[1])
 
     def first_below(self, fitness: float) -> int | None:
-        """Number of the first candidate with a fitness below this."""
-        row = self._db.execute("SELECT MIN(number) FROM candidates WHERE fitness < ?", (fitness,)).fetchone()
-        return None if row[0] is None else int(row[0])
+        """How many candidates all islands had made when the first had a fitness below this, itself not counted."""
+        row = self._db.execute(
+            "SELECT round, number FROM candidates WHERE fitness < ? ORDER BY round, number, island LIMIT 1", (fitness,)
+        ).fetchone()
+        if row is None:
+            return None
+        count = self._db.execute(
+            "SELECT COUNT(*) FROM candidates WHERE round <= ? AND number < ?", (row[0], row[1])
+        ).fetchone()
+        return int(count[0])
 
     def candidate(self, number: int, island: int = 0) -> dict[str, Any] | None:
         """One candidate's row by number."""
@@ -177,21 +220,15 @@ class RunStore:
         return (_row(row) for row in rows)
 
     def pareto(self) -> list[dict[str, Any]]:
-        """Candidates that no simpler one beats: complexity rises, fitness falls."""
-        best: dict[int, dict[str, Any]] = {}
-        for row in self.fitted():
-            best.setdefault(row["complexity"], row)
-        front: list[dict[str, Any]] = []
-        for complexity in sorted(best):
-            if not front or best[complexity]["fitness"] < front[-1]["fitness"]:
-                front.append(best[complexity])
-        return front
+        """The rows of the archive's members: complexity rises, error falls."""
+        rows = [self.candidate(m.number, m.island) for m in self.archive()]
+        return [row for row in rows if row is not None]
 
 
 def _row(row: Mapping[str, Any]) -> dict[str, Any]:
     found = {key: row[key] for key in row.keys()}  # noqa: SIM118 - sqlite3.Row iterates over values
     found["duplicate"] = bool(found["duplicate"])
-    for key in ("expressions", "parameters"):
+    for key in ("expressions", "parameters", "terms"):
         found[key] = json.loads(found[key]) if found[key] else {}
     return found
 
@@ -202,3 +239,7 @@ def _finite(value: float) -> float | None:
 
 def _loss(value: float | None) -> float:
     return math.inf if value is None else float(value)
+
+
+def _terms(text: str | None) -> dict[str, float]:
+    return {} if text is None else dict(json.loads(text))

@@ -1,0 +1,235 @@
+"""The coordinator: the one process that writes the run's store.
+
+A round is one epoch of every island. Its epochs are independent tasks of an executor; what they return is taken in
+the order of the islands: families join the known ones, the best join the archive, migrants pass between the
+populations. All of it enters the store in one transaction, so that a run killed at any moment goes on from its last
+complete round.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import time
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from pathlib import Path
+from typing import Any
+
+from ..config import SearchConfig
+from ..errors import FastsfesError
+from ..files import write_text
+from ..functional import Functional
+from ..load import BEST
+from .evaluation import Known
+from .interrupt import signals
+from .island import EpochResult, Individual, IslandState, pareto_front
+from .migration import migrate
+from .pool import Pool
+from .progress import Progress, Status
+from .setup import Problem, SearchParts
+from .store import RunStore
+from .worker import Behind, Job, run_epoch, run_found
+
+__all__ = ["SUMMARY", "Coordinator", "SearchInterrupted"]
+
+SUMMARY = "summary.json"
+
+_RECENT = 3
+"""Rounds of which a job always carries the news; a worker that missed more asks for them."""
+
+
+class SearchInterrupted(FastsfesError):
+    """The search was stopped by a signal; what it had is stored."""
+
+
+class _Stop(Exception):
+    """Leave the round that is running; it will be run again."""
+
+
+class Coordinator:
+    """Runs rounds, commits them, and reports."""
+
+    def __init__(
+        self,
+        path: Path,
+        config: SearchConfig,
+        parts: SearchParts,
+        problem: Problem,
+        store: RunStore,
+        log: logging.Logger,
+        display: Progress,
+    ) -> None:
+        self.path = path
+        self.config = config
+        self.parts = parts
+        self.problem = problem
+        self.store = store
+        self.log = log
+        self.display = display
+        self.states = tuple(store.states())
+        self.archive = store.archive()
+        self.rounds = store.news()  # families by the round in which they became known
+        self.known = {name for news in self.rounds for name, _ in news}
+        self.elapsed = store.elapsed
+
+    @property
+    def best(self) -> Individual:
+        """The best individual of all islands."""
+        return min((s.best for s in self.states), key=lambda m: (m.fitness, m.island))
+
+    @property
+    def candidates(self) -> int:
+        """Candidates made so far."""
+        return sum(s.candidates for s in self.states)
+
+    def limit(self, island: int) -> int:
+        """The island's share of the budget."""
+        share, rest = divmod(self.config.candidates, self.config.islands)
+        return share + (island < rest)
+
+    def done(self) -> bool:
+        """Whether the budget is spent or the goal reached."""
+        if not self.states:
+            return False
+        if self.config.stop_below > 0 and self.best.fitness < self.config.stop_below:
+            return True
+        return all(s.candidates >= self.limit(s.island) for s in self.states)
+
+    def run(self, pool: Pool, time_limit: float) -> None:
+        """Rounds until the budget, the time limit, the goal, or a signal."""
+        started = time.monotonic()
+        with signals() as interrupted:
+            try:
+                if not self.states:
+                    self._found(pool, interrupted)
+                while not self.done():
+                    if time_limit > 0 and time.monotonic() - started >= time_limit:
+                        break
+                    self._round(pool, interrupted)
+            except _Stop:
+                if self.states:
+                    self._save_best()
+                self.log.info("interrupted after %d candidates", self.candidates)
+                raise SearchInterrupted(
+                    f"interrupted after {self.candidates} of {self.config.candidates} candidates; all are "
+                    f"stored; continue with: fastsfes search --resume {self.path}"
+                ) from None
+
+    def _found(self, pool: Pool, interrupted: Callable[[], bool]) -> None:
+        started = time.monotonic()
+        futures = []
+        for island in range(self.config.islands):
+            futures.append(pool.submit(run_found, island))
+            if interrupted():
+                raise _Stop
+        results = [f.result() for f in futures]
+        for result in results:
+            for base, first in zip(self.parts.names_of(result.state.island), result.state.founders, strict=True):
+                if not math.isfinite(first.fitness):
+                    raise FastsfesError(
+                        f'the starting point "{base}" gives no finite loss (train {first.train}, validation '
+                        f"{first.validation}); start from another one with --base"
+                    )
+                self.log.info("%s: train %.6g, validation %.6g kcal/mol", base, first.train, first.validation)
+        self._take(results, [r.state for r in results], started)
+
+    def _round(self, pool: Pool, interrupted: Callable[[], bool]) -> None:
+        started, number = time.monotonic(), len(self.rounds) - 1
+        jobs = [self._job(s, len(self.rounds)) for s in self.states if s.candidates < self.limit(s.island)]
+        before = self.best
+        results = self._results(pool, jobs, interrupted)
+        after = {s.island: s for s in self.states} | {r.state.island: r.state for r in results}
+        archive = pareto_front((*self.archive, *(m for r in results for m in r.front)))
+        states = migrate(list(after.values()), archive, self.parts.migration, self.config.seed, number)
+        self._take(results, states, started)
+        best = self.best
+        if (best.island, best.number) != (before.island, before.number):
+            self.log.info(
+                "island %d, candidate %d: train %.6g, validation %.6g, fitness %.6g kcal/mol",
+                best.island, best.number, best.train, best.validation, best.fitness,
+            )  # fmt: skip
+
+    def _job(self, state: IslandState, rounds: int, since: int | None = None) -> Job:
+        first = max(0, rounds - _RECENT) if since is None else since
+        return Job(state, self.limit(state.island), first, tuple(self.rounds[first:]))
+
+    def _results(self, pool: Pool, jobs: Sequence[Job], interrupted: Callable[[], bool]) -> list[EpochResult]:
+        """What the jobs return, in their order."""
+        results: dict[int, EpochResult] = {}
+        running: dict[Future[EpochResult | Behind], int] = {}
+        for index, job in enumerate(jobs):
+            running[pool.submit(run_epoch, job)] = index
+            if interrupted():
+                raise _Stop
+        while running:
+            finished, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
+            if interrupted():
+                for future in running:
+                    future.cancel()
+                raise _Stop
+            for future in finished:
+                index = running.pop(future)
+                answer = future.result()
+                if isinstance(answer, Behind):
+                    job = self._job(jobs[index].state, len(self.rounds), answer.rounds)
+                    running[pool.submit(run_epoch, job)] = index
+                else:
+                    results[index] = answer
+                    self._show(results.values())
+        return [results[k] for k in range(len(jobs))]
+
+    def _show(self, results: Collection[EpochResult]) -> None:
+        new = [r for result in results for r in result.records]
+        best = min((self.best, *(r.state.best for r in results)), key=lambda m: (m.fitness, m.island))
+        fitted = sum(not r.duplicate for r in new)
+        self.display.update(Status(self.candidates + len(new), len(self.known) + fitted, best))
+
+    def _take(self, results: Sequence[EpochResult], states: Sequence[IslandState], started: float) -> None:
+        """Make the results of a round part of the run, in the order of the islands."""
+        self.archive = pareto_front((*self.archive, *(m for r in results for m in r.front)))
+        self.elapsed += time.monotonic() - started
+        self.store.commit_round(
+            states, {r.state.island: r.records for r in results}, self.archive, len(self.rounds), self.elapsed
+        )
+        self.states = tuple(states)
+        news: dict[str, Known] = {}
+        for result in results:
+            for r in result.records:
+                if not r.duplicate and r.fingerprint not in self.known:
+                    news.setdefault(r.fingerprint, Known(r.train, r.validation, r.terms))
+        self.rounds.append(tuple(news.items()))
+        self.known.update(news)
+
+    def _save_best(self) -> Functional:
+        name = f"{self.config.preset}-{self.config.seed}"
+        winner = self.problem.functional(name, self.best, self.parts)
+        write_text(self.path / BEST, json.dumps(winner.to_dict(), indent=2, allow_nan=False) + "\n")
+        return winner
+
+    def finish(self, report: bool = True) -> None:
+        """The winner, its figures on all splits and on the full grid, and the summary."""
+        winner = self._save_best()
+        made, fitted = self.store.counts()
+        best = self.best
+        summary: dict[str, Any] = {
+            "candidates": made,
+            "fitted": fitted,
+            "seconds": self.elapsed,
+            "complete": self.done(),
+            "best": {
+                "island": best.island,
+                "candidate": best.number,
+                "train": best.train,
+                "validation": best.validation,
+                "terms": dict(best.terms),
+                "fitness": best.fitness,
+                "complexity": winner.complexity,
+            },
+            "report": self.problem.report(winner, self.display) if report else None,
+        }
+        if self.config.stop_below > 0:
+            summary["reached"] = self.store.first_below(self.config.stop_below)
+        write_text(self.path / SUMMARY, json.dumps(summary, indent=2) + "\n")
+        self.log.info("done: %d candidates, %d fitted, %.1f s", made, fitted, self.elapsed)
