@@ -191,10 +191,10 @@ NodeId Graph::simplified(Op op, const std::array<NodeId, kMaxArity>& args) {
       if (is_constant(k) && is(x, Op::Mul)) {
         for (int i = 0; i < 2; ++i) {
           const NodeId inner = nodes_[x].args[static_cast<std::size_t>(i)];
-          if (is_constant(inner)) {
-            const NodeId folded = simplified(Op::Mul, k, inner);
-            return simplified(Op::Mul, folded, nodes_[x].args[static_cast<std::size_t>(1 - i)]);
-          }
+          if (!is_constant(inner)) continue;
+          const double folded = nodes_[k].value * nodes_[inner].value;
+          if (!std::isfinite(folded)) continue;  // as above: what overflows or is no number stays as written
+          return simplified(Op::Mul, constant(folded), nodes_[x].args[static_cast<std::size_t>(1 - i)]);
         }
       }
       return ordered(op, a, b);

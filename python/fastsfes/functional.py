@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
+from itertools import chain, combinations_with_replacement, product
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -81,9 +82,10 @@ class Channel:
 class EnergyDensity:
     """What `Functional.energy_density` returns; arrays in libxc's component order.
 
-    exc: (n,) energy per volume, hartree/bohr^3. First derivatives: vrho (n,) or (2, n), vsigma (n,) or (3, n),
-    vtau (n,) or (2, n). Second derivatives (deriv >= 2): v2rho2 (n,) or (3, n), v2rhosigma (n,) or (6, n),
-    v2sigma2 (n,) or (6, n), v2rhotau (n,) or (4, n), v2sigmatau (n,) or (6, n), v2tau2 (n,) or (3, n).
+    exc: (n,) energy per volume, hartree/bohr^3. Derivatives of order k <= deriv are (n,) for unpolarised and
+    (components, n) for polarised densities. Components run over the sorted tuples of each variable's spin components,
+    rho (2), sigma (3: aa, ab, bb), tau (2), the last one fastest: vrho (2), vsigma (3), vtau (2); v2rho2 (3),
+    v2rhosigma (6), v2sigma2 (6), v2rhotau (4), v2sigmatau (6), v2tau2 (3); v3rho3 (4), v3rho2sigma (9) and so on.
     What was not asked for, or what the functional does not depend on, is None.
     """
 
@@ -93,10 +95,20 @@ class EnergyDensity:
     vtau: NDArray[np.float64] | None = None
     v2rho2: NDArray[np.float64] | None = None
     v2rhosigma: NDArray[np.float64] | None = None
-    v2sigma2: NDArray[np.float64] | None = None
     v2rhotau: NDArray[np.float64] | None = None
+    v2sigma2: NDArray[np.float64] | None = None
     v2sigmatau: NDArray[np.float64] | None = None
     v2tau2: NDArray[np.float64] | None = None
+    v3rho3: NDArray[np.float64] | None = None
+    v3rho2sigma: NDArray[np.float64] | None = None
+    v3rho2tau: NDArray[np.float64] | None = None
+    v3rhosigma2: NDArray[np.float64] | None = None
+    v3rhosigmatau: NDArray[np.float64] | None = None
+    v3rhotau2: NDArray[np.float64] | None = None
+    v3sigma3: NDArray[np.float64] | None = None
+    v3sigma2tau: NDArray[np.float64] | None = None
+    v3sigmatau2: NDArray[np.float64] | None = None
+    v3tau3: NDArray[np.float64] | None = None
 
 
 VARIABLES: dict[bool, dict[str, tuple[str, ...]]] = {
@@ -109,15 +121,8 @@ VARIABLES: dict[bool, dict[str, tuple[str, ...]]] = {
 }
 """Components of rho, sigma and tau in libxc's order, for unpolarised (False) and polarised (True) densities."""
 
-_SECOND = ("rho2", "rhosigma", "sigma2", "rhotau", "sigmatau", "tau2")
-_PAIRS = {
-    "rho2": ("rho", "rho"),
-    "rhosigma": ("rho", "sigma"),
-    "sigma2": ("sigma", "sigma"),
-    "rhotau": ("rho", "tau"),
-    "sigmatau": ("sigma", "tau"),
-    "tau2": ("tau", "tau"),
-}
+HIGHEST_DERIVATIVE = 3
+"""Highest order of derivatives; `EnergyDensity` has fields up to it."""
 
 
 @dataclass(frozen=True)
@@ -227,7 +232,7 @@ class Functional:
             rho: (n,) density or (2, n) spin densities, electrons/bohr^3.
             sigma: (n,) or (3, n) gradient products |grad rho|^2 or aa, ab, bb; needed by GGA and meta-GGA.
             tau: (n,) or (2, n) kinetic energy density (1/2) sum |grad phi|^2; needed by meta-GGA.
-            deriv: 0, 1 or 2.
+            deriv: 0, 1, 2 or 3, the highest order of derivatives.
             threads: OpenMP threads, 0 for OpenMP's own choice.
 
         Returns:
@@ -381,8 +386,8 @@ def grid_inputs(
     polarised = rho_.ndim == 2
     if rho_.ndim not in (1, 2) or (polarised and rho_.shape[0] != 2):
         raise InputError(f"rho has shape {rho_.shape}; expected (n,) for unpolarised or (2, n) for polarised densities")
-    if deriv not in (0, 1, 2):
-        raise InputError(f"deriv is {deriv}; expected 0, 1 or 2")
+    if deriv not in range(HIGHEST_DERIVATIVE + 1):
+        raise InputError(f"deriv is {deriv}; expected 0 to {HIGHEST_DERIVATIVE}")
     n = rho_.shape[-1]
     inputs = {"rho": rho_}
     for name, value, components in (("sigma", sigma, 3), ("tau", tau, 2)):
@@ -408,16 +413,12 @@ def derivative_keys(groups: Mapping[str, tuple[str, ...]], deriv: int) -> dict[s
     `groups` holds the components of rho, sigma and tau that matter, as `VARIABLES` does.
     """
     keys: dict[str, list[tuple[str, ...]]] = {}
-    if deriv >= 1:
-        keys |= {f"v{group}": [(v,) for v in names] for group, names in groups.items()}
-    if deriv >= 2:
-        for key in _SECOND:
-            g1, g2 = _PAIRS[key]
-            if g1 in groups and g2 in groups:
-                pairs = [
-                    (a, b) for i, a in enumerate(groups[g1]) for j, b in enumerate(groups[g2]) if g1 != g2 or i <= j
-                ]
-                keys[f"v2{key}"] = list(pairs)
+    for order in range(1, deriv + 1):
+        for chosen in combinations_with_replacement(groups, order):
+            powers = {g: chosen.count(g) for g in chosen}
+            name = "".join(g + (str(k) if k > 1 else "") for g, k in powers.items())
+            blocks = product(*(combinations_with_replacement(groups[g], k) for g, k in powers.items()))
+            keys[f"v{order if order > 1 else ''}{name}"] = [tuple(chain.from_iterable(block)) for block in blocks]
     return keys
 
 
@@ -467,15 +468,11 @@ def derivative_expressions(functional: Functional, polarised: bool, deriv: int) 
     used = set(energy.features)
     groups = {k: v for k, v in VARIABLES[polarised].items() if used & set(v)}
     outputs: dict[str, tuple[Expression, ...]] = {"exc": (_guard(energy, (), polarised),)}
-    first: dict[str, Expression] = {}
+    known: dict[tuple[str, ...], Expression] = {(): energy}
     for key, components in derivative_keys(groups, deriv).items():
-        made = []
         for names in components:
-            if names[0] not in first:
-                first[names[0]] = energy.derivative(names[0])
-            value = first[names[0]] if len(names) == 1 else first[names[0]].derivative(names[1])
-            made.append(_guard(value, names, polarised))
-        outputs[key] = tuple(made)
+            known[names] = known[names[:-1]].derivative(names[-1])
+        outputs[key] = tuple(_guard(known[names], names, polarised) for names in components)
     return outputs
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import combinations_with_replacement
 from typing import Any
 
 import numpy as np
@@ -113,10 +114,8 @@ class LibxcFunctional:
                 raise InputError(f'functional "{self.name}" is of family {self.family}: it needs {group}')
         rows = libxc.eval_xc1(self.code, _density_rows(named, groups, polarised), int(polarised), deriv)
         order = [v for names in groups.values() for v in names]
-        place: dict[tuple[str, ...], int] = {(): 0} | {(v,): 1 + i for i, v in enumerate(order)}
-        place |= {
-            pair: 1 + len(order) + k for k, pair in enumerate((a, b) for i, a in enumerate(order) for b in order[i:])
-        }
+        tuples = (t for k in range(deriv + 1) for t in combinations_with_replacement(order, k))
+        place = {names: row for row, names in enumerate(tuples)}  # PySCF's order
         density = sum(named[v] for v in groups["rho"])
         arrays: dict[str, NDArray[np.float64]] = {"exc": rows[0] * density}
         for key, components in derivative_keys(groups, deriv).items():

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from itertools import combinations_with_replacement
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 from pyscf.dft import libxc, numint
 
 from .errors import InputError
-from .functional import EnergyDensity, Functional
+from .functional import VARIABLES, EnergyDensity, Functional, derivative_keys
 from .load import load
 
 __all__ = ["NumInt", "attach"]
@@ -31,7 +32,7 @@ __all__ = ["NumInt", "attach"]
 _PARENT = {"lda": "lda_x", "gga": "gga_x_pbe", "mgga": "mgga_x_tpss"}
 _PARENT_NLC = {"lda": "gga_xc_vv10", "gga": "gga_xc_vv10", "mgga": "mgga_xc_b97m_v"}
 _POISON = 1e300
-_COMPONENTS = {"rho": 1, "sigma": 3, "tau": 2}
+_GROUPS = {"LDA": ("rho",), "GGA": ("rho", "sigma"), "MGGA": ("rho", "sigma", "tau")}
 
 
 class NumInt(numint.NumInt):  # type: ignore[misc]
@@ -57,10 +58,6 @@ class NumInt(numint.NumInt):  # type: ignore[misc]
         if xc_code != self.xc_code:  # for example the nonlocal part, or a second functional of the same calculation
             other: NDArray[np.float64] = self.libxc.eval_xc1(xc_code, rho, spin, deriv, omega)
             return other
-        if deriv > 2:
-            raise InputError(
-                f"PySCF asks for derivatives of order {deriv} of {self.functional.name}; fastsfes gives 0, 1 and 2"
-            )
         self.calls += 1
         density, sigma, tau = _variables(np.asarray(rho, dtype=float), spin, self.xctype)
         result = self.functional.energy_density(density, sigma, tau, deriv=deriv)
@@ -89,36 +86,21 @@ def _variables(
 def _pyscf_layout(
     values: EnergyDensity, density: NDArray[np.float64], xctype: str, spin: int, deriv: int
 ) -> NDArray[np.float64]:
-    """Rows as PySCF's eval_xc1 orders them: energy per electron, gradient, upper triangle of the Hessian."""
-    groups = {"LDA": ("rho",), "GGA": ("rho", "sigma"), "MGGA": ("rho", "sigma", "tau")}[xctype]
+    """Rows as PySCF's eval_xc1 orders them: energy per electron, then the derivatives of every order, those of order k
+    with respect to all sorted k-tuples of rho_a, rho_b, sigma_aa, ..., tau_b."""
+    polarised = bool(spin)
     n = density.shape[-1]
-    total = density.sum(axis=0) if spin else density
-    variables = [(g, i) for g in groups for i in range(_COMPONENTS[g] if spin else 1)]
-    if spin and "rho" in groups:
-        variables = [("rho", 0), ("rho", 1), *(v for v in variables if v[0] != "rho")]
-    rows = [np.divide(values.exc, total, out=np.zeros(n), where=values.exc != 0.0)]
-    if deriv >= 1:
-        rows += [_component(values, f"v{g}", i, n) for g, i in variables]
-    if deriv >= 2:
-        for k, (g1, i1) in enumerate(variables):
-            for g2, i2 in variables[k:]:
-                rows.append(_second(values, g1, i1, g2, i2, spin, n))
-    return np.array(rows)
-
-
-def _component(values: EnergyDensity, key: str, index: int, n: int) -> NDArray[np.float64]:
-    array: NDArray[np.float64] | None = getattr(values, key)
-    if array is None:  # the functional does not depend on this variable
-        return np.zeros(n)
-    row: NDArray[np.float64] = array.reshape(-1, n)[index]
-    return row
-
-
-def _second(values: EnergyDensity, g1: str, i1: int, g2: str, i2: int, spin: int, n: int) -> NDArray[np.float64]:
-    size = {g: (_COMPONENTS[g] if g != "rho" else 2) if spin else 1 for g in _COMPONENTS}
-    if g1 == g2:  # the upper triangle of the group's own block
-        return _component(values, f"v2{g1}2", i1 * size[g1] - i1 * (i1 - 1) // 2 + i2 - i1, n)
-    return _component(values, f"v2{g1}{g2}", i1 * size[g2] + i2, n)
+    total = density.sum(axis=0) if polarised else density
+    groups = {g: VARIABLES[polarised][g] for g in _GROUPS[xctype]}
+    found: dict[tuple[str, ...], NDArray[np.float64]] = {}
+    found[()] = np.divide(values.exc, total, out=np.zeros(n), where=values.exc != 0.0)
+    for key, components in derivative_keys(groups, deriv).items():
+        array: NDArray[np.float64] | None = getattr(values, key)
+        if array is None:  # the functional does not depend on this variable
+            array = np.zeros((len(components), n))
+        found |= dict(zip(components, array.reshape(-1, n), strict=True))
+    variables = [name for names in groups.values() for name in names]
+    return np.array([found[t] for k in range(deriv + 1) for t in combinations_with_replacement(variables, k)])
 
 
 def attach(mf: Any, functional: Functional | str) -> Any:

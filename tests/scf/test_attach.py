@@ -70,6 +70,17 @@ def test_excitations_and_hessian_equal_libxc() -> None:
     np.testing.assert_allclose(mine.Hessian().kernel(), theirs.Hessian().kernel(), rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("spin", [0, 1])
+def test_gradients_of_excited_states_use_third_derivatives(spin: int) -> None:
+    gradients = []
+    for ours in (False, True):
+        mf = calculation("b97", ours, spin)
+        mf.kernel()
+        gradients.append(mf.TDA().run(nstates=2).nuc_grad_method().kernel(state=1))
+    # Davidson's roots are converged to 1e-5 in their vectors
+    np.testing.assert_allclose(gradients[1], gradients[0], rtol=0, atol=1e-6)
+
+
 def test_a_lost_override_is_noticed() -> None:
     mf = calculation("pbe", True)
     mf._numint = dft.numint.NumInt()

@@ -259,3 +259,11 @@ def test_sympy_and_latex() -> None:
 def test_pickle_goes_through_the_text() -> None:
     e = fs.Expression.parse("c0*w + 0.1")
     assert pickle.loads(pickle.dumps(e)) == e
+
+
+@pytest.mark.parametrize(
+    "text", ["((-1.238)**(1/3))**3/abs(0.265)*x2", "1e200*(1e200*x2)", "(-2.5)**0.5*((-2.5)**0.5*x2)"]
+)
+def test_constants_that_are_no_finite_numbers_do_not_stop_lowering(text: str) -> None:
+    value = fs.Expression.parse(text).evaluate({"x2": np.array([0.0, 1e-300])})
+    assert np.array_equal(value, [0.0, 1e100]) if text.startswith("1e200") else np.isnan(value).all()
