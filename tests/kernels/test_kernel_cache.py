@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import itertools
 import os
+import shlex
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -112,6 +115,44 @@ def test_unusable_disk_gives_one_warning(cache: Path, monkeypatch: pytest.Monkey
     with pytest.warns(RuntimeWarning, match="expressions are interpreted, with the same numbers"):
         np.testing.assert_array_equal(values(fresh(), COMPILED), expected)
     np.testing.assert_array_equal(values(fresh(), COMPILED), expected)  # no second warning: warnings are errors here
+
+
+def test_read_only_folder_serves_and_is_not_written(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    expected = values(fresh(), COMPILED)
+    folder = tmp_path / "read-only"
+    folder.mkdir()
+    mount = ["mount", "--bind", "-o", "ro", str(tmp_path), str(folder)]
+    code = (
+        "import sys, warnings; warnings.simplefilter('error', RuntimeWarning)\n"
+        "from fastsfes import _core\n"
+        "p = lambda t: _core.Program([_core.Expression.parse(t)])\n"
+        f"known = p({TEXT!r})\n"
+        "known.evaluate([[0.5], [0.25]], [0.7], n=1, backend=2)\n"
+        "assert _core.jit_statistics()['from_disk'] == 1\n"
+        "with warnings.catch_warnings(record=True) as caught:\n"
+        "    warnings.simplefilter('always')\n"
+        "    new = p('exp(x2) - w')\n"
+        "    a = [new.evaluate([[0.5], [0.25]], [], n=1, backend=b)[0, 0] for b in (1, 2, 2)]\n"
+        "    other = p('exp(x2) + w**3')\n"
+        "    other.evaluate([[0.5], [0.25]], [], n=1, backend=2)\n"
+        "assert a[0] == a[1] == a[2] and len(caught) == 1, caught\n"
+        "print(caught[0].message)\n"
+    )
+    script = f"{shlex.join(mount)} && exec {shlex.join([sys.executable, '-c', code])}"
+    done = subprocess.run(
+        ["unshare", "--mount", "--map-root-user", "sh", "-c", script],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "FASTSFES_CACHE_DIR": str(folder)},
+    )
+    if "unshare" in done.stderr or "mount" in done.stderr:
+        pytest.skip(f"no mount namespaces here: {done.stderr.strip()}")
+    assert done.returncode == 0, done.stderr
+    assert "Read-only file system" in done.stdout or "cannot be written" in done.stdout
+    np.testing.assert_array_equal(values(fresh(), INTERPRETER), expected)
 
 
 @pytest.mark.parametrize("kind", ["absent", "failing", "crashing"])
