@@ -10,28 +10,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
-import os
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
 
 from ..errors import FastsfesError, InputError
+from ..executors import available_cores, open_executor
 from .hdf5 import RecordError, read_record, write_atomically, write_record
 from .record import DensityRecord, FloatArray
 from .scf import compute_density
 from .settings import ScfSettings
-
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 #: Coordinates are compared after rounding to this many decimals of an angstrom.
 _DECIMALS = 9
@@ -104,6 +96,8 @@ def build_densities(
     work: Path | str,
     *,
     processes: int = 1,
+    executor: str = "",
+    shard: tuple[int, int] = (1, 1),
     progress: Callable[[Progress], None] | None = None,
 ) -> BuildResult:
     """Compute the densities of all jobs, in parallel, skipping those already in the work folder.
@@ -112,13 +106,17 @@ def build_densities(
     ----------
     jobs: what to compute; jobs of equal geometry, state and settings are computed once.
     work: folder of finished calculations; made when absent, kept afterwards.
-    processes: worker processes; with more than one, each uses a single thread.
+    processes: worker processes, each with a single thread; 1 to compute in this process with all threads.
+    executor: who computes, see `fastsfes.executors.open_executor`; by default processes of this machine. Workers
+        elsewhere must see the work folder under the same path.
+    shard: (i, n) to compute only every n-th of the calculations, starting with the i-th (1 <= i <= n). Shards of one
+        build are disjoint, whoever runs them when; the build without one finds their files.
     progress: called in this process after every finished calculation.
 
     A calculation that does not converge is stored as such and listed in ``unconverged``;
     one that raises is listed in ``failed`` and tried again by the next build.
     """
-    folder = Path(work)
+    folder = Path(work).absolute()
     jobs = list(jobs)
     names = [job.name for job in jobs]
     if len(set(names)) != len(names):
@@ -126,17 +124,24 @@ def build_densities(
         raise InputError(f"species {twice[0]!r} is listed twice; names must be unique")
     if processes < 1:
         raise InputError(f"processes is {processes}; at least 1 is needed")
+    first, count = shard
+    if not 1 <= first <= count:
+        raise InputError(f"shard {first}/{count} does not exist; expected I/N with I from 1 to N")
     folder.mkdir(parents=True, exist_ok=True)
     by_key: dict[str, Job] = {}
     for job in jobs:
         by_key.setdefault(job.key, job)
+    # Shards are made from all jobs in order of cost, so that they do not depend on what is done and weigh the same.
+    ordered = sorted(by_key.values(), key=lambda job: (-job.cost, job.key))
+    by_key = {job.key: job for job in ordered[first - 1 :: count]}
+    jobs = [job for job in jobs if job.key in by_key]
     todo = {key: job for key, job in by_key.items() if not _is_done(_file(folder, key), job)}
     reused = len(by_key) - len(todo)
     failed_keys: dict[str, str] = {}
     done = reused
     started = time.perf_counter()
-    ordered = sorted(todo.values(), key=lambda job: (-job.cost, job.key))
-    for job, message, converged in _run(ordered, folder, processes):
+    executor = executor or ("local" if processes == 1 else "processes")
+    for job, message, converged in _run(list(todo.values()), folder, executor, processes):
         done += 1
         if converged is None:
             failed_keys[job.key] = message
@@ -196,7 +201,7 @@ def _earlier(path: Path) -> DensityRecord | None:
         return None
 
 
-def _compute_to_file(job: Job, folder: Path) -> tuple[str, bool | None]:
+def _compute_to_file(folder: Path, job: Job) -> tuple[str, bool | None]:
     """Compute one job and write its file; runs in a worker. Returns (message, converged or None)."""
     try:
         record = compute_density(
@@ -221,57 +226,19 @@ def _compute_to_file(job: Job, folder: Path) -> tuple[str, bool | None]:
     return text, record.converged
 
 
-def _worker_start() -> None:
-    from pyscf import lib
-
-    lib.num_threads(1)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """A killed build cannot stop its workers, and they would wait for work for ever."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-@contextmanager
-def _single_threads() -> Iterator[None]:
-    """Let spawned processes start with one thread each; thread pools read these only at start."""
-    saved = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
-    try:
-        yield
-    finally:
-        for name, value in saved.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
-def _run(jobs: list[Job], folder: Path, processes: int) -> Iterator[tuple[Job, str, bool | None]]:
+def _run(jobs: list[Job], folder: Path, executor: str, workers: int) -> Iterator[tuple[Job, str, bool | None]]:
+    """Compute jobs wherever the executor does, and tell of each as soon as it is finished."""
     if not jobs:
         return
-    if processes == 1:
-        for job in jobs:
-            yield job, *_compute_to_file(job, folder)
-        return
-    context = multiprocessing.get_context("spawn")
-    with (
-        _single_threads(),
-        ProcessPoolExecutor(min(processes, len(jobs)), mp_context=context, initializer=_worker_start) as pool,
-    ):
-        waiting: dict[Future[Any], Job] = {pool.submit(_compute_to_file, job, folder): job for job in jobs}
+    if executor == "processes":
+        workers = min(workers or available_cores(), len(jobs))
+    with open_executor(executor, workers, Path, (folder,), threads=1) as pool:
+        waiting = {pool.submit(_compute_to_file, job): job for job in jobs}
         while waiting:
-            finished, _ = wait(waiting, return_when=FIRST_COMPLETED)
-            for future in finished:
+            for future in pool.wait(waiting)[0]:
                 job = waiting.pop(future)
                 try:
-                    yield job, *future.result()
-                except BrokenProcessPool as error:
-                    raise FastsfesError(
-                        f"a worker process ended abnormally near species {job.name!r} (out of memory?); "
-                        f"finished calculations are kept in {folder}, run the same command again"
-                    ) from error
+                    message, converged = future.result()
+                except FastsfesError as error:  # its worker was lost, again and again; the others go on
+                    message, converged = str(error), None
+                yield job, message, converged
