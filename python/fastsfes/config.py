@@ -11,6 +11,7 @@ from typing import Any
 from .errors import InputError
 from .evolve.instructions import instruction_kind
 from .evolve.mutate import MUTATIONS
+from .executors import check_executor
 from .options import convert, from_table, option, options, to_toml
 
 if sys.version_info >= (3, 11):
@@ -53,15 +54,15 @@ class SearchConfig:
         0,
         "int",
         "search",
-        "threads for fitting in each worker; 0 for OMP_NUM_THREADS or all cores, and for 1 in other processes",
+        "threads for fitting in each worker; 0 for OMP_NUM_THREADS or all cores, and for a worker's share of them",
         minimum=0,
     )
     executor: str = option(
         "local",
         "text",
         "search",
-        'what runs the epochs of islands: "local" (this process), "processes", "dask:ADDRESS" or "mpi"; the result '
-        "does not depend on it",
+        'what runs the epochs of islands: "local" (this process), "processes", "dask:ADDRESS", "dask:FILE.json" or '
+        '"mpi"; the result does not depend on it',
     )
     workers: int = option(0, "int", "search", "workers of the executor; 0 for as many as it has", minimum=0)
 
@@ -204,6 +205,7 @@ class SearchConfig:
         for name in self.channel_pool:
             if name not in self.channels:
                 raise InputError(f'channel_pool: "{name}" is not searched; searched are {", ".join(self.channels)}')
+        check_executor(self.executor)
         if not self.base:
             raise InputError('base is empty; name one or more starting points, for example "lda"')
         if self.train_coefficient + self.validation_coefficient <= 0:

@@ -19,11 +19,12 @@ from .config import SearchConfig
 from .errors import InputError
 from .evolve.coordinator import SUMMARY, Coordinator, SearchInterrupted
 from .evolve.island import IslandState
-from .evolve.pool import open_pool
 from .evolve.problem import make_problem
 from .evolve.progress import make_progress
 from .evolve.setup import Problem, prepare
 from .evolve.store import RunStore
+from .evolve.worker import set_up
+from .executors import open_executor
 from .files import write_text
 from .functional import Functional
 from .load import BEST
@@ -117,7 +118,7 @@ def search(
             on the last three.
         progress: "live", "plain", "auto" or "none"; written to standard error.
         report: whether to compute the final figures, which takes a pass over the full integration grid.
-        problem: what to search, made from the configuration; default: the data that the configuration names.
+        problem: importable function that makes what is searched; default: the data that the configuration names.
 
     Returns:
         The finished `Run`.
@@ -155,7 +156,9 @@ def search(
             write_text(path / CONFIG, config.to_toml())
         with _open(path, fresh) as store, _log(path) as log:
             coordinator = Coordinator(path, config, parts, made, store, log, display)
-            with open_pool(here, made, make) as pool:
+            # work in this process uses this process's problem
+            context = (here, (lambda _: made) if here.executor == "local" else make)
+            with open_executor(here.executor, here.workers, set_up, context, threads=here.threads) as pool:
                 coordinator.run(pool, here.time_limit)
             coordinator.finish(report)
     return Run(path)

@@ -179,3 +179,12 @@ def test_islands_start_from_different_bases_and_mix(tmp_path: Path) -> None:
 def test_a_base_without_instructions_is_refused() -> None:
     with pytest.raises(InputError, match="base is empty"):
         SearchConfig.make(base=())
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_run_does_not_depend_on_the_processes(workers: int, undisturbed: Run, tmp_path: Path) -> None:
+    config = replace(ISLANDS, executor="processes", workers=workers)
+    run = search(config, output=tmp_path / "run", problem=three_channels)
+    assert history(run.path) == history(undisturbed.path)
+    assert run.pareto == undisturbed.pareto
+    assert run.best == undisturbed.best

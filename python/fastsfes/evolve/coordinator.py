@@ -13,12 +13,13 @@ import logging
 import math
 import time
 from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
 from ..config import SearchConfig
 from ..errors import FastsfesError
+from ..executors import Executor
 from ..files import write_text
 from ..functional import Functional
 from ..load import BEST
@@ -26,7 +27,6 @@ from .evaluation import Known
 from .interrupt import signals
 from .island import EpochResult, Individual, IslandState, pareto_front
 from .migration import migrate
-from .pool import Pool
 from .progress import Progress, Status
 from .setup import Problem, SearchParts
 from .store import RunStore
@@ -97,7 +97,7 @@ class Coordinator:
             return True
         return all(s.candidates >= self.limit(s.island) for s in self.states)
 
-    def run(self, pool: Pool, time_limit: float) -> None:
+    def run(self, pool: Executor, time_limit: float) -> None:
         """Rounds until the budget, the time limit, the goal, or a signal."""
         started = time.monotonic()
         with signals() as interrupted:
@@ -117,14 +117,10 @@ class Coordinator:
                     f"stored; continue with: fastsfes search --resume {self.path}"
                 ) from None
 
-    def _found(self, pool: Pool, interrupted: Callable[[], bool]) -> None:
+    def _found(self, pool: Executor, interrupted: Callable[[], bool]) -> None:
         started = time.monotonic()
-        futures = []
-        for island in range(self.config.islands):
-            futures.append(pool.submit(run_found, island))
-            if interrupted():
-                raise _Stop
-        results = [f.result() for f in futures]
+        futures = [pool.submit(run_found, island) for island in range(self.config.islands)]
+        results = self._results(pool, futures, interrupted)
         for result in results:
             for base, first in zip(self.parts.names_of(result.state.island), result.state.founders, strict=True):
                 if not math.isfinite(first.fitness):
@@ -135,11 +131,11 @@ class Coordinator:
                 self.log.info("%s: train %.6g, validation %.6g kcal/mol", base, first.train, first.validation)
         self._take(results, [r.state for r in results], started)
 
-    def _round(self, pool: Pool, interrupted: Callable[[], bool]) -> None:
+    def _round(self, pool: Executor, interrupted: Callable[[], bool]) -> None:
         started, number = time.monotonic(), len(self.rounds) - 1
-        jobs = [self._job(s, len(self.rounds)) for s in self.states if s.candidates < self.limit(s.island)]
         before = self.best
-        results = self._results(pool, jobs, interrupted)
+        futures = [pool.submit(run_epoch, self._job(s, len(self.rounds) - _RECENT)) for s in self._active()]
+        results = self._results(pool, futures, interrupted)
         after = {s.island: s for s in self.states} | {r.state.island: r.state for r in results}
         archive = pareto_front((*self.archive, *(m for r in results for m in r.front)))
         states = migrate(list(after.values()), archive, self.parts.migration, self.config.seed, number)
@@ -151,34 +147,36 @@ class Coordinator:
                 best.island, best.number, best.train, best.validation, best.fitness,
             )  # fmt: skip
 
-    def _job(self, state: IslandState, rounds: int, since: int | None = None) -> Job:
-        first = max(0, rounds - _RECENT) if since is None else since
+    def _active(self) -> list[IslandState]:
+        """Islands with candidates left."""
+        return [s for s in self.states if s.candidates < self.limit(s.island)]
+
+    def _job(self, state: IslandState, since: int) -> Job:
+        first = max(0, since)
         return Job(state, self.limit(state.island), first, tuple(self.rounds[first:]))
 
-    def _results(self, pool: Pool, jobs: Sequence[Job], interrupted: Callable[[], bool]) -> list[EpochResult]:
-        """What the jobs return, in their order."""
+    def _results(
+        self, pool: Executor, futures: Sequence[Future[EpochResult | Behind]], interrupted: Callable[[], bool]
+    ) -> list[EpochResult]:
+        """What the futures give, in their order; a worker that is behind gets its job again."""
         results: dict[int, EpochResult] = {}
-        running: dict[Future[EpochResult | Behind], int] = {}
-        for index, job in enumerate(jobs):
-            running[pool.submit(run_epoch, job)] = index
-            if interrupted():
-                raise _Stop
+        running = {future: index for index, future in enumerate(futures)}
         while running:
-            finished, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
+            finished, _ = pool.wait(running, timeout=0.2)
             if interrupted():
                 for future in running:
                     future.cancel()
                 raise _Stop
-            for future in finished:
+            for future in sorted(finished, key=running.__getitem__):
                 index = running.pop(future)
                 answer = future.result()
                 if isinstance(answer, Behind):
-                    job = self._job(jobs[index].state, len(self.rounds), answer.rounds)
-                    running[pool.submit(run_epoch, job)] = index
+                    running[pool.submit(run_epoch, self._job(self._active()[index], answer.rounds))] = index
                 else:
                     results[index] = answer
-                    self._show(results.values())
-        return [results[k] for k in range(len(jobs))]
+                    if self.states:
+                        self._show(results.values())
+        return [results[k] for k in range(len(futures))]
 
     def _show(self, results: Collection[EpochResult]) -> None:
         new = [r for result in results for r in result.records]
