@@ -5,6 +5,7 @@ libxc: Lehtola, Steigemann, Oliveira, Marques, SoftwareX 7, 1 (2018), 10.1016/j.
 
 from __future__ import annotations
 
+import ctypes
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations_with_replacement
@@ -16,7 +17,10 @@ from numpy.typing import ArrayLike, NDArray
 from .errors import InputError
 from .functional import VARIABLES, VV10, EnergyDensity, Hybrid, derivative_keys, grid_inputs
 
-__all__ = ["LibxcFunctional"]
+__all__ = ["KINDS", "LibxcFunctional"]
+
+KINDS = ("exchange", "correlation", "exchange-correlation", "kinetic")
+"""Kinds of functionals, as libxc numbers them."""
 
 _GROUPS = {"LDA": ("rho",), "GGA": ("rho", "sigma"), "MGGA": ("rho", "sigma", "tau")}
 
@@ -91,6 +95,18 @@ class LibxcFunctional:
         if more or factor != 1:
             raise InputError(f'"{self.code}" has scaled or several VV10 terms; expected one')
         return VV10(float(b), float(c))
+
+    @cached_property
+    def components(self) -> tuple[tuple[str, LibxcFunctional], ...]:
+        """The functionals of libxc that it is the sum of, each with its kind as libxc says: one of `KINDS`."""
+        from pyscf.dft import libxc
+
+        cache = libxc.XCFunctionalCache(self.code, 1)
+        info = libxc._itrf.xc_func_get_info
+        info.restype = ctypes.c_void_p
+        kinds = [KINDS[libxc._itrf.xc_func_info_get_kind(ctypes.c_void_p(info(p)))] for p in cache.xc_objs]
+        terms = zip(kinds, cache.facs, cache.fn_ids, strict=True)
+        return tuple((kind, LibxcFunctional(f"{float(factor)!r}*{int(number)}")) for kind, factor, number in terms)
 
     def energy_density(
         self,

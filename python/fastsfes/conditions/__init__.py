@@ -1,0 +1,18 @@
+"""Exact conditions of functionals: where each holds, and where and by how much it fails."""
+
+from .exact import Enhancement, enhancement, exact_conditions
+from .points import FeaturePoints, feature_points, search_grid
+from .row import Row
+from .subject import Subject, as_subject
+
+__all__ = [
+    "Enhancement",
+    "FeaturePoints",
+    "Row",
+    "Subject",
+    "as_subject",
+    "enhancement",
+    "exact_conditions",
+    "feature_points",
+    "search_grid",
+]

@@ -1,0 +1,48 @@
+"""One line of a table of checks."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+__all__ = ["Row"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """The outcome of one check of one functional.
+
+    Attributes
+    ----------
+    group: part of the table, such as "exact conditions".
+    name: what was checked.
+    passed: True, False, or None where the check has no meaning for this functional (``detail`` says why).
+    margin: distance to the limit in ``unit``, negative by as much as the check fails; None without a value.
+    unit: of value and margin; "" for pure numbers.
+    where: the worst point, as text.
+    detail: what exactly was tested, and the part of the points that fail.
+    value: the number that was compared with the limit.
+    """
+
+    group: str
+    name: str
+    passed: bool | None
+    margin: float | None
+    unit: str
+    where: str
+    detail: str
+    value: float | None = None
+
+    @property
+    def verdict(self) -> str:
+        """ "pass", "FAIL" or "-"."""
+        return "-" if self.passed is None else "pass" if self.passed else "FAIL"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON; numbers that are not finite become None."""
+        data = asdict(self)
+        for key in ("margin", "value"):
+            if data[key] is not None and not math.isfinite(data[key]):
+                data[key] = None
+        return data

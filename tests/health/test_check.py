@@ -1,0 +1,95 @@
+"""The table of checks: limits, derivatives, and the interface."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+import fastsfes as fs
+from fastsfes.conditions import as_subject
+from fastsfes.health import check
+from fastsfes.health.derivatives import derivative_rows
+from fastsfes.health.limits import limit_rows
+from fastsfes.libxc import LibxcFunctional
+
+
+@pytest.mark.parametrize("name", ["lda", "pbe", "wb97m_v", "gas22", "libxc:scan", "libxc:tpss", "libxc:m06l"])
+def test_derivatives_agree_with_differences(name: str) -> None:
+    for row in derivative_rows(as_subject(name)):
+        assert row.passed, row
+
+
+class Wrong(LibxcFunctional):
+    """PBE with a derivative that is wrong by one part in a hundred thousand."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__("pbe")
+        self.key = key
+
+    def energy_density(self, *args, **options):
+        values = super().energy_density(*args, **options)
+        array = getattr(values, self.key)
+        return values if array is None else type(values)(**{**vars(values), self.key: array * (1 + 1e-5)})
+
+
+def test_wrong_derivatives_are_found() -> None:
+    subject = as_subject("libxc:pbe")
+    for key, wrong in (("vsigma", 0), ("v2rhosigma", 1)):
+        rows = derivative_rows(type(subject)(**{**vars(subject), "whole": Wrong(key)}))
+        assert rows[wrong].passed is False
+        # relative to the largest derivative of a point, so at most the error that was made
+        assert 1e-7 < rows[wrong].value < 1.1e-5
+        assert wrong == 0 or rows[0].passed
+
+
+def test_limits() -> None:
+    def rows(functional: object) -> dict[str, object]:
+        return {row.name: row for row in limit_rows(as_subject(functional))}
+
+    assert all(row.passed for row in rows("pbe").values())
+    gas22 = rows("gas22")["potential bounded at vanishing gradient"]
+    assert gas22.passed is False
+    assert gas22.value == pytest.approx(1 / 3 - 1, abs=1e-3)  # x2^(1/3), differentiated
+    assert rows("lda")["potential bounded at vanishing gradient"].passed is None
+    # libxc's second derivatives of SCAN correlation without beta spin are not numbers; ours of others are
+    assert rows("libxc:scan")["second derivatives, one spin absent"].passed is False
+    assert rows("libxc:scan")["finite with one spin absent"].passed
+
+    def own(kind: str, formula: str) -> fs.Functional:
+        return fs.Functional("own", {kind: fs.Channel(fs.Expression.parse(formula))})
+
+    assert rows(own("x", "1 + log(s2)"))["finite at vanishing gradient"].passed  # the floor of sigma keeps it finite
+    assert rows(own("x", "sqrt(s2 - 1)"))["finite at vanishing gradient"].passed is False
+    jump = own("one", "-(rho_a + rho_b)**(4/3)*(1 + exp(-1e14*rho_b**2))")
+    assert rows(jump)["continuous as one spin vanishes"].passed is False
+    tail = own("x", "exp(x2)")
+    row = rows(tail)["finite at vanishing density"]
+    assert row.passed is False
+    assert "tail" in row.where
+
+
+def test_the_table() -> None:
+    result = check("pbe", beside=("gas22", "libxc:scan"))
+    assert result.name == "pbe"
+    assert list(result.beside) == ["gas22", "libxc:scan"]
+    names = [row.name for row in result.rows]
+    assert len(names) == len(set(names))
+    for rows in result.beside.values():
+        assert [row.name for row in rows] == names
+        assert [row.group for row in rows] == [row.group for row in result.rows]
+    for row in result.rows:
+        assert row.passed is None or (row.margin is not None and row.detail)
+    text = str(result)
+    for expected in (*names, "exact conditions", "passed", "gas22", "libxc:scan"):
+        assert expected in text
+    data = json.loads(json.dumps(result.to_dict(), allow_nan=False))
+    assert data["beside"]["gas22"][0]["passed"] is False
+    assert not result.failed
+
+
+def test_bad_arguments() -> None:
+    with pytest.raises(fs.InputError, match='level "medium"'):
+        check("pbe", level="medium")
+    with pytest.raises(fs.InputError, match="not registered"):
+        check("pbe", beside=("nothing",))
