@@ -7,8 +7,12 @@ needed to go on: `search(resume=path)` ends as an undisturbed run would have.
 from __future__ import annotations
 
 import datetime
+import errno
 import json
 import logging
+import os
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,8 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from .config import SearchConfig
-from .errors import InputError
-from .evolve.coordinator import SUMMARY, Coordinator, SearchInterrupted
+from .errors import FastsfesError, InputError
+from .evolve.coordinator import SUMMARY, Coordinator
+from .evolve.interrupt import SearchInterrupted, signals
 from .evolve.island import IslandState
 from .evolve.problem import make_problem
 from .evolve.progress import make_progress
@@ -28,6 +33,7 @@ from .executors import open_executor
 from .files import write_text
 from .functional import Functional
 from .load import BEST
+from .runlock import RunLock
 
 __all__ = ["RESUME_OPTIONS", "Problem", "Run", "SearchInterrupted", "search"]
 
@@ -125,7 +131,7 @@ def search(
 
     Raises:
         InputError: when the options do not go together or a directory exists (or, to resume, does not).
-        SearchInterrupted: after SIGINT or SIGTERM; the run can be resumed.
+        SearchInterrupted: after SIGINT, SIGTERM or SIGUSR1; the run can be resumed.
     """
     if resume is not None:
         if config is not None or output is not None:
@@ -140,22 +146,18 @@ def search(
         config = config or SearchConfig.make()
         path = Path(output) if output is not None else default_path(config)
         if path.exists():
-            raise InputError(
-                f"{path}: exists already; choose another directory, or continue with: fastsfes search --resume {path}"
-            )
+            raise _exists(path)
     own: dict[str, Any] = {"time_limit": time_limit, "executor": executor, "workers": workers, "threads": threads}
     here = replace(config, **{k: v for k, v in own.items() if v is not None})
     parts = prepare(here)
     make = problem or make_problem
-    with make_progress(config.candidates, progress) as display:
+    with make_progress(config.candidates, progress) as display, signals(path) as stop:
         made = make(here)
         display.message(made.describe())
-        fresh = resume is None or not (path / HISTORY).is_file()
-        if fresh:
-            path.mkdir(parents=True, exist_ok=True)
-            write_text(path / CONFIG, config.to_toml())
-        with _open(path, fresh) as store, _log(path) as log:
-            coordinator = Coordinator(path, config, parts, made, store, log, display)
+        if resume is None:
+            _make(path, config)
+        with RunLock(path, display.message) as lock, _open(path) as store, _log(path) as log:
+            coordinator = Coordinator(path, config, parts, made, store, lock, stop, log, display)
             # work in this process uses this process's problem
             context = (here, (lambda _: made) if here.executor == "local" else make)
             with open_executor(here.executor, here.workers, set_up, context, threads=here.threads) as pool:
@@ -164,10 +166,37 @@ def search(
     return Run(path)
 
 
+def _make(path: Path, config: SearchConfig) -> None:
+    """The run directory with its configuration; it appears whole, and for one of several that come at once."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    made = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    try:
+        made.chmod(0o777 & ~_umask())
+        write_text(made / CONFIG, config.to_toml())
+        made.rename(path)
+    except OSError as error:
+        shutil.rmtree(made, ignore_errors=True)
+        if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
+            raise _exists(path) from None
+        raise FastsfesError(f"{path}: the run directory cannot be made ({error.strerror})") from None
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def _exists(path: Path) -> InputError:
+    return InputError(
+        f"{path}: exists already; choose another directory, or continue with: fastsfes search --resume {path}"
+    )
+
+
 @contextmanager
-def _open(path: Path, fresh: bool) -> Iterator[RunStore]:
-    store = RunStore.create(path / HISTORY) if fresh else RunStore.open(path / HISTORY)
-    with store:
+def _open(path: Path) -> Iterator[RunStore]:
+    file = path / HISTORY
+    with RunStore.open(file) if file.is_file() else RunStore.create(file) as store:
         yield store
 
 

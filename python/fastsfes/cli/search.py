@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from typing import Any
 
@@ -11,6 +12,9 @@ from ..errors import InputError
 from ..evolve.summary import format_run
 from ..options import add_arguments, given_arguments
 from ..search import RESUME_OPTIONS, SearchInterrupted, search
+
+REQUEUE = 75
+"""Exit status after SIGUSR1 (EX_TEMPFAIL of sysexits.h): nothing is wrong, a batch job should be queued again."""
 
 _DESCRIPTION = f"""Evolve exchange-correlation enhancement factors that fit a dataset.
 
@@ -64,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
     except SearchInterrupted as error:
         print(f"fastsfes: {error}", file=sys.stderr)
-        return 130
+        return REQUEUE if error.signal == signal.SIGUSR1 else 130
     print(format_run(done.best, done.summary, str(done.path)))
     return 0
 

@@ -12,7 +12,7 @@ import json
 import logging
 import math
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,9 @@ from ..executors import Executor
 from ..files import write_text
 from ..functional import Functional
 from ..load import BEST
+from ..runlock import RunLock
 from .evaluation import Known
-from .interrupt import signals
+from .interrupt import SearchInterrupted, Signals
 from .island import EpochResult, Individual, IslandState, pareto_front
 from .migration import migrate
 from .progress import Progress, Status
@@ -32,20 +33,12 @@ from .setup import Problem, SearchParts
 from .store import RunStore
 from .worker import Behind, Job, run_epoch, run_found
 
-__all__ = ["SUMMARY", "Coordinator", "SearchInterrupted"]
+__all__ = ["SUMMARY", "Coordinator"]
 
 SUMMARY = "summary.json"
 
 _RECENT = 3
 """Rounds of which a job always carries the news; a worker that missed more asks for them."""
-
-
-class SearchInterrupted(FastsfesError):
-    """The search was stopped by a signal; what it had is stored."""
-
-
-class _Stop(Exception):
-    """Leave the round that is running; it will be run again."""
 
 
 class Coordinator:
@@ -58,6 +51,8 @@ class Coordinator:
         parts: SearchParts,
         problem: Problem,
         store: RunStore,
+        lock: RunLock,
+        signals: Signals,
         log: logging.Logger,
         display: Progress,
     ) -> None:
@@ -66,6 +61,8 @@ class Coordinator:
         self.parts = parts
         self.problem = problem
         self.store = store
+        self.lock = lock
+        self.signals = signals
         self.log = log
         self.display = display
         self.states = tuple(store.states())
@@ -100,27 +97,28 @@ class Coordinator:
     def run(self, pool: Executor, time_limit: float) -> None:
         """Rounds until the budget, the time limit, the goal, or a signal."""
         started = time.monotonic()
-        with signals() as interrupted:
-            try:
+        try:
+            with self.signals.deferred():
                 if not self.states:
-                    self._found(pool, interrupted)
+                    self._found(pool)
                 while not self.done():
                     if time_limit > 0 and time.monotonic() - started >= time_limit:
                         break
-                    self._round(pool, interrupted)
-            except _Stop:
-                if self.states:
-                    self._save_best()
-                self.log.info("interrupted after %d candidates", self.candidates)
-                raise SearchInterrupted(
-                    f"interrupted after {self.candidates} of {self.config.candidates} candidates; all are "
-                    f"stored; continue with: fastsfes search --resume {self.path}"
-                ) from None
+                    self._round(pool)
+        except SearchInterrupted:
+            if self.states:
+                self._save_best()
+            self.log.info("interrupted after %d candidates", self.candidates)
+            raise
 
-    def _found(self, pool: Executor, interrupted: Callable[[], bool]) -> None:
+    def _stop_if_told(self) -> None:
+        """Leave the round that is running, after a signal; it will be run again."""
+        self.signals.stop(f" after {self.candidates} of {self.config.candidates} candidates")
+
+    def _found(self, pool: Executor) -> None:
         started = time.monotonic()
         futures = [pool.submit(run_found, island) for island in range(self.config.islands)]
-        results = self._results(pool, futures, interrupted)
+        results = self._results(pool, futures)
         for result in results:
             for base, first in zip(self.parts.names_of(result.state.island), result.state.founders, strict=True):
                 if not math.isfinite(first.fitness):
@@ -131,11 +129,11 @@ class Coordinator:
                 self.log.info("%s: train %.6g, validation %.6g kcal/mol", base, first.train, first.validation)
         self._take(results, [r.state for r in results], started)
 
-    def _round(self, pool: Executor, interrupted: Callable[[], bool]) -> None:
+    def _round(self, pool: Executor) -> None:
         started, number = time.monotonic(), len(self.rounds) - 1
         before = self.best
         futures = [pool.submit(run_epoch, self._job(s, len(self.rounds) - _RECENT)) for s in self._active()]
-        results = self._results(pool, futures, interrupted)
+        results = self._results(pool, futures)
         after = {s.island: s for s in self.states} | {r.state.island: r.state for r in results}
         archive = pareto_front((*self.archive, *(m for r in results for m in r.front)))
         states = migrate(list(after.values()), archive, self.parts.migration, self.config.seed, number)
@@ -155,18 +153,13 @@ class Coordinator:
         first = max(0, since)
         return Job(state, self.limit(state.island), first, tuple(self.rounds[first:]))
 
-    def _results(
-        self, pool: Executor, futures: Sequence[Future[EpochResult | Behind]], interrupted: Callable[[], bool]
-    ) -> list[EpochResult]:
+    def _results(self, pool: Executor, futures: Sequence[Future[EpochResult | Behind]]) -> list[EpochResult]:
         """What the futures give, in their order; a worker that is behind gets its job again."""
         results: dict[int, EpochResult] = {}
         running = {future: index for index, future in enumerate(futures)}
         while running:
             finished, _ = pool.wait(running, timeout=0.2)
-            if interrupted():
-                for future in running:
-                    future.cancel()
-                raise _Stop
+            self._stop_if_told()
             for future in sorted(finished, key=running.__getitem__):
                 index = running.pop(future)
                 answer = future.result()
@@ -188,6 +181,7 @@ class Coordinator:
         """Make the results of a round part of the run, in the order of the islands."""
         self.archive = pareto_front((*self.archive, *(m for r in results for m in r.front)))
         self.elapsed += time.monotonic() - started
+        self.lock.check()
         self.store.commit_round(
             states, {r.state.island: r.records for r in results}, self.archive, len(self.rounds), self.elapsed
         )
