@@ -28,7 +28,8 @@ AxisMap parse_map(const std::string& name) {
   if (name == "linear") return AxisMap::linear;
   if (name == "log1p") return AxisMap::log1p;
   if (name == "log") return AxisMap::log;
-  throw InputError("axis map \"" + name + "\" is unknown; expected linear, log1p or log");
+  if (name == "u") return AxisMap::u;
+  throw InputError("axis map \"" + name + "\" is unknown; expected linear, log1p, log or u");
 }
 
 /// (map, scale, lower, upper, nodes, order)

@@ -26,6 +26,8 @@ double Axis::coordinate(double feature) const noexcept {
       return std::log1p(feature / scale);
     case AxisMap::log:
       return std::log(feature / scale);
+    case AxisMap::u:
+      return std::cbrt(std::sqrt(feature / (feature + scale)));
     case AxisMap::linear:
       break;
   }
@@ -40,6 +42,10 @@ double Axis::feature(int index) const noexcept {
       return scale * std::expm1(y);
     case AxisMap::log:
       return scale * std::exp(y);
+    case AxisMap::u: {
+      const double u = (y * y * y) * (y * y * y);
+      return scale * u / (1.0 - u);
+    }
     case AxisMap::linear:
       break;
   }
@@ -73,6 +79,9 @@ TensorNodes::TensorNodes(std::vector<Axis> axes) : axes_(std::move(axes)) {
     }
     if (axis.map != AxisMap::linear && !(axis.scale > 0.0 && std::isfinite(axis.scale))) {
       throw InputError(where + "the scale must be positive");
+    }
+    if (axis.map == AxisMap::u && !(axis.upper < 1.0)) {
+      throw InputError(where + "the upper bound of u must lie below 1, which is reached at infinity");
     }
     std::vector<double> scale(static_cast<std::size_t>(axis.order) + 1);
     for (int k = 0; k <= axis.order; ++k) {

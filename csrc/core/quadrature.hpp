@@ -11,7 +11,8 @@ namespace fastsfes {
 enum class AxisMap : std::uint8_t {
   linear,  ///< y = x
   log1p,   ///< y = log(1 + x / scale)
-  log      ///< y = log(x / scale)
+  log,     ///< y = log(x / scale)
+  u        ///< y = (x / (x + scale))^(1/6): u(x; g) with g = 1 / scale, its square and cube roots being polynomials
 };
 
 /// One axis of a tensor grid of interpolation nodes: `nodes` equidistant nodes in lower <= y <= upper (both ends

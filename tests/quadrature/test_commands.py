@@ -24,12 +24,14 @@ def test_build_and_show(file, capsys):
     made = Quadrature.load(Dataset.open(file), "second")
     assert list(made.channels) == ["cos"]
     assert list(made.rule("cos").levels) == ["full"]
+    assert main([*command, "--name", "third", "--nodes", "u", "--tolerance", "10"]) == 0
+    assert "u:72, order 7" in capsys.readouterr().out
     assert main(["dataset", "quadrature", str(file), "--show", "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)
     assert shown["name"] == "default"
     assert shown["channels"]["cos"]["levels"]["full"]["largest_error"] < 1.0
-    assert main(["dataset", "quadrature", str(file), "--name", "third", "--like", "second", "--grid", "level 1"]) == 0
-    assert Quadrature.load(Dataset.open(file), "third").integration_grid == "level 1"
+    assert main(["dataset", "quadrature", str(file), "--name", "fourth", "--like", "second", "--grid", "level 1"]) == 0
+    assert Quadrature.load(Dataset.open(file), "fourth").integration_grid == "level 1"
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,11 @@ from fastsfes._core import TensorNodes
 X2 = ("log1p", 1e-3, 0.0, 24.0)
 W = ("linear", 1.0, -1.0, 1.0)
 RHO = ("log", 1.0, -16.0, 10.0)
+U = ("u", 250.0, 0.0, 1.0 - 2.0**-24)
 
 GRIDS = {
     "one": [(*X2, 40, 5)],
+    "u": [(*U, 30, 6)],
     "two": [(*X2, 24, 7), (*W, 13, 4)],
     "three": [(*RHO, 9, 3), (*X2, 12, 5), (*W, 8, 2)],
 }
@@ -26,15 +28,20 @@ def points(axes, n, seed=0):
     columns = []
     for name, scale, lower, upper, *_ in axes:
         y = rng.uniform(lower, upper, n)
-        columns.append({"linear": y, "log1p": scale * np.expm1(y), "log": scale * np.exp(y)}[name])
+        columns.append(
+            {"linear": y, "log1p": scale * np.expm1(y), "log": scale * np.exp(y), "u": scale * y**6 / (1 - y**6)}[name]
+        )
     return np.stack(columns, axis=1)
 
 
 def coordinate(axis, feature):
     name, scale = axis[:2]
-    return {"linear": lambda: feature, "log1p": lambda: np.log1p(feature / scale), "log": lambda: np.log(feature)}[
-        name
-    ]()
+    return {
+        "linear": lambda: feature,
+        "log1p": lambda: np.log1p(feature / scale),
+        "log": lambda: np.log(feature / scale),
+        "u": lambda: (feature / (feature + scale)) ** (1 / 6),
+    }[name]()
 
 
 @pytest.mark.parametrize("axes", GRIDS.values(), ids=GRIDS)
@@ -131,6 +138,7 @@ def test_features_that_are_not_finite_matter_only_with_weight():
         ([("linear", 1.0, 1.0, 1.0, 5, 3)], "upper bound must exceed"),
         ([("linear", 1.0, 0.0, float("inf"), 5, 3)], "upper bound must exceed"),
         ([("log", 0.0, 0.0, 1.0, 5, 3)], "scale must be positive"),
+        ([("u", 250.0, 0.0, 1.0, 5, 3)], "must lie below 1"),
         ([("linear", 1.0, 0.0, 1.0, 20000, 3)] * 2, "too many"),
     ],
 )

@@ -1,6 +1,7 @@
 """The quadrature of a dataset: measured errors, levels, storage, problems."""
 
 import shutil
+import tracemalloc
 
 import h5py
 import numpy as np
@@ -12,6 +13,7 @@ from fastsfes import Dataset, FastsfesError, InputError, Quadrature
 from fastsfes.datasets import HARTREE_TO_KCAL
 from fastsfes.objective import grid_energies, in_frame
 from fastsfes.quadrature import (
+    LADDERS,
     LEVELS,
     PANEL,
     NodeGrid,
@@ -23,6 +25,8 @@ from fastsfes.quadrature import (
     save_quadrature,
     worst_error,
 )
+from fastsfes.quadrature.measure import SparseRow, SpeciesMeasure
+from fastsfes.quadrature.scratch import Measures
 
 CHANNELS = {"x": "x@0.3", "css": "css", "cos": "cos"}
 
@@ -211,17 +215,49 @@ def test_two_grids_on_the_same_nodes(small_file):
     np.testing.assert_allclose(found, truth[1] - truth[0], rtol=0, atol=2e-6)
 
 
-@pytest.mark.parametrize("axes", [{"x2": 64}, {"rho": 24, "x2": 48, "w": 16}], ids=["x2", "rho x2 w"])
-def test_other_dimensions_through_the_same_mechanism(small_file, axes):
+@pytest.mark.parametrize(
+    ("axes", "text"),
+    [
+        ("x2", "1 + 0.2*log1p(0.3*x2)/(1 + 0.01*x2)"),
+        ("u", "1 + 0.2*sqrt(u(x2, 0.01)) - 0.1*exp(-0.05*x2)"),
+        ("rho,x2,w", "1 + u(x2, 0.01)*cbrt(rho)/(0.4 + cbrt(rho)) + 0.1*w/(1 + sqrt(rho))"),
+    ],
+)
+def test_other_nodes_keep_the_default_tolerance(small_file, axes, text):
+    """All registered functionals and the panel, and a function outside of it against the grid."""
     dataset = Dataset.open(small_file)
-    made = build_small(dataset, channels=("x@0.3",), ladder=(NodeGrid.make(axes, 5),), tolerance=30.0)
-    nodes = made.rule("x@0.3").level("full")
-    assert nodes.features == tuple(axes)
-    text = "1 + u(x2, 0.004)" + ("*cbrt(rho)/(1 + cbrt(rho)) + 0.1*w" if "rho" in axes else "")
+    flat = axes != "rho,x2,w"  # a reduction of tens of thousands of nodes takes minutes
+    made = build_small(dataset, channels=("x@0.3",), ladder=LADDERS[axes], tolerance=1e-3, reduce=flat)
+    rule = made.rule("x@0.3")
+    assert rule.level("full").features == (("x2",) if flat else ("rho", "x2", "w"))
+    assert len(rule.errors["full"]) > (10 if flat else 25)
     probe = in_frame(functional(x=text), dataset)
     truth = grid_energies([probe], dataset, made.species, grid="level 0")[0]
-    # What these few nodes give; the packaged rules are far finer.
-    assert HARTREE_TO_KCAL * np.abs(made.energies(probe) - truth).max() < 1.0
+    for level in ("full", "reduced") if flat else ("full",):
+        assert worst_error(rule, level) <= 1e-3 / 3
+        assert HARTREE_TO_KCAL * np.abs(made.energies(probe, level) - truth).max() < 1e-3
+    assert len(rule.level("reduced" if flat else "full")) < (200 if flat else 40_000)
+
+
+def test_memory_stays_flat_however_many_species_there_are(tmp_path):
+    """Rows of 2,000 species are 320 MB; what is held grows by a hundredth of that."""
+    grid, rng = NodeGrid.make({"x2": 128, "w": 96}, 7), np.random.default_rng(0)
+    index = np.sort(rng.permutation(grid.core().size)[:10_000])
+    values = rng.normal(size=index.size)
+    peaks = []
+    for species in (20, 2000):
+        tracemalloc.start()
+        with Measures({"cos": [grid]}, tmp_path) as measures:
+            for k in range(species):
+                row = SparseRow(index, values * k)
+                measures.append(SpeciesMeasure({"cos": [row]}, {"cos": np.zeros(9)}, {"cos": 1}, 1))
+            matrix = measures.matrix("cos", 0, index)
+        assert matrix.shape == (species, index.size)
+        np.testing.assert_allclose(matrix[-1], values * (species - 1), rtol=0, atol=2.0**-43)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] - peaks[0] < 3.2e6
+    assert list(tmp_path.iterdir()) == []  # nor is anything left behind by a build that is killed
 
 
 def test_keys():

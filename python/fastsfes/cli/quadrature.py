@@ -11,7 +11,15 @@ from typing import Any
 import numpy as np
 
 from ..datasets.dataset import Dataset
-from ..quadrature import DEFAULT_CHANNELS, DEFAULT_TOLERANCE, Quadrature, build_quadrature, save_quadrature, worst_error
+from ..quadrature import (
+    DEFAULT_CHANNELS,
+    DEFAULT_TOLERANCE,
+    LADDERS,
+    Quadrature,
+    build_quadrature,
+    save_quadrature,
+    worst_error,
+)
 
 
 def add_action(actions: Any) -> None:
@@ -26,6 +34,12 @@ def add_action(actions: Any) -> None:
         action="append",
         metavar="KEY",
         help=f"measure, can be repeated (default: {' '.join(DEFAULT_CHANNELS)})",
+    )
+    parser.add_argument(
+        "--nodes",
+        choices=tuple(LADDERS),
+        default="x2,w",
+        help="features that the nodes know (default x2,w); u: x2 by nodes in u(x2; 0.004)",
     )
     parser.add_argument(
         "--tolerance",
@@ -55,6 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
             channels=tuple(arguments.channel or DEFAULT_CHANNELS),
             tolerance=arguments.tolerance,
             integration_grid=arguments.grid,
+            ladder=LADDERS[arguments.nodes],
             reduce=not arguments.no_reduce,
             like=Quadrature.load(dataset, arguments.like) if arguments.like else None,
             processes=arguments.processes,

@@ -5,7 +5,7 @@
 """
 
 from .build import DEFAULT_CHANNELS, DEFAULT_TOLERANCE, build_quadrature, worst_error
-from .nodes import LADDER, Axis, NodeGrid, channel_key, parse_channel_key
+from .nodes import LADDERS, Axis, NodeGrid, channel_key, parse_channel_key
 from .panel import PANEL, measured_expressions
 from .rule import (
     LEVELS,
@@ -22,7 +22,7 @@ from .storage import list_quadratures, load_quadrature, save_quadrature
 __all__ = [
     "DEFAULT_CHANNELS",
     "DEFAULT_TOLERANCE",
-    "LADDER",
+    "LADDERS",
     "LEVELS",
     "PANEL",
     "Axis",

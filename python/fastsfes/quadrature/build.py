@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +13,13 @@ import numpy.typing as npt
 from ..datasets.dataset import Dataset
 from ..datasets.model import HARTREE_TO_KCAL
 from ..errors import FastsfesError, InputError
+from ..executors import open_executor
 from .measure import SpeciesMeasure, measure_species
-from .nodes import LADDER, NodeGrid, parse_channel_key
+from .nodes import LADDERS, NodeGrid, parse_channel_key
 from .panel import PANEL, Labelled, measured_expressions
 from .reduce import pivot_nodes
 from .rule import ChannelRule, NodeSet, Quadrature
+from .scratch import Measures, quantise
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -28,17 +29,10 @@ DEFAULT_CHANNELS = ("x@0.3", "x", "css", "cos", "c")
 #: Largest error per species that a build aims at by default, kcal/mol.
 DEFAULT_TOLERANCE = 1e-3
 
-#: Sizes that a reduction tries, smallest first, and the share of nodes in the coarse set that estimates errors.
-REDUCED_SIZES = (300, 400, 500)
+#: Sizes that a reduction tries by number of axes, smallest first, and the share of nodes in the coarse set that
+#: estimates errors.
+REDUCED_SIZES = {1: (40, 60, 80, 120), 2: (300, 400, 500), 3: (500, 700, 1000)}
 COARSE_SHARE = 0.7
-
-#: A node on which no species puts this much energy (hartree) is dropped.
-_INACTIVE = 1e-12
-
-#: Weights are rounded to multiples of this (hartree), far below what they are known to; it halves the file.
-_QUANTUM = 2.0**-43
-
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 Report = Callable[[str], None]
 
@@ -51,7 +45,7 @@ def build_quadrature(
     species: Sequence[str] | None = None,
     tolerance: float = DEFAULT_TOLERANCE,
     integration_grid: str | None = None,
-    ladder: Sequence[NodeGrid] = LADDER,
+    ladder: Sequence[NodeGrid] = LADDERS["x2,w"],
     reduce: bool = True,
     like: Quadrature | None = None,
     processes: int = 1,
@@ -68,7 +62,7 @@ def build_quadrature(
     tolerance: largest error of a species' energy in kcal/mol; a third of it for each channel. It holds for every
         registered functional that the nodes can represent and for the panel of rough expressions.
     integration_grid: "level N" or "(radial,angular)"; by default each density's own grid.
-    ladder: node grids to try, coarse to fine, all on the same features.
+    ladder: node grids to try, coarse to fine, all on the same features: one of `LADDERS`, or your own.
     reduce: also make the levels "reduced" and "coarse".
     like: take the node grids from this quadrature instead, its nodes first, such that its matrices act on the first of
         the node values that the new ones (say on a finer integration grid) take: the grid sensitivity of a candidate
@@ -99,32 +93,30 @@ def build_quadrature(
     done: dict[str, ChannelRule] = {}
     share = tolerance / 3.0
     while pending:
-        batch = {key: grids[:3] for key, grids in pending.items()}
-        measures = _measure_all(dataset.path, rows, batch, integration_grid, processes, say)
-        for key, grids in batch.items():
-            chosen = None
-            for position, grid in enumerate(grids):
+        # Every batch is a pass over all grid points; a grid with one axis costs next to nothing in it.
+        batch = {key: grids[: 3 if len(grids[0].axes) > 1 else None] for key, grids in pending.items()}
+        with Measures(batch, dataset.path.parent) as measures:
+            for measure in _stream(dataset.path, rows, batch, integration_grid, processes):
+                measures.append(measure)
+                if len(measures) % max(1, len(rows) // 10) == 0:
+                    say(f"grid points on nodes: {len(measures)} of {len(rows)} species")
+            for key, grids in batch.items():
                 if like is not None:
-                    chosen = _same_nodes(like.rule(key), position, measures)
-                    break
-                rule = _full_rule(key, grid, position, measures)
+                    done[key] = _same_nodes(like.rule(key), measures)
+                    del pending[key]
+                    continue
+                rule = _first_good(key, grids, measures, share, say)
                 worst = worst_error(rule, "full")
-                active = len(rule.level("full"))
-                say(f"channel {key}: {grid}: {active} active nodes, largest error {worst:.1e} kcal/mol")
+                rest = pending.pop(key)[len(grids) :]
                 if worst <= share:
-                    chosen = rule
-                    break
-            rest = pending[key][len(grids) :]
-            if chosen is not None:
-                done[key] = _reduced(chosen, position, measures, share, say) if reduce and like is None else chosen
-                del pending[key]
-            elif rest:
-                pending[key] = rest
-            else:
-                raise FastsfesError(
-                    f"quadrature channel {key}: {grids[-1]} leaves an error of {worst:.1e} kcal/mol per species, a "
-                    f"third of the tolerance is {share:.1e}; raise the tolerance or give a finer ladder"
-                )
+                    done[key] = _reduced(rule, measures, share, say) if reduce else rule
+                elif rest:
+                    pending[key] = rest
+                else:
+                    raise FastsfesError(
+                        f"quadrature channel {key}: {grids[-1]} leaves an error of {worst:.1e} kcal/mol per species, a "
+                        f"third of the tolerance is {share:.1e}; raise the tolerance or give a finer ladder"
+                    )
     return Quadrature(name, rows, integration_grid or "", float(tolerance), {key: done[key] for key in channels})
 
 
@@ -147,66 +139,47 @@ def _measured(key: str, grid: NodeGrid) -> list[Labelled]:
     return measured_expressions(parse_channel_key(key)[0], grid.features)
 
 
-def _errors(nodes: NodeSet, grid: NodeGrid, measures: Sequence[SpeciesMeasure]) -> dict[str, FloatArray]:
+def _errors(nodes: NodeSet, grid: NodeGrid, measures: Measures) -> dict[str, FloatArray]:
     errors = {}
     for k, (label, expression) in enumerate(_measured(nodes.key, grid)):
-        truth = np.array([measure.truth[nodes.key][k] for measure in measures])
+        truth = np.array([energies[k] for energies in measures.truth[nodes.key]])
         errors[label] = HARTREE_TO_KCAL * (nodes.energies(expression) - truth)
     return errors
 
 
-def _full_rule(key: str, grid: NodeGrid, position: int, measures: Sequence[SpeciesMeasure]) -> ChannelRule:
-    size = grid.core().size
-    active = _active(key, position, measures, size)
-    nodes = NodeSet(key, grid.features, grid.core().features()[active], _gather(key, position, measures, active, size))
-    outside = np.array([measure.outside[key] for measure in measures], dtype=np.int64)
+def _first_good(key: str, grids: Sequence[NodeGrid], measures: Measures, share: float, say: Report) -> ChannelRule:
+    """Rule of the first grid whose error is small enough, else of the last one."""
+    for position, grid in enumerate(grids):
+        rule = _full_rule(key, grid, position, measures)
+        worst = worst_error(rule, "full")
+        say(f"channel {key}: {grid}: {len(rule.level('full'))} active nodes, largest error {worst:.1e} kcal/mol")
+        if worst <= share:
+            break
+    return rule
+
+
+def _full_rule(key: str, grid: NodeGrid, position: int, measures: Measures) -> ChannelRule:
+    active = measures.active(key, position)
+    nodes = NodeSet(key, grid.features, grid.core().features()[active], measures.matrix(key, position, active))
+    outside = np.array(measures.outside[key], dtype=np.int64)
     return ChannelRule(key, grid, {"full": nodes}, {"full": _errors(nodes, grid, measures)}, outside)
 
 
-def _active(key: str, position: int, measures: Sequence[SpeciesMeasure], size: int) -> npt.NDArray[np.int64]:
-    """Nodes on which a species puts energy."""
-    largest = np.zeros(size)
-    for measure in measures:
-        row = measure.rows[key][position]
-        largest[row.index] = np.maximum(largest[row.index], np.abs(row.values))
-    return np.flatnonzero(largest > _INACTIVE)
-
-
-def _gather(
-    key: str, position: int, measures: Sequence[SpeciesMeasure], active: npt.NDArray[np.int64], size: int
-) -> FloatArray:
-    matrix = np.empty((len(measures), len(active)))
-    for line, measure in zip(matrix, measures, strict=True):
-        dense = np.zeros(size)
-        row = measure.rows[key][position]
-        dense[row.index] = row.values
-        line[:] = dense[active]
-    return quantise(matrix)
-
-
-def quantise(matrix: FloatArray) -> FloatArray:
-    """Round weights to multiples of 2^-43 hartree (7e-11 kcal/mol): the low bits hold only rounding noise."""
-    return np.ascontiguousarray(np.round(matrix / _QUANTUM) * _QUANTUM)
-
-
-def _same_nodes(rule: ChannelRule, position: int, measures: Sequence[SpeciesMeasure]) -> ChannelRule:
+def _same_nodes(rule: ChannelRule, measures: Measures) -> ChannelRule:
     """Rule whose first nodes are those of another one; nodes that only the new measures touch follow."""
     full = rule.level("full")
     features = rule.grid.core().features()
     where = {row.tobytes(): k for k, row in enumerate(features)}
     first = np.array([where[row.tobytes()] for row in np.ascontiguousarray(full.nodes)], dtype=np.int64)
-    active = np.concatenate([first, np.setdiff1d(_active(rule.key, position, measures, len(features)), first)])
-    matrix = _gather(rule.key, position, measures, active, len(features))
-    nodes = NodeSet(rule.key, full.features, features[active], matrix)
-    outside = np.array([measure.outside[rule.key] for measure in measures], dtype=np.int64)
+    active = np.concatenate([first, np.setdiff1d(measures.active(rule.key, 0), first)])
+    nodes = NodeSet(rule.key, full.features, features[active], measures.matrix(rule.key, 0, active))
+    outside = np.array(measures.outside[rule.key], dtype=np.int64)
     return ChannelRule(rule.key, rule.grid, {"full": nodes}, {"full": _errors(nodes, rule.grid, measures)}, outside)
 
 
-def _reduced(
-    rule: ChannelRule, position: int, measures: Sequence[SpeciesMeasure], share: float, say: Report
-) -> ChannelRule:
+def _reduced(rule: ChannelRule, measures: Measures, share: float, say: Report) -> ChannelRule:
     full = rule.level("full")
-    sizes = [size for size in REDUCED_SIZES if size < len(full)]
+    sizes = [size for size in REDUCED_SIZES[min(3, len(full.features))] if size < len(full)]
     if not sizes:
         return rule
     pivots = pivot_nodes(full.features, full.nodes, full.matrix, sizes[-1])
@@ -232,31 +205,9 @@ def _reduced(
 
 
 def _measure_one(
-    path: Path, name: str, grids: Mapping[str, Sequence[NodeGrid]], integration_grid: str | None
+    dataset: Dataset, name: str, grids: Mapping[str, Sequence[NodeGrid]], integration_grid: str | None
 ) -> SpeciesMeasure:
-    return measure_species(Dataset.open(path).density(name), grids, integration_grid)
-
-
-def _start_worker() -> None:
-    from pyscf import lib
-
-    lib.num_threads(1)
-
-
-def _measure_all(
-    path: Path,
-    species: Sequence[str],
-    grids: Mapping[str, Sequence[NodeGrid]],
-    integration_grid: str | None,
-    processes: int,
-    say: Report,
-) -> list[SpeciesMeasure]:
-    measures: list[SpeciesMeasure] = []
-    for measure in _stream(path, species, grids, integration_grid, processes):
-        measures.append(measure)
-        if len(measures) % max(1, len(species) // 10) == 0:
-            say(f"grid points on nodes: {len(measures)} of {len(species)} species")
-    return measures
+    return measure_species(dataset.density(name), grids, integration_grid)
 
 
 def _stream(
@@ -266,23 +217,15 @@ def _stream(
     integration_grid: str | None,
     processes: int,
 ) -> Iterator[SpeciesMeasure]:
-    if processes <= 1:
-        dataset = Dataset.open(path)
+    """Measures in the order of the species; only a few are under way at a time."""
+    executor = "local" if processes <= 1 else "processes"
+    with open_executor(executor, processes, Dataset.open, (path,), threads=1) as pool:
+        waiting: deque[Future[SpeciesMeasure]] = deque()
         for name in species:
-            yield measure_species(dataset.density(name), grids, integration_grid)
-        return
-    saved = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
-    try:
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(processes, mp_context=context, initializer=_start_worker) as pool:
-            count = len(species)
-            yield from pool.map(
-                _measure_one, [path] * count, species, [dict(grids)] * count, [integration_grid] * count
-            )
-    finally:
-        for name, value in saved.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+            waiting.append(pool.submit(_measure_one, name, dict(grids), integration_grid))
+            if len(waiting) > 4 * pool.workers:
+                pool.wait([waiting[0]])
+                yield waiting.popleft().result()
+        while waiting:
+            pool.wait([waiting[0]])
+            yield waiting.popleft().result()

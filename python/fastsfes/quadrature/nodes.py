@@ -14,14 +14,17 @@ from ..errors import InputError
 
 FloatArray = npt.NDArray[np.float64]
 
-#: Features that an axis can carry, with the map and the bounds that fit real densities.
-_AXES: dict[str, tuple[str, float, float, float]] = {
+#: Axes by name: the feature that they carry, and the map and the bounds that fit real densities.
+_AXES: dict[str, tuple[str, str, float, float, float]] = {
     # Up to x2 = 8e8. Below x2 = 1e-5 nodes are equidistant in x2: a grid point can lie so close to a critical point of
     # the density that cube roots need this (see docs/decisions.md).
-    "x2": ("log1p", 1e-5, 0.0, 32.0),
-    "w": ("linear", 1.0, -1.0, 1.0),
+    "x2": ("x2", "log1p", 1e-5, 0.0, 32.0),
+    # The same nodes' feature by u(x2; 0.004), for factors of x2 that stay finite: polynomials of u and its square and
+    # cube roots, u^(1/6) being the coordinate. Up to x2 = 7e8.
+    "u": ("x2", "u", 250.0, 0.0, 1.0 - 2.0**-24),
+    "w": ("w", "linear", 1.0, -1.0, 1.0),
     # 1e-7 ... 2e4 electrons per cubic bohr: valence tails to the nucleus of krypton, in y = log(rho).
-    "rho": ("log", 1.0, -16.2, 10.0),
+    "rho": ("rho", "log", 1.0, -16.2, 10.0),
 }
 
 
@@ -32,7 +35,8 @@ class Axis:
     Attributes
     ----------
     feature: name of the feature.
-    map: "log1p": y = log(1 + x/scale); "log": y = log(x/scale); "linear": y = x.
+    map: "log1p": y = log(1 + x/scale); "log": y = log(x/scale); "linear": y = x;
+        "u": y = u^(1/6) with u = x/(x + scale).
     lower, upper: bounds of y, both of them nodes.
     """
 
@@ -57,12 +61,12 @@ class NodeGrid:
 
     @classmethod
     def make(cls, features: Mapping[str, int], order: int) -> NodeGrid:
-        """Grid with the given number of nodes per feature, for example {"x2": 128, "w": 48}, and one order."""
+        """Grid with the given number of nodes per axis, for example {"x2": 128, "w": 48}, and one order."""
         axes = []
         for name, nodes in features.items():
             if name not in _AXES:
-                raise InputError(f'a quadrature has no axis for feature "{name}"; it has {", ".join(_AXES)}')
-            axes.append(Axis(name, *_AXES[name], int(nodes), int(order)))
+                raise InputError(f'a quadrature has no axis "{name}"; it has {", ".join(_AXES)}')
+            axes.append(Axis(*_AXES[name], int(nodes), int(order)))
         return cls(tuple(axes))
 
     @property
@@ -97,17 +101,27 @@ class NodeGrid:
     def __str__(self) -> str:
         """Say the numbers of nodes, e.g. "x2:128 w:48, order 7"."""
         order = ", ".join(sorted({str(axis.order) for axis in self.axes}))
-        return f"{' '.join(f'{a.feature}:{a.nodes}' for a in self.axes)}, order {order}"
+        names = ("u" if axis.map == "u" else axis.feature for axis in self.axes)
+        return f"{' '.join(f'{name}:{axis.nodes}' for name, axis in zip(names, self.axes, strict=True))}, order {order}"
 
 
-#: Resolutions that a build goes through until the tolerance is met.
-LADDER: tuple[NodeGrid, ...] = (
-    NodeGrid.make({"x2": 96, "w": 32}, 5),
-    NodeGrid.make({"x2": 128, "w": 48}, 7),
-    NodeGrid.make({"x2": 172, "w": 64}, 7),
-    NodeGrid.make({"x2": 256, "w": 96}, 7),
-    NodeGrid.make({"x2": 384, "w": 128}, 7),
-)
+#: Sets of axes -> resolutions that a build goes through until the tolerance is met.
+LADDERS: Mapping[str, tuple[NodeGrid, ...]] = {
+    "x2,w": (
+        NodeGrid.make({"x2": 96, "w": 32}, 5),
+        NodeGrid.make({"x2": 128, "w": 48}, 7),
+        NodeGrid.make({"x2": 172, "w": 64}, 7),
+        NodeGrid.make({"x2": 256, "w": 96}, 7),
+        NodeGrid.make({"x2": 384, "w": 128}, 7),
+    ),
+    "x2": tuple(NodeGrid.make({"x2": n}, 7) for n in (96, 128, 192, 256, 384, 512)),
+    "u": tuple(NodeGrid.make({"u": n}, 7) for n in (72, 108, 160, 240, 360, 540, 810, 1215, 1820)),
+    "rho,x2,w": (
+        NodeGrid.make({"rho": 32, "x2": 96, "w": 32}, 7),
+        NodeGrid.make({"rho": 48, "x2": 128, "w": 48}, 7),
+        NodeGrid.make({"rho": 64, "x2": 172, "w": 64}, 7),
+    ),
+}
 
 
 def channel_key(kind: str, omega: float = 0.0, correlation: str = "pw92_mod") -> str:

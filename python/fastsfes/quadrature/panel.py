@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from ..expression import Expression
 from ..registry import get_functional, list_functionals
 
-#: Rough expressions of x2 and w; those with w are left out where the nodes have no w.
+#: Rough expressions of x2, w and rho; those with features that the nodes do not have are left out.
 PANEL: tuple[str, ...] = (
     "sqrt(u(x2, 0.004))",
     "cbrt(u(x2, 0.2))",
@@ -25,6 +25,11 @@ PANEL: tuple[str, ...] = (
     "1/(1 + 0.5*w)",
     "u(x2, 0.5)**4",
     "u(x2, 0.001)/(1 + 2*w**2)",
+    "cbrt(rho)/(1 + cbrt(rho))",
+    "u(x2, 0.004)*exp(-cbrt(rho))",
+    "w*log1p(10*cbrt(rho))/(1 + log1p(10*cbrt(rho)))",
+    "u(x2, 0.02)*w**2*cbrt(rho)/(0.5 + cbrt(rho))",
+    "exp(-w**2)/(1 + 3*sqrt(rho))",
 )
 
 Labelled = tuple[str, Expression]

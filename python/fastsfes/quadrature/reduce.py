@@ -10,7 +10,7 @@ goes where the electrons are.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,11 +18,16 @@ import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float64]
 
-#: Random factors per channel: more than twice the nodes kept, so that the choice rests on more than it can hold.
+#: Random factors per channel, and never fewer than twice the nodes kept: the choice must rest on more than it can hold.
 FACTORS = 1200
 
 #: Rows of the projected factors beyond the number of nodes.
 OVERSAMPLING = 100
+
+SEED = 20221111
+
+#: Factors, and rows of a matrix, that are worked on at once.
+_BLOCK = 128
 
 
 @dataclass(frozen=True)
@@ -38,9 +43,9 @@ class Pivots:
         from scipy.linalg import solve_triangular
 
         kept, rest = self.order[:count], self.order[count:]
-        map_ = solve_triangular(self.triangle[:count, :count], self.triangle[:count, count:])
-        moved = (full[:, rest] / self.scale[rest]) @ map_.T
-        return np.ascontiguousarray(full[:, kept] + moved * self.scale[kept])
+        map_ = solve_triangular(self.triangle[:count, :count], self.triangle[:count, count:]) / self.scale[rest]
+        map_ *= self.scale[kept, None]
+        return np.concatenate([lines[:, kept] + lines[:, rest] @ map_.T for lines in _blocks(full)])
 
 
 def pivot_nodes(features: Sequence[str], nodes: FloatArray, matrix: FloatArray, count: int) -> Pivots:
@@ -54,21 +59,29 @@ def pivot_nodes(features: Sequence[str], nodes: FloatArray, matrix: FloatArray, 
     """
     from scipy.linalg import qr
 
-    values = random_factors(features, nodes, FACTORS)
-    energy = np.abs(values @ matrix.T).max(axis=1)
-    values = values[energy > 0.0] / energy[energy > 0.0, None]
-    importance = np.abs(matrix).max(axis=0)
+    importance = np.max([np.abs(lines).max(axis=0) for lines in _blocks(matrix)], axis=0)
     scale = np.maximum(importance, 1e-9 * importance.max())
     # A random projection of the factors to somewhat more rows than nodes wanted keeps what they span (Halko,
     # Martinsson, Tropp 2011, 10.1137/090771806) and makes the decomposition several times cheaper.
-    rows = min(len(values), count + OVERSAMPLING)
-    mix = np.random.default_rng(len(values)).normal(size=(rows, len(values)))
-    _, triangle, order = qr(mix @ (values * scale), mode="economic", pivoting=True)
+    factors = max(FACTORS, 2 * count)
+    rng = np.random.default_rng(factors)
+    mixed = np.zeros((min(factors, count + OVERSAMPLING), len(nodes)), order="F")
+    for start in range(0, factors, _BLOCK):
+        values = random_factors(features, nodes, min(_BLOCK, factors - start), SEED + start)
+        energy = np.max([np.abs(values @ lines.T).max(axis=1) for lines in _blocks(matrix)], axis=0)
+        mix = rng.normal(size=(len(mixed), len(values)))
+        mixed += (mix[:, energy > 0.0] / energy[energy > 0.0]) @ (values[energy > 0.0] * scale)
+    _, triangle, order = qr(mixed, mode="economic", pivoting=True, overwrite_a=True)
     rank = int(np.count_nonzero(np.abs(np.diag(triangle)) > 1e-15 * abs(triangle[0, 0])))
     return Pivots(np.asarray(order, dtype=np.int64), np.ascontiguousarray(triangle[: min(count, rank)]), scale)
 
 
-def random_factors(features: Sequence[str], nodes: FloatArray, count: int, seed: int = 20221111) -> FloatArray:
+def _blocks(matrix: FloatArray) -> Iterator[FloatArray]:
+    """Some rows at a time: the matrix may be larger than the memory."""
+    return (matrix[start : start + _BLOCK] for start in range(0, len(matrix), _BLOCK))
+
+
+def random_factors(features: Sequence[str], nodes: FloatArray, count: int, seed: int) -> FloatArray:
     """Node values (count, n) of random enhancement factors: products of one random function per feature."""
     rng = np.random.default_rng(seed)
     out = np.ones((count, len(nodes)))
