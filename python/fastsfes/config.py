@@ -182,6 +182,49 @@ class SearchConfig:
         minimum=0,
     )
 
+    grid_coefficient: float = option(
+        0.0,
+        "float",
+        "fitness",
+        "weight of the grid sensitivity in the fitness: the weighted RMS change (kcal/mol) of the reaction energies "
+        "between the integration grids of two quadratures of the dataset",
+        minimum=0,
+    )
+    fine_quadrature: str = option(
+        "fine",
+        "text",
+        "fitness",
+        'name of the second quadrature, made with "fastsfes dataset quadrature --like default"',
+    )
+    cross_validation_coefficient: float = option(
+        0.0,
+        "float",
+        "fitness",
+        "weight of the cross-validated WRMSD in the fitness: every reaction with the fit that left its subset out",
+        minimum=0,
+    )
+    folds: int = option(
+        5,
+        "int",
+        "fitness",
+        "parts into which the subsets are dealt for cross-validation",
+        minimum=2,
+    )
+    keep_subsets: tuple[str, ...] = option(
+        ("AE18",),
+        "names",
+        "fitness",
+        "subsets (patterns) that cross-validation never leaves out: absolute energies of atoms cannot be guessed from "
+        "differences",
+    )
+    constraints: tuple[str, ...] = option(
+        (),
+        "names",
+        "fitness",
+        'conditions on the factors, as in "uniform_gas", "f_cos(x2=0, w=0) = 1" (exact), "0 <= f_x <= 1.804", '
+        '"f_x rises with x2" (graded, a penalty of the fit and of the fitness; "... weight 25" sets its weight)',
+    )
+
     starts: int = option(
         1, "int", "fit", "starting points of a fit: the parent's parameters, then random ones", minimum=1
     )
@@ -206,9 +249,13 @@ class SearchConfig:
             if name not in self.channels:
                 raise InputError(f'channel_pool: "{name}" is not searched; searched are {", ".join(self.channels)}')
         check_executor(self.executor)
+        if self.targets != "reference":
+            for name in ("constraints", "grid_coefficient", "cross_validation_coefficient"):
+                if getattr(self, name):
+                    raise InputError(f'{name} needs reactions: it goes with targets = "reference" only')
         if not self.base:
             raise InputError('base is empty; name one or more starting points, for example "lda"')
-        if self.train_coefficient + self.validation_coefficient <= 0:
+        if self.train_coefficient + self.validation_coefficient + self.cross_validation_coefficient <= 0:
             raise InputError(
                 "train_coefficient and validation_coefficient are both 0; give one a weight, for example 1"
             )

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from fastsfes import Dataset, Expression, Functional, SearchConfig
+from fastsfes.evolve import fitter
 from fastsfes.evolve import problem as problem_module
 from fastsfes.evolve.evaluation import FitRequest
-from fastsfes.evolve.problem import FitEvaluator, make_problem
+from fastsfes.evolve.fitter import FitEvaluator
+from fastsfes.evolve.problem import make_problem
 from fastsfes.functional import Channel
 from fastsfes.objective import evaluate
 
@@ -72,7 +74,7 @@ def test_cancelling_and_undefined_candidates_fail(evaluator: FitEvaluator) -> No
     undefined = request("log(0 - x2)*c0")
     for outcome in evaluator([near, undefined]):
         values = [v for p in outcome.parameters.values() for v in p.values()]
-        assert not np.isfinite(outcome.known.train) or max(map(abs, values)) <= problem_module.LARGEST_PARAMETER
+        assert not np.isfinite(outcome.known.train) or max(map(abs, values)) <= fitter.LARGEST_PARAMETER
     assert not np.isfinite(evaluator([undefined])[0].known.train)
 
 

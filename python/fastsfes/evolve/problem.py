@@ -1,4 +1,4 @@
-"""What a search works on: the quadrature of a dataset, and the batched fit of candidates to it.
+"""What a search works on: the rows of a dataset's quadrature, made into problems for the fit.
 
 Selection sees the training and validation rows only; the rows of the test split are not even made before the final
 report.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -16,110 +16,37 @@ from numpy.typing import NDArray
 
 from .. import _core
 from ..config import SEARCHED, SearchConfig
-from ..datasets import HARTREE_TO_KCAL, Dataset
+from ..datasets import HARTREE_TO_KCAL, Dataset, Reaction
 from ..errors import InputError
 from ..expression import Expression
+from ..fitting import fit
 from ..functional import Channel, Functional
 from ..load import load
-from ..quadrature import NodeSet, Quadrature, channel_key
+from ..quadrature import NodeSet, ProblemChannel, Quadrature, QuadratureProblem, channel_key
 from ..registry import get_functional
-from .evaluation import FitOutcome, FitRequest, Known
+from .conditions import Conditions, parse_conditions
+from .contributions import contributions
 from .final import grid_row, quadrature_rows, species_rows
+from .fitter import FitEvaluator, Rows
 from .island import Individual
 from .progress import Progress, teller
 from .setup import SearchParts
+from .terms import ConditionTerm, CrossValidation, GridTerm, Term, folds_of, reduced_difference
 from .tidy import tidy
 
-__all__ = ["FitEvaluator", "ReactionProblem", "SpeciesProblem", "make_problem"]
-
-_Channel = tuple[str, Mapping[str, NDArray[np.float64]], NDArray[np.float64]]
+__all__ = ["ReactionProblem", "SpeciesProblem", "make_problem"]
 
 LEVEL = "reduced"
 """Nodes on which candidates are fitted."""
 
-TRUSTED = 0.01
-"""Difference of the losses of two rules (kcal/mol) up to which the finer one is taken as it is."""
+SELECTION = ("train", "validation")
+"""Splits that a search reads before its report."""
 
-LARGEST_PARAMETER = 1e6
-"""Larger parameters cancel against each other and leave rounding errors: such a fit counts as failed."""
+REFIT_STARTS = 3
+"""Starting points when published forms are fitted for comparison: their own parameters, then random ones."""
 
-
-class FitEvaluator:
-    """Fits batches of candidates; the outcome of each depends on it alone.
-
-    Candidates are fitted on few nodes. A second, coarser rule on some of these nodes says how far the loss can be
-    trusted; where the two differ, the loss is that of the dense nodes for the same parameters.
-
-    Args:
-        kinds: channel kinds in the order of the candidates' expressions.
-        problem: rows "train" and "validation".
-        config: the options of the fit.
-        coarse: the same rows on a part of the nodes, or None when `problem` is dense already.
-        dense: makes the same rows on the dense nodes; called when first needed.
-    """
-
-    def __init__(
-        self,
-        kinds: Sequence[str],
-        problem: _core.FitProblem,
-        config: SearchConfig,
-        coarse: Rows | None = None,
-        dense: Callable[[], Rows] | None = None,
-    ) -> None:
-        self.kinds = tuple(kinds)
-        self.problem = problem
-        self.coarse = coarse
-        self.dense = None if dense is None else lru_cache(maxsize=1)(dense)
-        self.threads = config.threads
-        self.options = _core.FitOptions(starts=config.starts, seed=config.seed, max_evaluations=config.max_evaluations)
-
-    def __call__(self, requests: Sequence[FitRequest]) -> list[FitOutcome]:
-        """Fit every request from its starting values."""
-        candidates = [[r.expressions[k]._handle for k in self.kinds] for r in requests]
-        names = [[(k, p) for k in self.kinds for p in r.expressions[k].parameters] for r in requests]
-        starts = [np.array([r.start[k][p] for k, p in n]) for r, n in zip(requests, names, strict=True)]
-        fits = _core.fit_batch(self.problem, candidates, starts, self.options, self.threads)
-        return [self._outcome(r, c, n, f) for r, c, n, f in zip(requests, candidates, names, fits, strict=True)]
-
-    def _outcome(
-        self,
-        request: FitRequest,
-        candidate: Sequence[_core.Expression],
-        names: Sequence[tuple[str, str]],
-        fit: _core.Fit,
-    ) -> FitOutcome:
-        values = np.asarray(fit.parameters, dtype=float)
-        if len(fit.losses) != 2 or not (np.abs(values) <= LARGEST_PARAMETER).all():
-            return FitOutcome.failed(request.start, fit.evaluations)
-        train, validation = self._trusted(candidate, values, np.asarray(fit.losses, dtype=float))
-        if not (np.isfinite(train) and np.isfinite(validation)):
-            return FitOutcome.failed(request.start, fit.evaluations)
-        parameters: dict[str, dict[str, float]] = {k: {} for k in self.kinds}
-        for (kind, name), value in zip(names, values, strict=True):
-            parameters[kind][name] = float(value)
-        return FitOutcome(Known(train, validation), parameters, fit.evaluations)
-
-    def _trusted(
-        self, candidate: Sequence[_core.Expression], values: NDArray[np.float64], losses: NDArray[np.float64]
-    ) -> tuple[float, float]:
-        if self.coarse is not None and self.dense is not None:
-            rough = self.coarse.losses(candidate, values)
-            if not (np.abs(rough - losses) <= TRUSTED).all():
-                losses = self.dense().losses(candidate, values)
-        return float(losses[0]), float(losses[1])
-
-
-@dataclass(frozen=True)
-class Rows:
-    """The rows of a problem on some nodes, and their weights by block."""
-
-    problem: _core.FitProblem
-    weights: Mapping[str, NDArray[np.float64]]
-
-    def losses(self, candidate: Sequence[_core.Expression], values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """WRMSD of every block for given parameters, (blocks,)."""
-        errors = {b: self.problem.errors(candidate, values, b) for b in self.weights}
-        return np.array([np.sqrt(np.mean(w * errors[b] ** 2)) for b, w in self.weights.items()])
+_FOLD_CACHE = 8 << 20
+"""Bytes of columns that the candidates of one fold share."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +60,7 @@ class _Common:
     counts: Mapping[str, int]
     frame: Functional
     fixed: Mapping[str, Channel]
+    folds: Callable[[], CrossValidation] | None = None
 
     def functional(self, name: str, best: Individual, parts: SearchParts) -> Functional:
         """The winner as a functional with tidy parameter names, in the frame of the densities."""
@@ -164,14 +92,13 @@ class ReactionProblem(_Common):
         )
 
     def report(self, winner: Functional, progress: Progress) -> dict[str, Any]:
-        """WRMSD of the winner and of known functionals on the same densities; the winner on the full grid too."""
-        known = [
-            ("LDA", _lda()),
-            ("B97 exchange, LDA correlation", _b97_exchange()),
-            ("wB97M-V form", get_functional("wb97m_v")),
-            ("GAS22 form", get_functional("gas22")),
-        ]
-        rows = quadrature_rows(self.dataset, [(winner.name, winner), *known])
+        """Errors of the winner and of known functionals on the same densities; the winner on the full grid too."""
+        named = [(winner.name, winner), *self._known(progress)]
+        rows = [r.to_dict() for r in quadrature_rows(self.dataset, named)]
+        for row, (_, functional) in zip(rows, named, strict=True):
+            row["terms"] = self._terms(functional) if len(functional.parameters) else {}
+        searched = {k: winner.channels[k] for k in self.config.channels}
+        parts = contributions(searched, self.evaluate)
         progress.message("checking the winner on the full integration grid")
         grid, worst = grid_row(self.dataset, winner, teller(progress))
         return {
@@ -179,10 +106,31 @@ class ReactionProblem(_Common):
             "dataset": self.dataset.name,
             "frame": self.frame.name,
             "unit": "WRMSD in kcal/mol",
-            "rows": [r.to_dict() for r in rows],
+            "rows": rows,
             "grid": grid.to_dict(),
+            "contributions": parts,
             "largest_difference": worst,
         }
+
+    def _known(self, progress: Progress) -> list[tuple[str, Functional]]:
+        """What the winner is compared with: published parameters, and the same forms fitted to the training split."""
+        forms = [("wB97M-V form", get_functional("wb97m_v")), ("GAS22 form", get_functional("gas22"))]
+        named = [("LDA", _lda()), ("B97 exchange, LDA correlation", _b97_exchange()), *forms]
+        progress.message("fitting the published forms to the same reactions")
+        for name, form in forms:
+            fitted = fit(form, self.dataset, starts=REFIT_STARTS, threads=self.config.threads).functional
+            named.append((f"{name}, refitted", fitted))
+        return named
+
+    def _terms(self, functional: Functional) -> dict[str, float]:
+        """Cross-validated loss and the graded terms of the fitness for given parameters; None where there is none."""
+        if self.folds is None or set(functional.channels) != set(self.config.channels):
+            return {}
+        candidate = [functional.channels[k].expression._handle for k in self.config.channels]
+        values = np.array([v for k in self.config.channels for v in functional.channels[k].parameters.values()])
+        used: dict[str, Term] = {"cross_validation": self.folds(), **self.evaluate.terms}
+        found = {name: term([candidate], [values])[0] for name, term in used.items()}
+        return {name: value for name, value in found.items() if np.isfinite(value)}
 
 
 class SpeciesProblem(_Common):
@@ -225,7 +173,12 @@ def make_problem(config: SearchConfig) -> ReactionProblem | SpeciesProblem:
 
 def _reaction_problem(config: SearchConfig, dataset: Dataset, quadrature: Quadrature) -> ReactionProblem:
     frame = dataset_frame(dataset)
-    reactions = [r for r in dataset.available if r.split in ("train", "validation")]
+    reactions = [r for r in dataset.available if r.split in SELECTION]
+    for split in SELECTION:
+        if not any(r.split == split for r in reactions):
+            raise InputError(
+                f'dataset "{dataset.name}": no {split} reaction can be evaluated; a search needs both splits'
+            )
     keys = {k: channel_key(k, frame.hybrid.omega, frame.correlation) for k in SEARCHED}
     searched = {k: keys[k] for k in config.channels}
     data = quadrature.problem(dataset, searched, reactions=reactions, level=LEVEL)
@@ -234,38 +187,115 @@ def _reaction_problem(config: SearchConfig, dataset: Dataset, quadrature: Quadra
     for kind in fixed:  # what is not searched stays at the local density approximation
         rest = quadrature.problem(dataset, {kind: keys[kind]}, reactions=reactions, level="full")
         target -= rest.channels[kind].matrix.sum(axis=1)
-    blocks = {split: data.splits[split] for split in ("train", "validation")}
-    for split, rows in blocks.items():
-        if not len(rows):
-            raise InputError(
-                f'dataset "{dataset.name}": no {split} reaction can be evaluated; a search needs both splits'
-            )
-    parts = list(blocks.items())
-
-    def problem(channels: Sequence[_Channel]) -> _core.FitProblem:
-        return _core.FitProblem(channels, target, data.weights, blocks=parts, ridge=config.ridge)
-
-    weights = {split: data.weights[chosen] for split, chosen in parts}
+    conditions = parse_conditions(config.constraints, config.channels, frame.hybrid)
+    used = [data.channels[k] for k in config.channels]
+    blocks = [(split, data.splits[split]) for split in SELECTION]
+    train = data.splits["train"]
 
     def dense() -> Rows:
         full = quadrature.problem(dataset, searched, reactions=reactions, level="full").channels
-        return Rows(problem([(k, dict(full[k].values), full[k].matrix) for k in config.channels]), weights)
+        channels = [(k, dict(full[k].values), full[k].matrix) for k in config.channels]
+        weights = {split: data.weights[rows] for split, rows in blocks}
+        return Rows(_core.FitProblem(channels, target, data.weights, blocks=blocks), weights)
 
-    used = [data.channels[k] for k in config.channels]
-    coarse: list[_Channel] = [
-        (c.kind, {n: v[c.coarse_nodes] for n, v in c.values.items()}, c.coarse_matrix)
-        for c in used
-        if c.coarse_nodes is not None and c.coarse_matrix is not None
-    ]
-    evaluate = FitEvaluator(
-        config.channels,
-        problem([(c.kind, dict(c.values), c.matrix) for c in used]),
-        config,
-        Rows(problem(coarse), weights) if len(coarse) == len(used) else None,
-        dense,
+    matrices = [c.matrix for c in used]
+    rows, extra = np.arange(len(reactions)), []
+    if all(c.coarse_nodes is not None for c in used):
+        # the training rows once more, on a part of the nodes
+        matrices = [np.concatenate([c.matrix, _coarse(c)[train]]) for c in used]
+        rows = np.concatenate([rows, train])
+        extra = [("coarse", np.arange(len(reactions), len(rows)))]
+    problem = _core.FitProblem(
+        [(c.kind, dict(c.values), m) for c, m in zip(used, matrices, strict=True)],
+        target[rows],
+        data.weights[rows],
+        blocks=blocks + extra,
+        ridge=config.ridge,
+        **conditions.core(),
     )
-    counts = {s: len(r) for s, r in parts} | {"nodes": sum(c.matrix.shape[1] for c in used)}
-    return ReactionProblem(config, dataset, quadrature, evaluate, counts, frame, fixed)
+    evaluate = FitEvaluator(config.channels, problem, config, dense if extra else None)
+    subsets = [r.subset for r in reactions]
+    dealt = folds_of(subsets, config.folds, config.keep_subsets)
+    folds = None
+    if len(dealt) > 1:
+        folds = lru_cache(maxsize=1)(partial(_cross_validation, data, target, config, conditions, dealt))
+    made: dict[str, Term] = {}
+    if conditions.penalties:
+        made["conditions"] = ConditionTerm.make(conditions.penalties, {c.kind: list(c.values) for c in used})
+    if config.grid_coefficient > 0:
+        made["grid"] = _grid_term(config, dataset, quadrature, searched, reactions, data.weights)
+    if config.cross_validation_coefficient > 0:
+        if folds is None:
+            raise InputError(
+                f"cross-validation needs two subsets that may be left out; the reactions are of "
+                f"{', '.join(sorted(set(subsets)))}"
+            )
+        made["cross_validation"] = folds()
+    evaluate.terms = made
+    counts = {split: len(rows) for split, rows in blocks} | {"nodes": sum(c.matrix.shape[1] for c in used)}
+    return ReactionProblem(config, dataset, quadrature, evaluate, counts, frame, fixed, folds)
+
+
+def _coarse(channel: ProblemChannel) -> NDArray[np.float64]:
+    """The estimator's matrix on all nodes of the reduced rule."""
+    assert channel.coarse_matrix is not None
+    matrix = np.zeros_like(channel.matrix)
+    matrix[:, channel.coarse_nodes] = channel.coarse_matrix
+    return matrix
+
+
+def _cross_validation(
+    data: QuadratureProblem,
+    target: NDArray[np.float64],
+    config: SearchConfig,
+    conditions: Conditions,
+    folds: Sequence[NDArray[np.int64]],
+) -> CrossValidation:
+    """Fits that leave out subsets, training and validation ones alike."""
+    channels = [(k, dict(data.channels[k].values), data.channels[k].matrix) for k in config.channels]
+    problems = []
+    for fold in folds:
+        kept = np.setdiff1d(np.arange(len(target)), fold)
+        blocks = [("kept", kept), ("left_out", fold)]
+        problems.append(
+            _core.FitProblem(
+                channels, target, data.weights, blocks=blocks, ridge=config.ridge, cache_bytes=_FOLD_CACHE,
+                **conditions.core(),
+            )
+        )  # fmt: skip
+    options = _core.FitOptions(seed=config.seed, max_evaluations=config.max_evaluations)
+    return CrossValidation(tuple(problems), tuple(len(f) for f in folds), options, config.threads)
+
+
+def _grid_term(
+    config: SearchConfig,
+    dataset: Dataset,
+    quadrature: Quadrature,
+    searched: Mapping[str, str],
+    reactions: Sequence[Reaction],
+    weights: NDArray[np.float64],
+) -> GridTerm:
+    command = f'fastsfes dataset quadrature {dataset.path} --name {config.fine_quadrature} --grid "level 5"'
+    try:
+        fine = Quadrature.load(dataset, config.fine_quadrature)
+    except InputError as error:
+        raise InputError(
+            f"grid_coefficient needs a second quadrature: {error}; make it with: {command} --like default"
+        ) from None
+    coefficients = HARTREE_TO_KCAL * quadrature.stoichiometry(dataset, reactions)
+    channels = []
+    for kind, key in searched.items():
+        base, other = quadrature.rule(key).level("full"), fine.rule(key).level("full")
+        if fine.species != quadrature.species or not np.array_equal(other.nodes[: len(base)], base.nodes):
+            raise InputError(
+                f'quadrature "{fine.name}" has other species or nodes than "{quadrature.name}"; build it again with: '
+                f"{command} --like {quadrature.name}"
+            )
+        difference = other.matrix.copy()
+        difference[:, : len(base)] -= base.matrix
+        kept, matrix = reduced_difference(base.features, other.nodes, difference)
+        channels.append((kind, {n: v[kept] for n, v in other.values.items()}, coefficients @ matrix))
+    return GridTerm.make(channels, weights)
 
 
 def _target(config: SearchConfig) -> Functional:

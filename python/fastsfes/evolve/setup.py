@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from .. import features as channel_table
 from ..errors import InputError
 from ..expression import Expression
+from ..functional import Functional, Hybrid
 from ..load import load
+from .conditions import parse_conditions
 from .evaluation import Evaluate, Fitness, Parameters
 from .genome import ChannelGenome, Genome, Workspace
 from .instructions import instruction_kind
@@ -21,7 +23,6 @@ from .pools import Pool
 
 if TYPE_CHECKING:
     from ..config import SearchConfig
-    from ..functional import Functional
     from .progress import Progress
 
 __all__ = ["Problem", "SearchParts", "parse_features", "prepare"]
@@ -157,9 +158,15 @@ def prepare(config: SearchConfig) -> SearchParts:
         max_complexity=config.max_complexity,
         max_parameters=config.max_parameters,
     )
+    weights = {
+        "conditions": 1.0 if parse_conditions(config.constraints, kinds, Hybrid()).penalties else 0.0,
+        "grid": config.grid_coefficient,
+        "cross_validation": config.cross_validation_coefficient,
+    }
     fitness = Fitness(
-        config.train_coefficient, config.validation_coefficient, config.parameter_penalty, config.complexity_penalty
-    )
+        config.train_coefficient, config.validation_coefficient, config.parameter_penalty, config.complexity_penalty,
+        {name: weight for name, weight in weights.items() if weight > 0},
+    )  # fmt: skip
     migration = Migration(
         config.migrate_every, config.migrants, config.migrate_archive, config.tournament, config.population
     )

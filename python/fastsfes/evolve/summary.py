@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..functional import Functional
@@ -25,14 +25,24 @@ def format_run(functional: Functional, summary: Mapping[str, Any], path: str) ->
         lines.append(f"Continue with: fastsfes search --resume {path}")
         return "\n".join(lines)
     report = summary["report"]
-    head = ("", "parameters", *SPLITS)
-    body = [_cells(row) for row in report["rows"]]
-    body.insert(1, _cells({**report["grid"], "name": "  on the full grid"}))
-    widths = [max(len(row[k]) for row in (head, *body)) for k in range(len(head))]
+    terms = dict.fromkeys(name for row in report["rows"] for name in row.get("terms", {}))
+    body = [_cells(row, terms) for row in report["rows"]]
+    body.insert(1, _cells({**report["grid"], "name": "  on the full grid"}, terms))
     lines.append(f"{report['unit']} on {report['dataset']}")
-    for row in (head, *body):
-        lines.append(
-            "  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))])
+    lines += _table([("", "parameters", *SPLITS, *(name.replace("_", " ") for name in terms)), *body])
+    parts = report.get("contributions", [])
+    if parts:
+        lines += ["", "without one term, the others fitted again (reduced nodes)"]
+        lines += _table(
+            [("", "train", "validation")]
+            + [
+                (
+                    f"f_{p['channel']}: {p['term']}" if p["channel"] else "all terms",
+                    _number(p["train"]),
+                    _number(p["validation"]),
+                )
+                for p in parts
+            ]
         )
     lines.append("")
     lines.append(f"quadrature against full grid: largest difference {report['largest_difference']:.2g} kcal/mol")
@@ -48,10 +58,26 @@ def format_run(functional: Functional, summary: Mapping[str, Any], path: str) ->
     return "\n".join(lines)
 
 
-def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
-    def number(value: float | None) -> str:
-        if value is None:
-            return "-"
-        return f"{value:.4f}" if 1e-3 <= abs(value) < 1e6 else f"{value:.3g}"
+def _table(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of a table, the first column left, the others right."""
+    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
+    return [
+        "  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))])
+        for row in rows
+    ]
 
-    return (str(row["name"]), str(row["parameters"]), *(number(row[s]) for s in SPLITS))
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.4f}" if 1e-3 <= abs(value) < 1e6 or value == 0 else f"{value:.3g}"
+
+
+def _cells(row: Mapping[str, Any], terms: Iterable[str]) -> tuple[str, ...]:
+    found = row.get("terms", {})
+    return (
+        str(row["name"]),
+        str(row["parameters"]),
+        *(_number(row[s]) for s in SPLITS),
+        *(_number(found.get(name)) for name in terms),
+    )

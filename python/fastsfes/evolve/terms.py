@@ -1,0 +1,154 @@
+"""Further terms of the fitness, beside the losses of the fixed split: each a number of kcal/mol per fitted candidate.
+
+A term looks at a batch of fitted candidates and is, like the fit, a pure function of each of them alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import _core
+from ..fitting import Penalty
+from ..quadrature.reduce import pivot_nodes
+
+__all__ = ["ConditionTerm", "CrossValidation", "GridTerm", "Term", "folds_of", "reduced_difference"]
+
+Vector = NDArray[np.float64]
+Candidate = Sequence[_core.Expression]
+Channels = Sequence[tuple[str, Mapping[str, Vector], Vector]]
+"""Per channel: kind, features at the nodes, matrix (rows, nodes)."""
+
+GRID_NODES = 150
+"""Nodes per channel that stand for the difference of two integration grids."""
+
+
+class Term(Protocol):
+    """A term of the fitness."""
+
+    def __call__(self, candidates: Sequence[Candidate], values: Sequence[Vector]) -> list[float]:
+        """Its value in kcal/mol, not negative, for candidates with these parameters."""
+
+
+@dataclass(frozen=True)
+class GridTerm:
+    """Grid sensitivity: the weighted RMS change of the reaction energies between two integration grids.
+
+    Attributes:
+        problem: rows whose energies are the differences, target 0.
+        weights: of the rows.
+    """
+
+    problem: _core.FitProblem
+    weights: Vector
+
+    @classmethod
+    def make(cls, channels: Channels, weights: Vector) -> GridTerm:
+        """From the differences of the matrices of two integration grids."""
+        return cls(_core.FitProblem(channels, np.zeros(len(weights)), weights), weights)
+
+    def __call__(self, candidates: Sequence[Candidate], values: Sequence[Vector]) -> list[float]:
+        """See `Term`."""
+        errors = (self.problem.errors(c, v) for c, v in zip(candidates, values, strict=True))
+        return [float(np.sqrt(np.mean(self.weights * e**2))) for e in errors]
+
+
+def reduced_difference(features: Sequence[str], nodes: Vector, difference: Vector) -> tuple[NDArray[np.int64], Vector]:
+    """Few nodes that stand for the difference of two quadratures.
+
+    Args:
+        features, nodes: names (d) and values (n, d) at the nodes of both.
+        difference: hartree, (species, n).
+
+    Returns:
+        Positions of the nodes that are kept, and the matrix on them.
+    """
+    if len(nodes) <= GRID_NODES:
+        return np.arange(len(nodes)), difference
+    pivots = pivot_nodes(features, nodes, difference, GRID_NODES)
+    count = len(pivots.triangle)
+    return pivots.order[:count], pivots.matrix(difference, count)
+
+
+@dataclass(frozen=True)
+class ConditionTerm:
+    """How far graded conditions are violated: sqrt(sum of weight * distance^2)."""
+
+    problem: _core.FitProblem
+    lower: Vector
+    upper: Vector
+    weights: Vector
+
+    @classmethod
+    def make(cls, penalties: Sequence[Penalty], features: Mapping[str, Sequence[str]]) -> ConditionTerm:
+        """From the penalties of the fit; `features` names the features of every channel, in its order."""
+        channels = []
+        for kind, names in features.items():
+            points = [(row, p) for row, q in enumerate(penalties) for p in q.terms if p.kind == kind]
+            known = [p.all_features() for _, p in points]
+            matrix = np.zeros((len(penalties), max(1, len(points))))
+            for column, (row, point) in enumerate(points):
+                matrix[row, column] = point.coefficient
+            # a channel without conditions still has to be there: at one point that does not count
+            used = {n: np.array([k[n] for k in known]) if known else np.full(1, 0.5) for n in names}
+            channels.append((kind, used, matrix))
+        count = len(penalties)
+        return cls(
+            _core.FitProblem(channels, np.zeros(count), np.ones(count)),
+            np.array([p.lower for p in penalties]),
+            np.array([p.upper for p in penalties]),
+            np.array([p.weight for p in penalties]),
+        )
+
+    def __call__(self, candidates: Sequence[Candidate], values: Sequence[Vector]) -> list[float]:
+        """See `Term`."""
+        found = []
+        for c, v in zip(candidates, values, strict=True):
+            reached = self.problem.errors(c, v)
+            outside = np.maximum(np.maximum(self.lower - reached, reached - self.upper), 0.0)
+            found.append(float(np.sqrt(np.sum(self.weights * outside**2))))
+        return found
+
+
+@dataclass(frozen=True)
+class CrossValidation:
+    """Loss of reactions whose subset was left out of the fit.
+
+    Attributes:
+        problems: one per fold, with blocks "kept", which is fitted, and "left_out".
+        sizes: reactions left out per fold.
+        options: of the fits, which start from the candidate's parameters.
+        threads: threads of the fits.
+    """
+
+    problems: tuple[_core.FitProblem, ...]
+    sizes: tuple[int, ...]
+    options: _core.FitOptions
+    threads: int
+
+    def __call__(self, candidates: Sequence[Candidate], values: Sequence[Vector]) -> list[float]:
+        """WRMSD in kcal/mol over all reactions, each from the fit that did not see its subset."""
+        total = np.zeros(len(candidates))
+        for problem, size in zip(self.problems, self.sizes, strict=True):
+            fits = _core.fit_batch(problem, candidates, values, self.options, self.threads)
+            total += [size * f.losses[1] ** 2 if math.isfinite(f.objective) else np.inf for f in fits]
+        return [float(x) for x in np.sqrt(total / sum(self.sizes))]
+
+
+def folds_of(subsets: Sequence[str], count: int, keep: Sequence[str] = ()) -> list[NDArray[np.int64]]:
+    """Rows of each fold: whole subsets, the largest first, each to the fold with the fewest rows so far.
+
+    Subsets that match a pattern of `keep` are in none, so that every fit sees them.
+    """
+    rows = {name: [i for i, s in enumerate(subsets) if s == name] for name in dict.fromkeys(subsets)}
+    names = [n for n in rows if not any(fnmatchcase(n, pattern) for pattern in keep)]
+    folds: list[list[int]] = [[] for _ in range(min(count, len(names)))]
+    for name in sorted(names, key=lambda n: (-len(rows[n]), n)):
+        min(folds, key=len).extend(rows[name])
+    return [np.array(sorted(f), dtype=np.int64) for f in folds]
