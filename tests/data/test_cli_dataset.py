@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -35,9 +36,18 @@ def test_info_as_json_says_what_is_missing_and_why(small_file, capsys):
     assert document["available"] == 3
     assert document["missing"] == {"gone": "no file gone.xyz"}
     assert document["damaged"] == {}
-    assert {"split": "train", "data_type": "TCE", "subset": "dissociation", "reactions": 1, "available": 1} in document[
-        "subsets"
+    common = {"data_type": "ID", "split": "test", "reactions": 1}
+    assert document["subsets"] == [
+        {**common, "data_type": "TCE", "split": "train", "subset": "dissociation", "available": 1, "missing": {}},
+        {**common, "data_type": "TCE", "split": "validation", "subset": "dissociation", "available": 1, "missing": {}},
+        {**common, "subset": "lost", "available": 0, "missing": {"no geometry": ["gone"]}},
+        {**common, "subset": "stretch", "available": 1, "missing": {}},
     ]
+    assert main(["dataset", "info", str(small_file)]) == 0
+    text = capsys.readouterr().out
+    assert re.search(r"^test +ID +lost +1 +0  1 no geometry$", text, re.MULTILINE)
+    assert re.search(r"^test +ID +stretch +1 +1$", text, re.MULTILINE)
+    assert "  gone: no file gone.xyz" in text
 
 
 def test_info_verify_reports_damage_with_status_1(small_file, tmp_path, capsys):

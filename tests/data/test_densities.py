@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,7 +14,9 @@ import numpy as np
 import pytest
 from helpers import QUICK, WITH_VV10, dihydrogen, hydrogen, job
 
-from fastsfes import FastsfesError, InputError
+from fastsfes import Dataset, FastsfesError, InputError
+from fastsfes.datasets import DatasetContents, Reaction
+from fastsfes.datasets.plain import write_plain
 from fastsfes.densities import (
     RecordError,
     ScfSettings,
@@ -221,37 +224,41 @@ def test_names_must_be_unique(tmp_path):
         build_densities([job(hydrogen())], tmp_path, processes=0)
 
 
-def test_a_killed_build_resumes_without_repeating(tmp_path):
-    """SIGKILL after the first finished molecules; the next run computes only the rest."""
-    script = tmp_path / "build.py"
-    script.write_text(
-        textwrap.dedent(
-            f"""
-            import sys
-            sys.path.insert(0, {os.path.dirname(__file__)!r})
-            from helpers import QUICK, WITH_VV10, dihydrogen, job
-            from fastsfes.densities import build_densities
-
-            if __name__ == "__main__":
-                jobs = [job(dihydrogen(f"H2_{{i}}", 0.7 + 0.01 * i)) for i in range(40)]
-                build_densities(jobs, {str(tmp_path / "work")!r}, progress=lambda p: print(p.done, flush=True))
-            """
-        )
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_build_that_is_killed_again_and_again_loses_and_repeats_nothing(tmp_path, processes):
+    """The command itself, killed with SIGKILL at random moments; the next one computes only the rest."""
+    species = {f"H2_{i}": dihydrogen(f"H2_{i}", 0.7 + 0.01 * i) for i in range(60)}
+    reactions = tuple(Reaction(name, "s", "t", "train", 1.0, {name: 1.0}, 0.0) for name in species)
+    write_plain(tmp_path / "own", DatasetContents("own", species, reactions))
+    output, work = tmp_path / "own.h5", tmp_path / "own.h5.work"
+    command = ["dataset", "build", str(tmp_path / "own"), "--output", str(output), "--processes", str(processes)]
+    command += ["--xc", QUICK.xc, "--basis", QUICK.basis, "--grid", QUICK.grid]
+    code = "import sys; from fastsfes.cli import main; sys.exit(main(sys.argv[1:]))"
+    rng, finished = np.random.default_rng(processes), {}
+    for _ in range(2):
+        goal = len(finished) + int(rng.integers(1, 8))
+        with subprocess.Popen([sys.executable, "-c", code, *command], stdout=subprocess.PIPE) as process:
+            deadline = time.monotonic() + 120
+            while len(list(work.glob("*.h5"))) < goal and time.monotonic() < deadline:
+                time.sleep(0.005)
+            time.sleep(float(rng.uniform(0, 0.05)))
+            process.send_signal(signal.SIGKILL)
+        assert not output.exists()
+        stamps = {path.name: path.stat().st_mtime_ns for path in work.glob("*.h5")}
+        assert goal <= len(stamps) < 60
+        assert finished.items() <= stamps.items()
+        finished = stamps
+    last = subprocess.run(
+        [sys.executable, "-c", code, *command, "--quiet"], stdout=subprocess.PIPE, text=True, check=True
     )
-    work = tmp_path / "work"
-    with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE) as process:
-        deadline = time.monotonic() + 120
-        while len(list(work.glob("*.h5"))) < 3 and time.monotonic() < deadline:
-            time.sleep(0.01)
-        process.send_signal(signal.SIGKILL)
-    finished = {path.name: path.stat().st_mtime_ns for path in work.glob("*.h5")}
-    assert 3 <= len(finished) < 40
-    jobs = [job(dihydrogen(f"H2_{i}", 0.7 + 0.01 * i)) for i in range(40)]
-    result = build_densities(jobs, work)
-    assert result.reused == len(finished)
-    assert result.computed == 40 - len(finished)
-    assert all((work / name).stat().st_mtime_ns == stamp for name, stamp in finished.items())
-    assert len(dict(collect(result.files))) == 40
+    # A worker may have finished one more while its parent died.
+    found = int(re.search(r"(\d+) computed, (\d+) found", last.stdout)[2])
+    assert len(finished) <= found <= len(finished) + processes
+    assert finished.items() <= {path.name: path.stat().st_mtime_ns for path in work.glob("*.h5")}.items()
+    dataset = Dataset.open(output)
+    assert len(dataset.available) == 60
+    assert dataset.verify() == {}
+    assert dataset.info().rungs == {"diis": 60}
 
 
 def test_workers_end_with_a_killed_build(tmp_path):

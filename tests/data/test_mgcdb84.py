@@ -1,4 +1,5 @@
 import json
+import shutil
 from collections import Counter
 
 import h5py
@@ -10,6 +11,7 @@ from fastsfes.datasets import HARTREE_TO_KCAL
 from fastsfes.datasets.mgcdb84 import read_mgcdb84
 from fastsfes.datasets.readers import detect_layout, read_folder
 from fastsfes.datasets.weights import compress
+from fastsfes.densities import read_chkfile
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +107,27 @@ def test_compress_maps_the_largest_to_two():
     assert scaled == pytest.approx({"a": 1.0, "b": 2.0, "c": 2.0**0.5}, rel=1e-14)
     assert compress({"only": 7.0}) == {"only": 1.0}
     assert compress({}) == {}
+
+
+@pytest.mark.parametrize("species", ["42_H2_BH76", "11_H_AE18", "17_O2+_IP13"])
+def test_energies_that_a_chkfile_lacks_are_computed(mgcdb84, tmp_path, species):
+    """Both spins, with and without density fitting, against the energies that were stored with the orbitals."""
+    name = json.loads((mgcdb84 / "densities" / "index.json").read_text())[species]
+    path = tmp_path / name
+    shutil.copyfile(mgcdb84 / "densities" / name, path)
+    stored = read_chkfile(path, species)
+    path.chmod(0o644)
+    with h5py.File(path, "r+") as file:
+        del file["energies"]
+    computed = read_chkfile(path, species)
+    assert computed.converged
+    for part in ("e_xc_semilocal", "e_xx", "e_xx_lr", "e_nuc"):
+        # The same integrals of the same orbitals, their sums in another order.
+        assert getattr(computed.energies, part) == pytest.approx(getattr(stored.energies, part), abs=1e-12), part
+    # VV10 was stored on another nonlocal grid; its energy of 1e-2 hartree depends on it by 2e-5 kcal/mol.
+    nlc = computed.energies.e_nlc - stored.energies.e_nlc
+    assert abs(nlc) < 5e-8
+    assert computed.energies.e_tot - stored.energies.e_tot == pytest.approx(nlc, abs=1e-12)
 
 
 def write_folder(folder, table, geometries=("H2", "H")):

@@ -147,9 +147,13 @@ def format_info(info: DatasetInfo) -> str:
     if info.provenance:
         lines.append(f"source      {info.provenance}")
     lines.append("")
-    lines.append(f"{'split':<11} {'type':<8} {'subset':<18} {'reactions':>9} {'available':>9}")
+    lines.append(
+        f"{'split':<11} {'type':<8} {'subset':<18} {'reactions':>9} {'available':>9}  species that cannot be used"
+    )
     for row in info.subsets:
-        lines.append(f"{row.split:<11} {row.data_type:<8} {row.subset:<18} {row.reactions:>9} {row.available:>9}")
+        missing = ", ".join(f"{len(names)} {kind}" for kind, names in row.missing.items())
+        line = f"{row.split:<11} {row.data_type:<8} {row.subset:<18} {row.reactions:>9} {row.available:>9}  {missing}"
+        lines.append(line.rstrip())
     for split in dict.fromkeys(row.split for row in info.subsets):
         rows = [row for row in info.subsets if row.split == split]
         lines.append(

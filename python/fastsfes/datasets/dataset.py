@@ -25,13 +25,17 @@ PACKAGED = {"builtin": DATA / "builtin.h5"}
 
 @dataclass(frozen=True)
 class SubsetInfo:
-    """Counts of one subset in one split."""
+    """Counts of one subset in one split, and its species that cannot be used.
+
+    ``missing`` maps "no geometry", "damaged", "not converged" or "no density" to the species' names.
+    """
 
     split: str
     data_type: str
     subset: str
     reactions: int
     available: int
+    missing: Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ class DatasetInfo:
     ----------
     reactions, available: reactions in all, and those whose species all have converged densities.
     species, densities, distinct: geometries, species with a usable density, distinct densities.
-    subsets: counts per split and subset.
+    subsets: counts per split and subset, and which species are missing there.
     missing: species without a usable density or geometry -> why.
     dropped: reactions left out on purpose -> why.
     settings: distinct (xc, basis, grid, density_fit) of the densities -> number of species.
@@ -186,18 +190,23 @@ class Dataset:
 
     def unavailable(self) -> dict[str, str]:
         """Species of the reactions that cannot be used -> why."""
+        return {name: reason for name, (_, reason) in self._unusable.items()}
+
+    @cached_property
+    def _unusable(self) -> Mapping[str, tuple[str, str]]:
+        """Species of the reactions that cannot be used -> (kind, why)."""
         usable = set(self.density_names)
         names = sorted({name for reaction in self.reactions for name in reaction.coefficients} - usable)
-        reasons: dict[str, str] = {}
+        reasons: dict[str, tuple[str, str]] = {}
         for name in names:
             if name in self._contents.missing:
-                reasons[name] = self._contents.missing[name]
+                reasons[name] = "no geometry", self._contents.missing[name]
             elif name in self._problems:
-                reasons[name] = self._problems[name]
+                reasons[name] = "damaged", self._problems[name]
             elif name in self._summaries:
-                reasons[name] = "its SCF did not converge"
+                reasons[name] = "not converged", "its SCF did not converge"
             else:
-                reasons[name] = "no density"
+                reasons[name] = "no density", "no density"
         return reasons
 
     def info(self) -> DatasetInfo:
@@ -205,10 +214,13 @@ class Dataset:
         available = {reaction.name for reaction in self.available}
         total: Counter[tuple[str, str, str]] = Counter()
         usable: Counter[tuple[str, str, str]] = Counter()
+        missing: dict[tuple[str, str, str], dict[str, set[str]]] = {}
         for reaction in self.reactions:
             key = (reaction.split, reaction.data_type, reaction.subset)
             total[key] += 1
             usable[key] += reaction.name in available
+            for name in self._unusable.keys() & reaction.coefficients.keys():
+                missing.setdefault(key, {}).setdefault(self._unusable[name][0], set()).add(name)
         order = {split: index for index, split in enumerate(SPLITS)}
         keys = sorted(total, key=lambda key: (order[key[0]], key[1:]))
         settings: Counter[tuple[str, str, str, str]] = Counter()
@@ -235,7 +247,15 @@ class Dataset:
             species=len(self._species),
             densities=len(self.density_names),
             distinct=len({self._summaries[name].representative for name in self.density_names}),
-            subsets=tuple(SubsetInfo(*key, total[key], usable[key]) for key in keys),
+            subsets=tuple(
+                SubsetInfo(
+                    *key,
+                    total[key],
+                    usable[key],
+                    {kind: tuple(sorted(names)) for kind, names in sorted(missing.get(key, {}).items())},
+                )
+                for key in keys
+            ),
             missing=self.unavailable(),
             dropped=dict(self._contents.dropped),
             settings=dict(settings),

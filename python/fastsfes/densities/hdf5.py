@@ -16,6 +16,9 @@ from .record import ENERGY_NAMES, DensityRecord, Energies
 
 _ARRAYS = ("mo_coeff", "mo_occ", "mo_energy")
 
+#: Bytes of an array that are compressed at once; HDF5 holds as much in memory.
+_CHUNK = 2**24
+
 
 class RecordError(FastsfesError):
     """A stored record is damaged or incomplete; the message names file and record."""
@@ -47,7 +50,7 @@ def write_array(group: h5py.Group, name: str, values: Any) -> None:
         group.create_dataset(
             name,
             data=array,
-            chunks=array.shape,
+            chunks=(max(1, min(len(array), _CHUNK * len(array) // array.nbytes)), *array.shape[1:]),
             compression="gzip",
             compression_opts=4,
             shuffle=True,
