@@ -15,10 +15,10 @@ from typing import Any
 
 from .. import build_info
 from ..errors import FastsfesError, InputError
-from . import fit, kernels, quadrature, search
+from . import fit, kernels, quadrature, scf, search
 
 #: Benchmarks by name, in the order of ``fastsfes-bench all``.
-BENCHMARKS: dict[str, Any] = {"kernels": kernels, "quadrature": quadrature, "fit": fit, "search": search}
+BENCHMARKS: dict[str, Any] = {"kernels": kernels, "quadrature": quadrature, "fit": fit, "search": search, "scf": scf}
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -12,15 +12,17 @@ CLOCKS: dict[str, Callable[[], float]] = {"wall": time.perf_counter, "cpu": time
 """Wall time, or processor time of all threads: the latter suits machines that others use at the same time."""
 
 
-def interleave(cases: Mapping[str, Callable[[], Any]], repeats: int, clock: str = "wall") -> dict[str, float]:
-    """Median seconds of each case over `repeats` rounds; every round runs every case once, two warm up."""
+def interleave(
+    cases: Mapping[str, Callable[[], Any]], repeats: int, clock: str = "wall", warmup: int = 2
+) -> dict[str, float]:
+    """Median seconds of each case over `repeats` rounds after `warmup`; every round runs every case once."""
     now = CLOCKS[clock]
     seconds: dict[str, list[float]] = {name: [] for name in cases}
-    for round_ in range(repeats + 2):
+    for round_ in range(repeats + warmup):
         for name, run in cases.items():
             start = now()
             run()
-            if round_ >= 2:
+            if round_ >= warmup:
                 seconds[name].append(now() - start)
     return {name: median(values) for name, values in seconds.items()}
 

@@ -17,12 +17,13 @@ from numpy.typing import ArrayLike, NDArray
 from .errors import InputError
 from .functional import VARIABLES, VV10, EnergyDensity, Hybrid, derivative_keys, grid_inputs
 
-__all__ = ["KINDS", "LibxcFunctional"]
+__all__ = ["GROUPS", "KINDS", "LibxcFunctional"]
 
 KINDS = ("exchange", "correlation", "exchange-correlation", "kinetic")
 """Kinds of functionals, as libxc numbers them."""
 
-_GROUPS = {"LDA": ("rho",), "GGA": ("rho", "sigma"), "MGGA": ("rho", "sigma", "tau")}
+GROUPS = {"LDA": ("rho",), "GGA": ("rho", "sigma"), "MGGA": ("rho", "sigma", "tau")}
+"""Variables of every family, by libxc's name of it."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class LibxcFunctional:
                 f'libxc has no functional "{self.code}"; expected a name such as mgga_x_r2scan or a sum such as '
                 "gga_x_pbe,gga_c_pbe"
             ) from None
-        if kind not in _GROUPS:
+        if kind not in GROUPS:
             raise InputError(f'"{self.code}" has no semilocal part; expected an LDA, GGA or meta-GGA functional')
         if laplacian:
             raise InputError(f'"{self.code}" needs the Laplacian of the density, which is not computed here')
@@ -124,7 +125,7 @@ class LibxcFunctional:
         from pyscf.dft import libxc
 
         named, polarised = grid_inputs(rho, sigma, tau, deriv)
-        groups = {g: VARIABLES[polarised][g] for g in _GROUPS[self.family.upper()]}
+        groups = {g: VARIABLES[polarised][g] for g in GROUPS[self.family.upper()]}
         for group, names in groups.items():
             if names[0] not in named:
                 raise InputError(f'functional "{self.name}" is of family {self.family}: it needs {group}')
