@@ -58,7 +58,7 @@ print(time.perf_counter() - start)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this benchmark."""
-    parser.add_argument("--molecule", action="append", choices=tuple(MOLECULES), help="only this (may be repeated)")
+    parser.add_argument("--molecule", action="append", choices=MOLECULES, help="only this (may be repeated)")
     parser.add_argument("--functional", action="append", choices=FUNCTIONALS, help="only this (may be repeated)")
     parser.add_argument("--repeats", type=int, default=3, metavar="N", help="rounds that count (default 3, after one)")
     parser.add_argument("--density-fit", action="store_true", help="fit Coulomb and exchange integrals")
