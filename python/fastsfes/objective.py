@@ -20,7 +20,7 @@ from .datasets.model import HARTREE_TO_KCAL, Reaction
 from .errors import FastsfesError, InputError
 from .functional import Functional, Hybrid
 from .griddata import cached_blocks
-from .load import load
+from .load import Comparison, load
 from .quadrature import NotRepresentable, Quadrature, reaction_targets
 from .registry import get_functional
 
@@ -166,7 +166,7 @@ def evaluate_many(
 
 
 def grid_energies(
-    functionals: Sequence[Functional],
+    functionals: Sequence[Comparison],
     dataset: Dataset,
     species: Sequence[str] | None = None,
     *,
@@ -178,7 +178,7 @@ def grid_energies(
 
     Parameters
     ----------
-    functionals: evaluated as they are, in one pass over the densities.
+    functionals: ours or libxc's, evaluated as they are, in one pass over the densities.
     dataset: where the densities are.
     species: names; by default all with a converged density.
     grid: "level N" or "(radial,angular)"; by default the grid that each density was made on.

@@ -6,6 +6,20 @@ print(check("libxc:scan"))
 
 from ..conditions.row import Row
 from .check import BESIDE, check
+from .convergence import AtomConvergence, atomic_convergence
+from .dimers import DimerCurve, dimer_curve
+from .reactions import GridSensitivity, grid_sensitivity
 from .result import HealthResult
 
-__all__ = ["BESIDE", "HealthResult", "Row", "check"]
+__all__ = [
+    "BESIDE",
+    "AtomConvergence",
+    "DimerCurve",
+    "GridSensitivity",
+    "HealthResult",
+    "Row",
+    "atomic_convergence",
+    "check",
+    "dimer_curve",
+    "grid_sensitivity",
+]

@@ -10,8 +10,12 @@ from ..conditions.row import Row
 from ..conditions.subject import Subject, as_subject
 from ..errors import InputError
 from ..load import Comparison
+from .convergence import convergence_rows
 from .derivatives import derivative_rows
+from .dimers import dimer_rows
+from .grids import GRIDS
 from .limits import limit_rows
+from .reactions import reaction_rows
 from .result import HealthResult
 
 __all__ = ["BESIDE", "check"]
@@ -72,4 +76,10 @@ def _rows(subject: Subject, level: Level, progress: Callable[[str], None]) -> li
     progress(f"{subject.name}: limits and derivatives")
     found += limit_rows(subject)
     found += derivative_rows(subject)
+    progress(f"{subject.name}: atoms on radial grids")
+    found += convergence_rows(subject)
+    if level == "full":
+        progress(f"{subject.name}: rare-gas dimers on {len(GRIDS)} grids")
+        found += dimer_rows(subject)
+        found += reaction_rows(subject, progress)
     return found

@@ -72,10 +72,9 @@ class HealthResult:
 
 
 def _cell(row: Row) -> str:
-    if row.passed is None:
-        return "-"
-    if row.margin is None:
+    """Verdict and margin; of radial grids the number of points that are needed."""
+    if row.passed is None or row.margin is None:
         return row.verdict
-    unit = f" {row.unit}" if row.unit in ("points", "kcal/mol") else ""
-    number = f"{row.margin:+.0f}" if row.unit == "points" else f"{row.margin:+.1e}"
-    return f"{row.verdict} {number}{unit}"
+    if row.unit == "points" and row.value is not None:
+        return f"{row.verdict}  N0 = {row.value:.0f}"
+    return f"{row.verdict} {row.margin:+.1e}"
