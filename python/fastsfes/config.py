@@ -32,6 +32,7 @@ _MUTATIONS = {
     "change_argument": 1,
     "crossover_channels": 0.25,
     "crossover_lines": 0.25,
+    "simplify": 0.1,
 }
 
 
@@ -159,7 +160,28 @@ class SearchConfig:
         minimum=0,
     )
     max_complexity: int = option(
-        0, "int", "evolution", "largest number of distinct nodes of all expressions; 0 for no limit", minimum=0
+        0, "int", "evolution", "largest complexity of all factors together; 0 for no limit", minimum=0
+    )
+    complexity_weights: Mapping[str, float] = option(
+        {},
+        "pool",
+        "evolution",
+        'weight in the complexity of operators and of "feature", "parameter" and "constant"; 1 for those not named',
+    )
+    operator_limits: Mapping[str, float] = option(
+        {}, "pool", "evolution", "largest number of occurrences of operators in a factor, as in exp=1,/=2"
+    )
+    forbid_nesting: tuple[str, ...] = option(
+        (), "names", "evolution", 'operators that may not stand inside others, as in "exp in exp"'
+    )
+    max_depth: int = option(
+        0, "int", "evolution", "largest number of operators from a factor to a leaf; 0 for no limit", minimum=0
+    )
+    dimensions: bool = option(
+        False,
+        "bool",
+        "evolution",
+        "sums are of like dimensions and factors pure numbers (rho, sigma, tau and rs have dimensions)",
     )
     max_parameters: int = option(0, "int", "evolution", "largest number of parameters; 0 for no limit", minimum=0)
 

@@ -18,7 +18,9 @@ SMALL = SearchConfig.make(
 
 
 def start(parts: SearchParts, problem: FakeProblem) -> tuple[IslandState, dict[str, Known]]:
-    state = found(parts.bases_of(0), 0, parts.mutator.workspaces, parts.fitness, problem.evaluate).state
+    state = found(
+        parts.bases_of(0), 0, parts.mutator.workspaces, parts.settings.rules, parts.fitness, problem.evaluate
+    ).state
     return state, {state.best.fingerprint: Known(state.best.train, state.best.validation)}
 
 

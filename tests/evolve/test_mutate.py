@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from strategies import WORKSPACE, genomes
 
 from fastsfes import InputError
+from fastsfes.evolve.family import channel_fingerprint
 from fastsfes.evolve.genome import ChannelGenome, Genome, Instruction
 from fastsfes.evolve.instructions import INSTRUCTIONS
 from fastsfes.evolve.mutate import MUTATIONS, Limits, Mutator, empty_genome, lda_genome
@@ -127,3 +128,44 @@ def test_bad_pools_are_refused() -> None:
         Pool({"a": 0.0}, "pool")
     with pytest.raises(InputError, match='no mutation "twist"'):
         mutator(Limits(), ("twist",))
+
+
+def genome_of(channel: ChannelGenome) -> Genome:
+    """With nothing in the other channel that could be simplified."""
+    return Genome({"x": channel, "css": ChannelGenome((Instruction("add1", "out", ("out",)),))})
+
+
+@given(genomes, st.integers(0, 999))
+@settings(max_examples=100, deadline=None)
+def test_simplification_keeps_the_family_and_drops_what_it_does_not_need(genome, seed: int) -> None:
+    expression = genome.expression(WORKSPACE)
+    child, name = mutator(Limits(), ("simplify",)).mutate(genome_of(genome), [], np.random.default_rng(seed))
+    lines = child.channels["x"].instructions
+    assert len(lines) <= len(genome.instructions)
+    if expression is None:
+        return
+    assert name in ("simplify", "none")
+    simple = child.channels["x"].expression(WORKSPACE)
+    assert simple is not None
+    assert channel_fingerprint(simple) == channel_fingerprint(expression)
+    again, name = mutator(Limits(), ("simplify",)).mutate(child, [], np.random.default_rng(seed + 1))
+    assert len(again.channels["x"].effective()) == len(again.channels["x"].instructions)
+
+
+def test_simplification_by_example() -> None:
+    line = Instruction
+    lines = (
+        line("square", "v0", ("u",)),
+        line("add", "v1", ("w", "w")),  # never used
+        line("fma", "out", ("c0", "v0")),
+        line("mul", "v0", ("v0", "c1")),
+        line("fma", "out", ("c2", "v0")),  # the same family of terms once more
+        line("add1", "out", ("out",)),
+    )
+    child, _ = mutator(Limits(fixed=1), ("simplify",)).mutate(
+        genome_of(ChannelGenome(lines)), [], np.random.default_rng(0)
+    )
+    kept = child.channels["x"].instructions
+    assert len(kept) == 3
+    assert kept[0] == lines[0]
+    assert kept[-1] == lines[-1]

@@ -79,6 +79,6 @@ class Fitness:
                 total += weight * known.terms.get(name, math.inf)
         return total if math.isfinite(total) else math.inf
 
-    def __call__(self, known: Known, parameters: int, complexity: int) -> float:
-        """Fitness of a family with this number of parameters that count, and of distinct nodes."""
+    def __call__(self, known: Known, parameters: int, complexity: float) -> float:
+        """Fitness of a family with this number of parameters that count, and this complexity."""
         return self.error(known) + self.per_parameter * parameters + self.per_node * complexity

@@ -9,7 +9,7 @@ that an epoch can be run again anywhere with the same result.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -19,10 +19,13 @@ from .evaluation import Evaluate, Fitness, FitOutcome, FitRequest, Known, Parame
 from .family import channel_dimension, fingerprint
 from .genome import Genome, Workspace
 from .instructions import INSTRUCTIONS
-from .mutate import Mutator
-from .tidy import tidied_complexity
+from .mutate import NEUTRAL, Mutator
+from .rules import Rules
 
 __all__ = ["EpochResult", "EvolutionSettings", "Individual", "IslandState", "Record", "epoch", "found", "pareto_front"]
+
+_ATTEMPTS = 20
+"""Children drawn until one keeps the rules."""
 
 BETTER = 1.0 - 1e-9
 """A candidate is better only beyond the rounding errors of its fit."""
@@ -39,7 +42,7 @@ class Individual:
         parameters: values by channel, of parameters that the expressions do not use too.
         train, validation: WRMSD in kcal/mol.
         terms: further terms of the fitness in kcal/mol, by name.
-        complexity: distinct nodes of the tidied expressions.
+        complexity: see `rules`.
         error: the part of the fitness that measures errors, in kcal/mol.
         fitness: error and penalties for size, in kcal/mol.
     """
@@ -52,7 +55,7 @@ class Individual:
     train: float
     validation: float
     terms: Mapping[str, float]
-    complexity: int
+    complexity: float
     error: float
     fitness: float
 
@@ -139,7 +142,7 @@ class Record:
     duplicate: bool
     expressions: Mapping[str, str]
     parameters: Parameters
-    complexity: int
+    complexity: float
     train: float
     validation: float
     terms: Mapping[str, float]
@@ -162,6 +165,7 @@ class EvolutionSettings:
         restart: start again from the base after this many candidates without a better one; 0 for never.
         max_complexity: candidates with more distinct nodes are not fitted; 0 for no limit.
         max_parameters: candidates with more parameters are not fitted; 0 for no limit.
+        rules: what factors may contain; children that break a rule are drawn again.
     """
 
     population: int = 100
@@ -173,6 +177,7 @@ class EvolutionSettings:
     restart: int = 0
     max_complexity: int = 0
     max_parameters: int = 0
+    rules: Rules = field(default_factory=Rules)
 
 
 @dataclass(frozen=True)
@@ -213,6 +218,7 @@ def found(
     bases: Sequence[tuple[Genome, Parameters]],
     island: int,
     workspaces: Mapping[str, Workspace],
+    rules: Rules,
     fitness: Fitness,
     evaluate: Evaluate,
 ) -> EpochResult:
@@ -223,7 +229,7 @@ def found(
         if expressions is None:
             raise ValueError("the base of a search is defined everywhere")
         start = start_parameters(genome, workspaces, {}, defaults)
-        children.append(_Child(None, genome, "base", expressions, start))
+        children.append(_Child(None, genome, "base", expressions, start, rules))
     outcomes = evaluate([c.request() for c in children])
     made = [
         _candidate(c, island, number, outcome, None, fitness)
@@ -245,6 +251,7 @@ class _Child:
         mutation: str,
         expressions: dict[str, Expression] | None,
         start: dict[str, dict[str, float]],
+        rules: Rules,
     ) -> None:
         self.parent = parent
         self.genome = genome
@@ -252,12 +259,13 @@ class _Child:
         self.expressions = expressions
         self.start = start
         self.print = "undefined"
-        self.parameters = self.dimension = self.complexity = 0
+        self.parameters = self.dimension = 0
+        self.complexity = 0.0
         if expressions is not None:
             self.print = fingerprint(expressions)
             self.parameters = sum(len(e.parameters) for e in expressions.values())
             self.dimension = sum(channel_dimension(e) for e in expressions.values())
-            self.complexity = sum(tidied_complexity(e.text) for e in expressions.values())
+            self.complexity = rules.complexity(expressions)
 
     def request(self) -> FitRequest:
         """What is to be fitted."""
@@ -329,18 +337,29 @@ def _child(
 ) -> _Child:
     parent = _tournament(population, settings.tournament, rng)
     mate = _tournament(population, settings.tournament, rng)
-    genome, names = parent.genome, []
-    while True:
-        genome, name = mutator.mutate(genome, [mate.genome], rng)
-        names.append(name)
-        if rng.random() >= settings.repeat:
+    for _ in range(_ATTEMPTS):
+        genome, names = _mutated(parent.genome, mate.genome, mutator, settings.repeat, rng)
+        expressions = genome.expressions(mutator.workspaces)
+        if expressions is None or settings.rules.allow(expressions):
             break
+    else:  # no child of this parent keeps the rules: the parent again, which is known
+        genome, names, expressions = parent.genome, ["none"], parent.genome.expressions(mutator.workspaces)
     inherited: Parameters = parent.parameters
     if any(n.startswith("crossover") for n in names):
         inherited = {k: {**mate.parameters.get(k, {}), **v} for k, v in parent.parameters.items()}
-    expressions = genome.expressions(mutator.workspaces)
     start = start_parameters(genome, mutator.workspaces, inherited, defaults)
-    return _Child(parent, genome, "+".join(names), expressions, start)
+    return _Child(parent, genome, "+".join(names), expressions, start, settings.rules)
+
+
+def _mutated(
+    genome: Genome, mate: Genome, mutator: Mutator, repeat: float, rng: np.random.Generator
+) -> tuple[Genome, list[str]]:
+    names: list[str] = []
+    while True:
+        genome, name = mutator.mutate(genome, [mate], rng)
+        names.append(name)
+        if name not in NEUTRAL and rng.random() >= repeat:
+            return genome, names
 
 
 def _tournament(population: Sequence[Individual], size: int, rng: np.random.Generator) -> Individual:

@@ -1,4 +1,4 @@
-"""Mutations of genomes: the four of SyFES and crossover.
+"""Mutations of genomes: the four of SyFES, crossover and simplification.
 
 Every mutation is a function of (genome, random generator) and returns a new genome; nothing is changed in place.
 The first `fixed` instructions of a channel are never touched. Limits on instructions and own parameters hold for
@@ -13,14 +13,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import InputError
+from .family import channel_fingerprint
 from .genome import OUTPUT, ChannelGenome, Genome, Instruction, Workspace
 from .instructions import INSTRUCTIONS
 from .pools import Pool
 
 __all__ = ["MUTATIONS", "Limits", "Mutator"]
 
-MUTATIONS = ("insert", "remove", "replace", "change_argument", "crossover_channels", "crossover_lines")
+MUTATIONS = ("insert", "remove", "replace", "change_argument", "crossover_channels", "crossover_lines", "simplify")
 """Names for the mutation pool."""
+
+NEUTRAL = ("simplify",)
+"""Mutations that leave the family as it is, so that another one follows."""
 
 _ATTEMPTS = 100
 
@@ -199,6 +203,22 @@ class Mutator:
             return None
         return child
 
+    # -- simplification --------------------------------------------------------------------------------------
+
+    def _simplify(self, kind: str, lines: list[Instruction], rng: np.random.Generator) -> list[Instruction] | None:
+        """Without the instructions that the family of factors does not need, in the order of a random draw."""
+        workspace = self.workspaces[kind]
+        effective = set(ChannelGenome(tuple(lines)).effective())
+        kept = [i for k, i in enumerate(lines) if k in effective or k < self.limits.fixed]
+        family = _family(kept, workspace)
+        if family is None:
+            return None
+        for line in [kept[k] for k in rng.permutation(len(kept)).tolist() if k >= self.limits.fixed]:
+            at = next((k for k in range(self.limits.fixed, len(kept)) if kept[k] is line), None)
+            if at is not None and _family([*kept[:at], *kept[at + 1 :]], workspace) == family:
+                del kept[at]
+        return kept
+
     # -- drawing ---------------------------------------------------------------------------------------------
 
     def _position(self, lines: Sequence[Instruction], rng: np.random.Generator) -> int | None:
@@ -234,6 +254,11 @@ class Mutator:
         while any(f"{s}{number}" in taken for s in stems):
             number += 1
         return tuple(f"{s}{number}" for s in stems)
+
+
+def _family(lines: Sequence[Instruction], workspace: Workspace) -> str | None:
+    expression = ChannelGenome(tuple(lines)).expression(workspace)
+    return None if expression is None else channel_fingerprint(expression)
 
 
 def _choice(names: Sequence[str], rng: np.random.Generator) -> str:

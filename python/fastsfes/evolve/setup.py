@@ -20,6 +20,7 @@ from .linearise import Linearised, linearise
 from .migration import Migration
 from .mutate import Limits, Mutator, empty_genome, lda_genome
 from .pools import Pool
+from .rules import Rules
 
 if TYPE_CHECKING:
     from ..config import SearchConfig
@@ -147,6 +148,16 @@ def prepare(config: SearchConfig) -> SearchParts:
     bases = tuple((n, Genome(c), v) for n, c, v in zip(config.base, channels, values, strict=True))
     for _, genome, _ in bases:
         mutator.check(genome)
+    rules = Rules.make(
+        config.operator_limits, config.forbid_nesting, config.max_depth, config.dimensions, config.complexity_weights
+    )
+    for name, genome, _ in bases:
+        expressions = genome.expressions(workspaces)
+        if expressions is None or not rules.allow(expressions):
+            raise InputError(
+                f'base "{name}" breaks operator_limits, forbid_nesting, max_depth or dimensions; loosen them or start '
+                f"from another base"
+            )
     settings = EvolutionSettings(
         population=config.population,
         tournament=config.tournament,
@@ -157,6 +168,7 @@ def prepare(config: SearchConfig) -> SearchParts:
         restart=config.restart,
         max_complexity=config.max_complexity,
         max_parameters=config.max_parameters,
+        rules=rules,
     )
     weights = {
         "conditions": 1.0 if parse_conditions(config.constraints, kinds, Hybrid()).penalties else 0.0,

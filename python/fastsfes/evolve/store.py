@@ -31,7 +31,7 @@ CREATE TABLE candidates (
     mutation TEXT NOT NULL,
     fingerprint TEXT NOT NULL,
     duplicate INTEGER NOT NULL,
-    complexity INTEGER NOT NULL,
+    complexity REAL NOT NULL,
     train REAL,
     validation REAL,
     terms TEXT,
@@ -43,7 +43,7 @@ CREATE TABLE candidates (
     PRIMARY KEY (island, number)
 ) WITHOUT ROWID;
 CREATE TABLE states (island INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, state TEXT NOT NULL);
-CREATE TABLE archive (complexity INTEGER PRIMARY KEY, individual TEXT NOT NULL);
+CREATE TABLE archive (complexity REAL PRIMARY KEY, individual TEXT NOT NULL);
 """
 
 

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from functools import lru_cache
 
 from ..expression import Expression
 from .family import linear_parameters
 
-__all__ = ["tidied_complexity", "tidy"]
+__all__ = ["tidied_nodes", "tidy"]
 
 Monomial = tuple[tuple[str, int], ...]
 Polynomial = dict[Monomial, float]
@@ -51,13 +50,12 @@ def tidy(expression: Expression, parameters: Mapping[str, float]) -> tuple[Expre
     return _renamed(expression, parameters)
 
 
-@lru_cache(maxsize=65536)
-def tidied_complexity(text: str) -> int:
-    """Distinct nodes of an expression (as text) after `tidy`: what redundancy and sharing do not change."""
+def tidied_nodes(text: str) -> list[str]:
+    """Names of the distinct nodes of an expression (as text) after `tidy`: what redundancy does not change."""
     expression = Expression.parse(text)
     # any values do, as long as no coefficient vanishes by accident
     values = {p: 0.6180339887498949 + 0.4142135623730951 * k for k, p in enumerate(expression.parameters)}
-    return tidy(expression, values)[0].complexity
+    return [name for name, _, _ in tidy(expression, values)[0].nodes()]
 
 
 def _renamed(expression: Expression, parameters: Mapping[str, float]) -> tuple[Expression, dict[str, float]]:

@@ -64,7 +64,14 @@ def set_up(config: SearchConfig, make: Callable[[SearchConfig], Problem]) -> Wor
 def run_found(worker: Worker, island: int) -> EpochResult:
     """Fit the bases of an island."""
     parts = worker.parts
-    return found(parts.bases_of(island), island, parts.mutator.workspaces, parts.fitness, worker.problem.evaluate)
+    return found(
+        parts.bases_of(island),
+        island,
+        parts.mutator.workspaces,
+        parts.settings.rules,
+        parts.fitness,
+        worker.problem.evaluate,
+    )
 
 
 def run_epoch(worker: Worker, job: Job) -> EpochResult | Behind:

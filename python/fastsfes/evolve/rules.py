@@ -1,0 +1,173 @@
+"""Rules that every candidate keeps, and the measure of complexity.
+
+Complexity is the sum of the weights of the distinct nodes of an expression (operators, features, parameters and
+constants, shared parts counted once), after products are multiplied out where that makes it shorter; a weight is 1
+unless the configuration gives another one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from fractions import Fraction
+from functools import lru_cache
+
+from .. import _core
+from ..errors import InputError
+from ..expression import Expression, Node
+from .tidy import tidied_nodes
+
+__all__ = ["Rules", "complexity_of", "parse_nesting"]
+
+LEAVES = ("feature", "parameter", "constant")
+
+# Powers of a length; everything else is a pure number in atomic units.
+_LENGTHS = {
+    **dict.fromkeys(("rho", "rho_a", "rho_b"), Fraction(-3)),
+    **dict.fromkeys(("sigma", "sigma_aa", "sigma_ab", "sigma_bb"), Fraction(-8)),
+    **dict.fromkeys(("tau", "tau_a", "tau_b"), Fraction(-5)),
+    "rs": Fraction(1),
+}
+_SAME = ("+", "-", "min", "max")
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Limits on what an enhancement factor may contain.
+
+    Attributes:
+        operators: largest number of occurrences (distinct nodes) of operators per factor.
+        nesting: pairs (inner, outer): the inner operator may not occur inside an argument of the outer one.
+        depth: largest number of operators from the factor to a leaf; 0 for no limit.
+        dimensions: whether sums must be of like dimensions and the factor a pure number; parameters are numbers.
+        weights: weight of operators (and "feature", "parameter", "constant") in the complexity; 1 where none is given.
+    """
+
+    operators: tuple[tuple[str, int], ...] = ()
+    nesting: tuple[tuple[str, str], ...] = ()
+    depth: int = 0
+    dimensions: bool = False
+    weights: tuple[tuple[str, float], ...] = ()
+
+    @classmethod
+    def make(
+        cls,
+        operators: Mapping[str, float],
+        nesting: Sequence[str],
+        depth: int,
+        dimensions: bool,
+        weights: Mapping[str, float],
+    ) -> Rules:
+        """From a configuration; raises `InputError` for unknown operators."""
+        for name, limit in operators.items():
+            _operator(name, "operator_limits")
+            if limit != int(limit) or limit < 0:
+                raise InputError(f'operator_limits: "{name}" = {limit:g}; expected a whole number of at least 0')
+        for name, weight in weights.items():
+            if name not in LEAVES:
+                _operator(name, "complexity_weights")
+            if not weight >= 0:
+                raise InputError(f'complexity_weights: "{name}" = {weight:g}; expected a number of at least 0')
+        return cls(
+            tuple((n, int(v)) for n, v in operators.items()),
+            tuple(parse_nesting(text) for text in nesting),
+            depth,
+            dimensions,
+            tuple(weights.items()),
+        )
+
+    def allow(self, expressions: Mapping[str, Expression]) -> bool:
+        """Whether every factor keeps the rules."""
+        if not (self.operators or self.nesting or self.depth or self.dimensions):
+            return True
+        return all(_keeps(e.text, self) for e in expressions.values())
+
+    def complexity(self, expressions: Mapping[str, Expression]) -> float:
+        """Complexity of all factors together."""
+        return sum(complexity_of(e.text, self.weights) for e in expressions.values())
+
+
+def parse_nesting(text: str) -> tuple[str, str]:
+    """The pair of "inner in outer"."""
+    words = text.split()
+    if len(words) != 3 or words[1] != "in":
+        raise InputError(f'forbid_nesting: "{text}" is not understood; expected "inner in outer", as in "exp in exp"')
+    for name in (words[0], words[2]):
+        _operator(name, "forbid_nesting")
+    return words[0], words[2]
+
+
+@lru_cache(maxsize=65536)
+def complexity_of(text: str, weights: tuple[tuple[str, float], ...] = ()) -> float:
+    """Complexity of one expression."""
+    nodes = tidied_nodes(text)
+    given = dict(weights)
+    return float(sum(given.get(name, 1.0) for name in nodes))
+
+
+@lru_cache(maxsize=1)
+def _operators() -> tuple[str, ...]:
+    return tuple(row["name"] for row in _core.operators() if row["name"] not in LEAVES)
+
+
+def _operator(name: str, where: str) -> None:
+    if name not in _operators():
+        near = get_close_matches(name, _operators(), n=1)
+        hint = f'did you mean "{near[0]}"?' if near else "the operators are " + ", ".join(_operators())
+        raise InputError(f'{where}: there is no operator "{name}"; {hint}')
+
+
+@lru_cache(maxsize=65536)
+def _keeps(text: str, rules: Rules) -> bool:
+    nodes = Expression.parse(text).simplify().nodes()
+    names = [name for name, _, _ in nodes]
+    if any(names.count(name) > limit for name, limit in rules.operators):
+        return False
+    inside: list[frozenset[str]] = []
+    depth: list[int] = []
+    for name, args, _ in nodes:
+        below = frozenset().union(*(inside[a] for a in args))
+        if any(name == outer and inner in below for inner, outer in rules.nesting):
+            return False
+        inside.append(below | {name} if args else below)
+        depth.append(1 + max((depth[a] for a in args), default=0) if args else 0)
+    if rules.depth and depth[-1] > rules.depth:
+        return False
+    return not rules.dimensions or _dimension(nodes) == 0
+
+
+def _dimension(nodes: Sequence[Node]) -> Fraction | None:
+    """Power of a length that the expression has; None when it adds what cannot be added."""
+    found: list[Fraction | None] = []
+    for name, args, payload in nodes:
+        inner = [found[a] for a in args]
+        if name == "feature":
+            found.append(_LENGTHS.get(str(payload), Fraction(0)))
+        elif not args:
+            found.append(Fraction(0))
+        elif any(d is None for d in inner):
+            return None
+        else:
+            exponent = float(nodes[args[1]][2]) if len(args) > 1 and nodes[args[1]][0] == "constant" else None
+            found.append(_combined(name, [d for d in inner if d is not None], exponent))
+    return found[-1]
+
+
+def _combined(name: str, inner: Sequence[Fraction], exponent: float | None) -> Fraction | None:
+    first, last = inner[0], inner[-1]
+    if name in ("neg", "abs"):
+        return first
+    if name in _SAME:
+        return first if first == last else None
+    if name in ("*", "/"):
+        return first + last if name == "*" else first - last
+    if name in ("fma", "fms", "fnma"):
+        return last if inner[0] + inner[1] == last else None
+    if name in ("sqrt", "cbrt"):
+        return first / (2 if name == "sqrt" else 3)
+    if name == "select":
+        return last if inner[1] == last else None
+    if name == "**" and exponent is not None:
+        return first * Fraction(exponent).limit_denominator(1000)
+    return Fraction(0) if not any(inner) else None
