@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import FastsfesError, InputError
+from ..libxc import LibxcFunctional
+from ..load import Comparison
 from .record import DensityRecord, Energies, FloatArray
 from .settings import NO_DENSITY_FIT, ScfSettings, parse_grid
 
@@ -52,12 +54,21 @@ def set_grid(grids: Any, grid: str) -> None:
         grids.prune = None
 
 
-def make_mean_field(mol: Any, settings: ScfSettings) -> Any:
-    """Kohn-Sham object with the settings applied; VV10 is left out of the iterations."""
+def make_mean_field(mol: Any, settings: ScfSettings, functional: Comparison | None = None) -> Any:
+    """Kohn-Sham object with the settings applied; VV10 is left out of the iterations.
+
+    ``functional`` takes the place of the one that the settings name.
+    """
     from pyscf import dft
 
     mf = dft.UKS(mol) if mol.spin else dft.RKS(mol)
     mf.xc = settings.xc
+    if isinstance(functional, LibxcFunctional):
+        mf.xc = functional.code
+    elif functional is not None:
+        from ..pyscf import attach
+
+        attach(mf, functional)
     mf.nlc = 0
     mf.verbose = 0
     mf.chkfile = None
@@ -284,7 +295,7 @@ def frozen_energies(mf: Any, settings: ScfSettings) -> Energies:
     vj = mf.get_j(mol, spins.sum(axis=0))
     e_xx = _exchange(mf, mol, dm, polarised, None)
     e_xx_lr = _exchange(mf, mol, dm, polarised, OMEGA)
-    e_nlc = _vv10(mf, mol, settings, spins.sum(axis=0))
+    e_nlc = vv10_energy(mf, dm)
     total = spins.sum(axis=0)
     omega, alpha, hyb = ni.rsh_and_hybrid_coeff(settings.xc, spin=mol.spin)
     if omega not in (0, 0.0, OMEGA) and abs(alpha - hyb) > 0:
@@ -317,14 +328,15 @@ def _exchange(mf: Any, mol: Any, dm: Any, polarised: bool, omega: float | None) 
     return -factor * float(np.sum(np.asarray(vk) * np.swapaxes(np.asarray(dm), -1, -2)).real)
 
 
-def _vv10(mf: Any, mol: Any, settings: ScfSettings, total: Any) -> float:
-    """VV10 energy on PySCF's own nonlocal grid; zero for functionals without it."""
-    ni = mf._numint
-    if not ni.libxc.is_nlc(settings.xc):
+def vv10_energy(mf: Any, dm: Any) -> float:
+    """VV10 energy of a density matrix on PySCF's own nonlocal grid; zero for functionals without it."""
+    ni, mol = mf._numint, mf.mol
+    if not ni.libxc.is_nlc(mf.xc):
         return 0.0
     if mf.nlcgrids.coords is None:
         mf.nlcgrids.build()
-    _, e_nlc, _ = ni.nr_nlc_vxc(mol, mf.nlcgrids, settings.xc, total)
+    total = np.asarray(dm).reshape(-1, mol.nao, mol.nao).sum(axis=0)
+    _, e_nlc, _ = ni.nr_nlc_vxc(mol, mf.nlcgrids, mf.xc, total)
     return float(e_nlc)
 
 
