@@ -11,10 +11,10 @@ from collections.abc import Sequence
 
 from .._core import __version__
 from ..errors import FastsfesError, InputError
-from . import dataset, fit, health, precompile, search, show
+from . import dataset, fit, health, precompile, report, search, show
 
 #: Modules with ``add_parser(subparsers)``, in the order of the help text.
-_COMMANDS = (search, fit, show, health, dataset, precompile)
+_COMMANDS = (search, fit, show, report, health, dataset, precompile)
 
 
 def build_parser() -> argparse.ArgumentParser:

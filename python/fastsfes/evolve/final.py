@@ -14,11 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..datasets import HARTREE_TO_KCAL, SPLITS, Dataset
-from ..functional import Functional
+from ..expression import Expression
+from ..functional import Channel, Functional
 from ..objective import evaluate_many, grid_energies
 from ..quadrature import Quadrature, reaction_targets
+from ..registry import get_functional
 
-__all__ = ["Row", "grid_row", "quadrature_rows", "species_rows"]
+__all__ = ["Row", "baselines", "grid_row", "quadrature_rows", "species_rows"]
 
 Tell = Callable[[str, int, int], None]
 
@@ -35,6 +37,18 @@ class Row:
         """Plain data; what is not finite becomes None."""
         errors = {s: (e if math.isfinite(e) else None) for s, e in self.errors.items()}
         return {"name": self.name, "parameters": self.parameters, **errors}
+
+
+def baselines() -> list[tuple[str, Functional]]:
+    """The known functionals that a winner stands beside, with the names of their rows."""
+    one = Channel(Expression.constant(1.0))
+    lda = {"x": one, "css": one, "cos": one}
+    return [
+        ("LDA", Functional("lda", lda)),
+        ("B97 exchange, LDA correlation", Functional("b97_x", {**lda, "x": get_functional("b97_x").channels["x"]})),
+        ("wB97M-V form", get_functional("wb97m_v")),
+        ("GAS22 form", get_functional("gas22")),
+    ]
 
 
 def quadrature_rows(dataset: Dataset, named: Sequence[tuple[str, Functional]]) -> list[Row]:

@@ -26,7 +26,7 @@ from ..quadrature import NodeSet, ProblemChannel, Quadrature, QuadratureProblem,
 from ..registry import get_functional
 from .conditions import Conditions, parse_conditions
 from .contributions import contributions
-from .final import grid_row, quadrature_rows, species_rows
+from .final import baselines, grid_row, quadrature_rows, species_rows
 from .fitter import FitEvaluator, Rows
 from .island import Individual
 from .progress import Progress, teller
@@ -97,6 +97,7 @@ class ReactionProblem(_Common):
         rows = [r.to_dict() for r in quadrature_rows(self.dataset, named)]
         for row, (_, functional) in zip(rows, named, strict=True):
             row["terms"] = self._terms(functional) if len(functional.parameters) else {}
+            row["functional"] = functional.to_dict()
         searched = {k: winner.channels[k] for k in self.config.channels}
         parts = contributions(searched, self.evaluate)
         progress.message("checking the winner on the full integration grid")
@@ -114,10 +115,9 @@ class ReactionProblem(_Common):
 
     def _known(self, progress: Progress) -> list[tuple[str, Functional]]:
         """What the winner is compared with: published parameters, and the same forms fitted to the training split."""
-        forms = [("wB97M-V form", get_functional("wb97m_v")), ("GAS22 form", get_functional("gas22"))]
-        named = [("LDA", _lda()), ("B97 exchange, LDA correlation", _b97_exchange()), *forms]
+        named = baselines()
         progress.message("fitting the published forms to the same reactions")
-        for name, form in forms:
+        for name, form in [item for item in named if item[1].name in ("wb97m_v", "gas22")]:
             fitted = fit(form, self.dataset, starts=REFIT_STARTS, threads=self.config.threads).functional
             named.append((f"{name}, refitted", fitted))
         return named
@@ -345,15 +345,3 @@ def dataset_frame(dataset: Dataset) -> Functional:
             f"build the dataset again"
         )
     return get_functional(names[0])
-
-
-def _ones(*kinds: str) -> dict[str, Channel]:
-    return {k: Channel(Expression.constant(1.0)) for k in kinds}
-
-
-def _lda() -> Functional:
-    return Functional("lda", _ones("x", "css", "cos"))
-
-
-def _b97_exchange() -> Functional:
-    return Functional("b97_x", {**_ones("css", "cos"), "x": get_functional("b97_x").channels["x"]})

@@ -208,6 +208,35 @@ class RunStore:
             self._db.row_factory = None
         return None if row is None else _row(row)
 
+    def parent(self, row: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The row of a candidate's parent; None for a base."""
+        return None if row["parent"] < 0 else self.candidate(row["parent"], row["parent_island"])
+
+    def scan(self) -> Iterator[dict[str, Any]]:
+        """All candidates in the order in which they entered, without their expressions and parameters."""
+        names = ("island", "number", "duplicate", "complexity", "train", "validation", "error", "fitness")
+        rows = self._db.execute(f"SELECT {', '.join(names)} FROM candidates ORDER BY round, island, number")
+        return (dict(zip(names, row, strict=True)) for row in rows)
+
+    def error_range(self) -> tuple[float, float] | None:
+        """The smallest positive error and the largest of the bases; None when there is none."""
+        low, high = self._db.execute(
+            "SELECT MIN(error), MAX(CASE WHEN parent < 0 THEN error END) FROM candidates "
+            "WHERE duplicate = 0 AND error > 0"
+        ).fetchone()
+        return None if low is None or high is None else (float(low), float(high))
+
+    def mutations(self) -> Iterator[tuple[str, int, int, int, int]]:
+        """(mutations, children, new families, finite ones, better than their parent) of every combination."""
+        better = "c.duplicate = 0 AND c.fitness < p.fitness * (1 - 1e-9)"  # beyond the rounding errors of the fit
+        return iter(
+            self._db.execute(
+                "SELECT c.mutation, COUNT(*), SUM(1 - c.duplicate), SUM(c.duplicate = 0 AND c.fitness IS NOT NULL), "
+                f"COALESCE(SUM({better}), 0) FROM candidates c JOIN candidates p "
+                "ON p.island = c.parent_island AND p.number = c.parent GROUP BY c.mutation ORDER BY c.mutation"
+            )
+        )
+
     def fitted(self) -> Iterator[dict[str, Any]]:
         """The fitted candidates with finite fitness, best first."""
         self._db.row_factory = sqlite3.Row

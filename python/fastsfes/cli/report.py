@@ -1,0 +1,42 @@
+"""``fastsfes report``: a run as one self-contained HTML page."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+from ..search import Run
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the command to the parser."""
+    parser = subparsers.add_parser(
+        "report",
+        help="write a run as one self-contained HTML page",
+        description="Writes one HTML file that needs nothing else, no network either: formula, graph, errors beside "
+        "known functionals, enhancement factors, convergence, Pareto front, lineage, and the data as JSON.",
+    )
+    parser.add_argument("run", metavar="RUN", help="run directory")
+    parser.add_argument("--output", type=Path, metavar="FILE.html", help="the page (default: RUN/report.html)")
+    parser.add_argument("--dataset", metavar="NAME", help="dataset name or file (default: the run's)")
+    parser.add_argument("--quiet", action="store_true", help="print nothing but the name of the page")
+    parser.set_defaults(handler=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command; returns the exit status."""
+    from ..report import write_report
+
+    if arguments.output is not None and not arguments.output.parent.is_dir():
+        raise InputError(f"--output {arguments.output}: the folder {arguments.output.parent} does not exist; make it")
+    path = write_report(
+        Run(arguments.run),
+        arguments.output,
+        dataset=arguments.dataset,
+        tell=(lambda text: None) if arguments.quiet else lambda text: print(text, file=sys.stderr, flush=True),
+    )
+    print(path)
+    return 0

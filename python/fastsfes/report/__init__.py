@@ -1,0 +1,43 @@
+"""`fastsfes report`: a run as one self-contained HTML page.
+
+`collect` gathers the figures as plain data, `render` draws them; nothing on the page is computed anywhere else.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..errors import FastsfesError
+from ..files import write_text
+from ..search import Run
+from .collect import Tell, collect
+from .page import render
+
+__all__ = ["collect", "render", "write_report"]
+
+REPORT = "report.html"
+
+
+def write_report(
+    run: Run | str | Path,
+    output: str | Path | None = None,
+    *,
+    dataset: str | None = None,
+    tell: Tell = lambda text: None,
+) -> Path:
+    """Write the report of a run and return its path.
+
+    Args:
+        run: a run or its directory.
+        output: the file; default: report.html in the run directory.
+        dataset: name or file of the dataset; default: the one of the run's configuration.
+        tell: hears one line per stage.
+    """
+    found = run if isinstance(run, Run) else Run(run)
+    path = Path(output) if output is not None else found.path / REPORT
+    text = render(collect(found, dataset, tell))
+    try:
+        write_text(path, text)
+    except OSError as error:
+        raise FastsfesError(f"{path}: cannot be written ({error.strerror}); choose another file with --output") from None
+    return path

@@ -1,0 +1,54 @@
+"""Errors of the winner and of the known functionals: per split, data type, subset and reaction."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from ..datasets import SPLITS, Dataset
+from ..evolve.final import baselines
+from ..functional import Functional
+from ..objective import evaluate_many
+
+__all__ = ["reaction_errors"]
+
+
+def reaction_errors(winner: Functional, dataset: Dataset) -> dict[str, Any]:
+    """Errors in kcal/mol on all reactions that can be evaluated.
+
+    Returns:
+        "functionals": names, the winner first; "methods": "quadrature" or "grid" for each; "groups": a row per split
+        and data type and per split and subset, with one `Statistics` (as a dict) per functional; "reactions": name,
+        subset, type, split, weight, reference and the errors of all functionals.
+    """
+    named = [(winner.name, winner), *baselines()]
+    groups: list[dict[str, Any]] = []
+    reactions: list[dict[str, Any]] = []
+    methods = ["quadrature"] * len(named)
+    for split in SPLITS:
+        if not dataset.split(split):
+            continue
+        found = evaluate_many([f for _, f in named], dataset, split)
+        methods = [e.method for e in found]
+        groups.append({"split": split, "kind": "split", "name": split, "statistics": [asdict(e.total) for e in found]})
+        for kind, tables in (("type", [e.by_type for e in found]), ("subset", [e.by_subset for e in found])):
+            for name in tables[0]:
+                groups.append(
+                    {"split": split, "kind": kind, "name": name, "statistics": [asdict(t[name]) for t in tables]}
+                )
+        errors = np.array([e.errors for e in found])
+        for i, r in enumerate(found[0].reactions):
+            reactions.append(
+                {
+                    "name": r.name,
+                    "subset": r.subset,
+                    "type": r.data_type,
+                    "split": r.split,
+                    "weight": r.weight,
+                    "reference": r.reference,
+                    "errors": errors[:, i].tolist(),
+                }
+            )
+    return {"functionals": [name for name, _ in named], "methods": methods, "groups": groups, "reactions": reactions}

@@ -1,0 +1,316 @@
+"""Charts as inline SVG: axes, lines, points, bands, heat maps.
+
+Colours are the style sheet's variables by series number, so that one page serves light and dark, screen and print; the
+dash and the shape of the marker repeat what the colour says. Tooltips are `title` elements.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+from .axis import Axis, number
+from .html import Content, Markup, join, tag
+
+__all__ = ["Chart", "figure", "legend", "sample"]
+
+WIDTH, HEIGHT = 480.0, 330.0
+_SHAPES = ("circle", "square", "diamond", "triangle")
+_DASHES = (None, "7 3", "2 3", "9 3 2 3", "1 4")
+
+
+class Chart:
+    """A chart that is filled by calls and becomes markup in the end.
+
+    Args:
+        x, y: the axes.
+        describe: what a reader who cannot see it is told.
+        height: of the drawing; the width is 480 units and fills the column.
+    """
+
+    def __init__(self, x: Axis, y: Axis, describe: str, *, height: float = HEIGHT, ticks: int = 5) -> None:
+        self.x, self.y, self.describe = x, y, describe
+        self.marks_y = y.ticks(ticks)
+        self.left = 36.0 + 7.4 * max((len(t) for _, t in self.marks_y), default=1)
+        self.right, self.top, self.bottom = 12.0, 10.0, 46.0
+        self.wide = WIDTH - self.left - self.right
+        self.high = height - self.top - self.bottom
+        self.height = height
+        self._mapped = False
+        self._under: list[Markup] = []
+        self._items: list[Markup] = []
+
+    def place(self, x: float, y: float) -> tuple[float, float]:
+        """Coordinates inside the plot area."""
+        return self.x.at(x) * self.wide, (1.0 - self.y.at(y)) * self.high
+
+    def line(
+        self,
+        xs: Iterable[float],
+        ys: Iterable[float],
+        series: int = 0,
+        *,
+        title: str = "",
+        step: bool = False,
+        strong: bool = False,
+        dash: int | None = None,
+    ) -> None:
+        """A line through the points; it breaks where a value is not finite. `step` draws a staircase."""
+        words: list[str] = []
+        last = math.nan
+        for x, y in zip(xs, ys, strict=True):
+            px, py = self.place(x, y)
+            if not (math.isfinite(px) and math.isfinite(py)):
+                last = math.nan
+                continue
+            px, py = (min(max(v, -1e4), 1e4) for v in (px, py))
+            if math.isnan(last):
+                words.append(f"M{px:.1f} {py:.1f}")
+            elif step:
+                words.append(f"H{px:.1f}V{py:.1f}")
+            else:
+                words.append(f"L{px:.1f} {py:.1f}")
+            last = py
+        dashes = _DASHES[(series if dash is None else dash) % len(_DASHES)]
+        self._items.append(
+            tag(
+                "path",
+                tag("title", title) if title else None,
+                d="".join(words),
+                class_=f"line s{series}{' strong' if strong else ''}",
+                stroke_dasharray=dashes,
+            )
+        )
+
+    def points(
+        self,
+        xs: Sequence[float],
+        ys: Sequence[float],
+        series: int = 0,
+        *,
+        titles: Sequence[str] | None = None,
+        size: float = 3.4,
+        hidden: bool = False,
+    ) -> None:
+        """Markers, each with its tooltip; without titles, all in one path. `hidden`: seen by the pointer only."""
+        if titles is None:
+            places = [p for p in map(self.place, xs, ys) if all(map(math.isfinite, p))]
+            words = "".join(f"M{px:.1f} {py:.1f}h0" for px, py in places)
+            self._items.append(tag("path", d=words, class_=f"cloud s{series}", stroke_width=2 * size))
+            return
+        for x, y, title in zip(xs, ys, titles, strict=True):
+            px, py = self.place(x, y)
+            if math.isfinite(px) and math.isfinite(py):
+                kind = f"hit s{series}" if hidden else f"dot s{series}"
+                self._items.append(_marker(series, px, py, 7.0 if hidden else size, kind, tag("title", title)))
+
+    def cells(
+        self,
+        xs: Sequence[float],
+        ys: Sequence[float],
+        values: Sequence[Sequence[float]],
+        largest: float,
+        titles: int,
+        shift: float = 0.0,
+    ) -> None:
+        """A heat map: values[j][i] belongs to the cell between xs[i], xs[i+1] and ys[j], ys[j+1].
+
+        Negative values have one colour, positive ones another, zero none; full strength is `largest`. Every
+        `titles`-th cell of both directions carries a tooltip for its neighbourhood, which adds `shift` to the value.
+        """
+        self._mapped = True
+        for j, row in enumerate(values):
+            top, bottom = (1 - self.y.at(ys[j + 1])) * self.high, (1 - self.y.at(ys[j])) * self.high
+            start = 0
+            while start < len(row):
+                level = _level(row[start], largest)
+                end = start + 1
+                while end < len(row) and _level(row[end], largest) == level:
+                    end += 1
+                if level:
+                    left, right = self.x.at(xs[start]) * self.wide, self.x.at(xs[end]) * self.wide
+                    self._under.append(
+                        tag(
+                            "rect",
+                            x=left,
+                            y=top,
+                            width=right - left,
+                            height=bottom - top,
+                            class_="pos" if level > 0 else "neg",
+                            fill_opacity=abs(level) / _LEVELS,
+                        )
+                    )
+                start = end
+        for j in range(0, len(values), titles):
+            for i in range(0, len(values[j]), titles):
+                jj, ii = min(j + titles, len(values)), min(i + titles, len(values[j]))
+                middle = values[(j + jj) // 2 if jj - j > 1 else j][(i + ii) // 2 if ii - i > 1 else i]
+                left, right = self.x.at(xs[i]) * self.wide, self.x.at(xs[ii]) * self.wide
+                top, bottom = (1 - self.y.at(ys[jj])) * self.high, (1 - self.y.at(ys[j])) * self.high
+                text = (
+                    f"{self.x.label} ≈ {number((xs[i] + xs[ii]) / 2, 3)}, {self.y.label} ≈ "
+                    f"{number((ys[j] + ys[jj]) / 2, 2)}: {number(middle + shift, 4)}"
+                )
+                self._items.append(
+                    tag(
+                        "rect",
+                        tag("title", text),
+                        x=left,
+                        y=top,
+                        width=right - left,
+                        height=bottom - top,
+                        class_="hit",
+                    )
+                )
+
+    def rule(self, *, x: float | None = None, y: float | None = None, diagonal: bool = False) -> None:
+        """A thin line at a value of one axis, or where both axes have the same value."""
+        if diagonal:
+            low, high = max(self.x.low, self.y.low), min(self.x.high, self.y.high)
+            (x1, y1), (x2, y2) = self.place(low, low), self.place(high, high)
+        elif x is not None:
+            x1 = x2 = self.x.at(x) * self.wide
+            y1, y2 = 0.0, self.high
+        else:
+            assert y is not None
+            y1 = y2 = (1.0 - self.y.at(y)) * self.high
+            x1, x2 = 0.0, self.wide
+        self._under.append(tag("line", x1=x1, y1=y1, x2=x2, y2=y2, class_="rule"))
+
+    def span(self, x1: float, x2: float, y: float) -> None:
+        """A broad pale line from one value of x to another."""
+        (a, b), (c, _) = self.place(x1, y), self.place(x2, y)
+        self._under.append(tag("line", x1=a, y1=b, x2=c, y2=b, class_="span"))
+
+    def note(self, x: float, y: float, text: str, *, anchor: str = "start", series: int | None = None) -> None:
+        """Words beside a point."""
+        px, py = self.place(x, y)
+        shift = {"start": 7, "end": -7, "middle": 0}[anchor]
+        lift = -9 if anchor == "middle" else 3.5
+        self._items.append(
+            tag(
+                "text",
+                text,
+                x=px + shift,
+                y=py + lift,
+                text_anchor=anchor,
+                class_="note" if series is None else f"note s{series}",
+            )
+        )
+
+    def svg(self) -> Markup:
+        """The drawing."""
+        grid: list[Markup] = []
+        for value, text in self.marks_y:
+            y = self.top + (1 - self.y.at(value)) * self.high
+            if not self._mapped:
+                grid.append(tag("line", x1=self.left, x2=self.left + self.wide, y1=y, y2=y, class_="grid"))
+            grid.append(tag("text", text, x=self.left - 7, y=y + 4, text_anchor="end", class_="tick"))
+        foot = self.top + self.high
+        for value, text in self.x.ticks():
+            x = self.left + self.x.at(value) * self.wide
+            grid.append(tag("line", x1=x, x2=x, y1=foot, y2=foot + 4, class_="axis"))
+            grid.append(tag("text", text, x=x, y=foot + 18, text_anchor="middle", class_="tick"))
+        middle = self.top + self.high / 2
+        labels = [
+            tag("line", x1=self.left, x2=self.left + self.wide, y1=foot, y2=foot, class_="axis"),
+            tag("text", self.x.label, x=self.left + self.wide / 2, y=foot + 37, text_anchor="middle", class_="label"),
+            tag(
+                "text",
+                self.y.label,
+                x=13.0,
+                y=middle,
+                text_anchor="middle",
+                class_="label",
+                transform=f"rotate(-90 13 {middle:.0f})",
+            ),
+        ]
+        # a nested svg clips what it draws, without identifiers that would have to be unique on the page
+        plot = tag("svg", self._under, x=self.left, y=self.top, width=self.wide, height=self.high)
+        items = tag("svg", self._items, x=self.left, y=self.top, width=self.wide, height=self.high)
+        return tag(
+            "svg",
+            plot,
+            grid,
+            labels,
+            items,
+            viewBox=f"0 0 {WIDTH:.0f} {self.height:.0f}",
+            role="img",
+            aria_label=self.describe,
+            class_="chart",
+        )
+
+
+_LEVELS = 24
+
+
+def _level(value: float, largest: float) -> int:
+    if not math.isfinite(value):
+        return 0
+    scaled = max(-1.0, min(1.0, value / largest)) * _LEVELS
+    return round(scaled)
+
+
+def _marker(series: int, x: float, y: float, size: float, kind: str, title: Content = None) -> Markup:
+    shape = _SHAPES[series % len(_SHAPES)]
+    if shape == "circle" or kind.startswith("hit"):
+        return tag("circle", title, cx=x, cy=y, r=size, class_=kind)
+    if shape == "square":
+        half = 0.88 * size
+        return tag("rect", title, x=x - half, y=y - half, width=2 * half, height=2 * half, class_=kind)
+    if shape == "diamond":
+        half = 1.25 * size
+        d = f"M{x:.1f} {y - half:.1f}l{half:.1f} {half:.1f}l{-half:.1f} {half:.1f}l{-half:.1f} {-half:.1f}z"
+    else:
+        half = 1.2 * size
+        d = f"M{x:.1f} {y - half:.1f}l{half:.1f} {1.8 * half:.1f}h{-2 * half:.1f}z"
+    return tag("path", title, d=d, class_=kind)
+
+
+def sample(series: int, kind: str = "line", *, strong: bool = False, dash: int | None = None) -> Markup:
+    """A small piece of a series for a legend: its line or its marker."""
+    if kind == "dot":
+        inside = _marker(series, 9.0, 7.0, 4.0, f"dot s{series}")
+    elif kind == "cloud":
+        inside = tag("path", d="M9 7h0", class_=f"cloud s{series}", stroke_width=6)
+    else:
+        dashes = _DASHES[(series if dash is None else dash) % len(_DASHES)]
+        strength = " strong" if strong else ""
+        inside = tag("path", d="M0 7H26", class_=f"line s{series}{strength}", stroke_dasharray=dashes)
+    width = 26 if kind == "line" else 18
+    return tag("svg", inside, viewBox=f"0 0 {width} 14", width=width, height=14, aria_hidden="true", class_="sample")
+
+
+def legend(entries: Iterable[tuple[Markup, Content]]) -> Markup:
+    """A list of samples with their names."""
+    return tag("ul", [tag("li", mark, " ", name) for mark, name in entries], class_="legend")
+
+
+def figure(title: Content, drawing: Content, *, legend: Content = None, caption: Content = None) -> Markup:
+    """A drawing with its title above, legend, and words below."""
+    return tag(
+        "figure",
+        tag("h4", title),
+        legend,
+        drawing,
+        tag("figcaption", caption) if caption is not None else None,
+    )
+
+
+def colour_bar(low: str, middle: str, high: str) -> Markup:
+    """The scale of a heat map."""
+    steps = range(-_LEVELS, _LEVELS + 1, 2)
+    bars = [
+        tag(
+            "rect",
+            x=4.0 * k,
+            y=0,
+            width=4,
+            height=10,
+            class_="pos" if level > 0 else "neg",
+            fill_opacity=abs(level) / _LEVELS,
+        )
+        for k, level in enumerate(steps)
+    ]
+    drawing = tag("svg", bars, viewBox=f"0 0 {4 * len(bars)} 10", width=4 * len(bars), height=10, aria_hidden="true")
+    return tag("p", join(low, " ", drawing, " ", high, f" ({middle})"), class_="colourbar")

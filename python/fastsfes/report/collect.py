@@ -1,0 +1,108 @@
+"""Everything that a report shows, as plain data: the page draws this and carries it along.
+
+Figures come from the run's own files (summary, best functional, store) and from the public functions that evaluate
+functionals; what needs the dataset is left out, with the reason, when the dataset is not there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from .._core import __version__
+from ..datasets import Dataset
+from ..errors import FastsfesError, InputError
+from ..evolve.store import RunStore
+from ..functional import Functional
+from ..search import HISTORY, Run
+from .accuracy import reaction_errors
+from .factors import enhancement_factors
+from .history import ancestors, mutation_statistics, search_history
+
+__all__ = ["FORMAT", "VERSION", "collect"]
+
+FORMAT, VERSION = "fastsfes-report", 1
+
+Tell = Callable[[str], None]
+
+
+def collect(run: Run, dataset: str | None = None, tell: Tell = lambda text: None) -> dict[str, Any]:
+    """Gather the data of a report.
+
+    Args:
+        run: a run with a best functional.
+        dataset: name or file of the dataset; default: the one of the run's configuration.
+        tell: hears one line per stage.
+
+    Returns:
+        Plain data for JSON. Sections that could not be made are None, and "problems" says why: section -> sentence.
+
+    Raises:
+        InputError: when the run has no best functional, or a dataset was given and cannot be opened.
+    """
+    winner = run.best
+    config = run.config
+    problems: dict[str, str] = {}
+    found: dict[str, Any] = {
+        "format": FORMAT,
+        "version": VERSION,
+        "fastsfes": __version__,
+        "run": run.path.resolve().name,
+        "functional": winner.to_dict(),
+        "family": winner.family,
+        "complexity": winner.complexity,
+        "citation": winner.citation,
+        "config": asdict(config),
+        "summary": run.summary,
+        "problems": problems,
+    }
+    tell("reading the history of the search")
+    best = min((s.best for s in run.states), key=lambda m: (m.fitness, m.island))
+    with RunStore.open(run.path / HISTORY, read_only=True) as store:
+        found["search"] = search_history(store)
+        found["mutations"] = mutation_statistics(store)
+        found["ancestors"] = ancestors(store, best.number, best.island)
+    data = _dataset(dataset, config.dataset, problems)
+    found["dataset"] = None if data is None else _describe(data)
+    tell("evaluating the winner and the known functionals")
+    found["errors"] = None if data is None else _errors(winner, data, config.targets, problems)
+    found["factors"] = enhancement_factors(winner, data)
+    return found
+
+
+def _dataset(given: str | None, configured: str, problems: dict[str, str]) -> Dataset | None:
+    if given is not None:
+        return Dataset.open(given)
+    try:
+        return Dataset.open(configured)
+    except InputError as error:
+        problems["dataset"] = f"{error}. Name the dataset's file: fastsfes report RUN --dataset FILE"
+        return None
+
+
+def _describe(dataset: Dataset) -> dict[str, Any]:
+    info = dataset.info()
+    makers = [dict(zip(("xc", "basis", "grid", "density_fit"), key, strict=True), count=n) for key, n in info.settings.items()]
+    return {
+        "name": info.name,
+        "provenance": info.provenance,
+        "reactions": info.reactions,
+        "available": info.available,
+        "species": info.species,
+        "densities": makers,
+    }
+
+
+def _errors(winner: Functional, dataset: Dataset, targets: str, problems: dict[str, str]) -> dict[str, Any] | None:
+    if targets != "reference":
+        problems["errors"] = (
+            f'The targets of this run are the energies of "{targets}", not reference energies of reactions: there are '
+            f"no errors per data type."
+        )
+        return None
+    try:
+        return reaction_errors(winner, dataset)
+    except FastsfesError as error:
+        problems["errors"] = f"Errors per data type could not be evaluated: {error}"
+        return None

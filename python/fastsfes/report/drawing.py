@@ -1,0 +1,81 @@
+"""The graph of an expression's operations as inline SVG."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..expression import Expression
+from .html import Markup, tag
+from .layered import layered
+from .operations import operations
+
+__all__ = ["draw_operations"]
+
+_LARGEST = 160
+_MARGIN = 8.0
+
+
+def draw_operations(expression: Expression, values: Mapping[str, float], name: str) -> Markup:
+    """The operations from the result (top) to features and parameters (bottom), coefficients on the edges."""
+    graph, root = operations(expression, values)
+    if len(graph) > _LARGEST:
+        return tag("p", f"{len(graph)} operations are too many to be drawn legibly.", class_="empty")
+    widths = [max(30.0, 16.0 + 8.0 * len(o.label)) for o in graph]
+    plan = layered([[e.child for e in o.edges] for o in graph], root, widths)
+    edges: list[Markup] = []
+    for index, o in enumerate(graph):
+        for child in dict.fromkeys(e.child for e in o.edges):
+            route = plan.routes[index, child]
+            edges.append(tag("path", d=_curve(route), class_="edge"))
+            same = [e for e in o.edges if e.child == child]
+            label = ", ".join(e.label for e in same if e.label) or ("twice" if len(same) > 1 else "")
+            title = ", ".join(e.title for e in same if e.title)
+            if label:
+                (x1, y1), (x2, y2) = route[0], route[1]
+                # below the middle, where edges of one sum have come apart
+                place = 0.55
+                edges.append(
+                    tag(
+                        "text",
+                        tag("title", title) if title else None,
+                        label,
+                        x=x1 + (x2 - x1) * place,
+                        y=y1 + (y2 - y1) * place + 3,
+                        text_anchor="middle",
+                        class_="coefficient",
+                    )
+                )
+    nodes = [
+        tag(
+            "g",
+            tag("title", o.title),
+            tag(
+                "rect", x=x - w / 2, y=y - 14, width=w, height=28, rx=14 if o.kind in ("sum", "product") else 7
+            ),
+            tag("text", o.label, x=x, y=y + 5, text_anchor="middle"),
+            class_=f"node {o.kind}",
+        )
+        for o, w, (x, y) in zip(graph, widths, plan.places, strict=True)
+    ]
+    width, height = plan.width + 2 * _MARGIN, plan.height + 2 * _MARGIN
+    inputs = ", ".join(dict.fromkeys(o.label for o in graph if o.kind == "feature")) or "no feature"
+    return tag(
+        "svg",
+        edges,
+        nodes,
+        viewBox=f"{-_MARGIN:.0f} {-_MARGIN:.0f} {width:.0f} {height:.0f}",
+        style=f"max-width:{1.15 * width:.0f}px;min-width:{0.72 * width:.0f}px",
+        role="img",
+        aria_label=f"Graph of the {len(graph)} operations of {name}, from {inputs} to the factor",
+        class_="graph",
+    )
+
+
+def _curve(route: list[tuple[float, float]]) -> str:
+    (x, y), *rest = route
+    words = [f"M{x:.1f} {y:.1f}"]
+    for nx, ny in rest:
+        middle = (y + ny) / 2
+        words.append(f"C{x:.1f} {middle:.1f} {nx:.1f} {middle:.1f} {nx:.1f} {ny:.1f}")
+        x, y = nx, ny
+    return "".join(words)

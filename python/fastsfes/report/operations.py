@@ -1,0 +1,209 @@
+"""The operations of an expression as a reader sees them: sums and products of many, coefficients on the edges.
+
+The graph of the core has binary sums and products, fused operations and one node per parameter. Here a chain of sums is
+one node, a product with a coefficient is an edge that carries it, and what is shared stays shared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ..expression import Expression, operators
+from .axis import number
+
+__all__ = ["Edge", "Operation", "operations", "symbol"]
+
+_SUB = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+_SUPER = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_NAMES = {
+    "x2": "x²", "s2": "s²", "rho": "ρ", "sigma": "σ", "tau": "τ", "rho_a": "ρα", "rho_b": "ρβ", "sigma_aa": "σαα",
+    "sigma_ab": "σαβ", "sigma_bb": "σββ", "tau_a": "τα", "tau_b": "τβ", "zeta": "ζ", "rs": "rₛ", "g": "γ",
+    "gamma": "γ", "kappa": "κ", "mu": "μ", "beta": "β", "alpha": "α",
+}  # fmt: skip
+_FUNCTIONS = {
+    "sqrt": "√", "cbrt": "∛", "log": "ln", "log1p": "ln(1+·)", "expm1": "exp(·)−1", "abs": "|·|", "select": "if ≥ 0",
+    "pbe_x": "PBE", "rpbe_x": "RPBE", "b88_x": "B88", "pbe_c": "PBE corr.", "pbe_c_spin": "PBE corr.",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Edge:
+    """From an operation to one of its arguments, by index; the label is a coefficient or a sign."""
+
+    child: int
+    label: str = ""
+    title: str = ""
+
+
+@dataclass
+class Operation:
+    """A node: kind is "sum", "product", "function", "feature" or "value"."""
+
+    kind: str
+    label: str
+    title: str
+    edges: list[Edge] = field(default_factory=list)
+
+
+def symbol(name: str) -> str:
+    """A feature's or parameter's name in print, as the LaTeX printer has it: x2 as x², c10 as c₁₀, g as γ."""
+    if name in _NAMES:
+        return _NAMES[name]
+    stem = name.rstrip("0123456789")
+    return stem + name[len(stem) :].translate(_SUB)
+
+
+def operations(expression: Expression, values: Mapping[str, float]) -> tuple[list[Operation], int]:
+    """The graph, and the index of its result."""
+    return _Builder(expression, values).build()
+
+
+_Factors = tuple[tuple[str, ...], tuple[int, ...], float]
+"""Of a product: parameters, the other factors (indices of the core's nodes), and a number."""
+
+
+class _Builder:
+    def __init__(self, expression: Expression, values: Mapping[str, float]) -> None:
+        self.nodes = expression.nodes()
+        self.values = values
+        self.rows = {row["name"]: row for row in operators()}
+        self.users = [0] * len(self.nodes)
+        for _, args, _ in self.nodes:
+            for a in args:
+                self.users[a] += 1
+        self.terms: dict[int, list[tuple[float, tuple[int, ...]]]] = {}
+        self.made: list[Operation] = []
+        self.places: dict[object, int] = {}
+
+    def build(self) -> tuple[list[Operation], int]:
+        # sums and products of the core's nodes, children first, so that no depth of nesting is a problem
+        for index, (name, args, _) in enumerate(self.nodes):
+            self.terms[index] = self._terms(index, name, args)
+        wanted, stack = set(), [len(self.nodes) - 1]
+        while stack:
+            index = stack.pop()
+            if index not in wanted:
+                wanted.add(index)
+                stack.extend(self._children(index))
+        for index in sorted(wanted):
+            self._operation(index)
+        return self.made, self.places[len(self.nodes) - 1]
+
+    def _terms(self, index: int, name: str, args: tuple[int, ...]) -> list[tuple[float, tuple[int, ...]]]:
+        """The node as a sum of products: signs and factors."""
+        signs = {"+": (1, 1), "-": (1, -1), "neg": (-1,)}
+        if name in signs:
+            found: list[tuple[float, tuple[int, ...]]] = []
+            for a, sign in zip(args, signs[name], strict=True):
+                inner = self.terms[a] if self.users[a] == 1 and self._is_sum(a) else [(1.0, self._product(a))]
+                found += [(sign * s, factors) for s, factors in inner]
+            return found
+        if name in ("fma", "fms", "fnma"):
+            a, b, c = args
+            sign, other = {"fma": (1.0, 1.0), "fms": (1.0, -1.0), "fnma": (-1.0, 1.0)}[name]
+            inner = self.terms[c] if self.users[c] == 1 and self._is_sum(c) else [(1.0, self._product(c))]
+            return [(sign, (*self._product(a), *self._product(b))), *((other * s, f) for s, f in inner)]
+        if name == "*":
+            return [(1.0, (*self._product(args[0]), *self._product(args[1])))]
+        return [(1.0, (index,))]
+
+    def _is_sum(self, index: int) -> bool:
+        return self.nodes[index][0] in ("+", "-", "neg", "fma", "fms", "fnma")
+
+    def _product(self, index: int) -> tuple[int, ...]:
+        """Factors of a node that is a product used once, else the node itself."""
+        if self.nodes[index][0] == "*" and self.users[index] == 1:
+            return self.terms[index][0][1]
+        return (index,)
+
+    def _children(self, index: int) -> list[int]:
+        name, args, _ = self.nodes[index]
+        if self._is_sum(index) or name == "*":
+            args = tuple(f for _, factors in self.terms[index] for f in factors)
+        return [a for a in args if self.nodes[a][0] not in ("parameter", "constant")]
+
+    def _operation(self, index: int) -> int:
+        name, args, payload = self.nodes[index]
+        if index in self.places:
+            return self.places[index]
+        if self._is_sum(index):
+            edges = [self._edge(sign, factors) for sign, factors in self.terms[index]]
+            lone = len(edges) == 1 and not edges[0].label
+            made = edges[0].child if lone else self._add(Operation("sum", "+", "sum of what is below", edges))
+        elif name == "*":
+            ((sign, factors),) = self.terms[index]
+            edge = self._edge(sign, factors)
+            scaled = Operation("product", "×", f"times {edge.title}", [edge])
+            made = self._add(scaled) if edge.label else edge.child
+        elif name == "feature":
+            made = self._add(Operation("feature", symbol(str(payload)), f"feature {payload}"))
+        elif name in ("parameter", "constant"):
+            made = self._value(index)
+        else:
+            made = self._add(self._function(name, args))
+        self.places[index] = made
+        return made
+
+    def _edge(self, sign: float, factors: tuple[int, ...]) -> Edge:
+        """A term of a sum: its parameters and numbers become the label, the rest the child."""
+        names = [str(self.nodes[f][2]) for f in factors if self.nodes[f][0] == "parameter"]
+        numbers = [float(self.nodes[f][2]) for f in factors if self.nodes[f][0] == "constant"]
+        rest = tuple(f for f in factors if self.nodes[f][0] not in ("parameter", "constant"))
+        if not rest:  # nothing but numbers: a leaf of their product
+            text = " ".join([*map(symbol, names), *(number(v, 4) for v in numbers)])
+            title = ", ".join([*map(self._told, names), *(repr(v) for v in numbers)])
+            key = ("value", text)
+            if key not in self.places:
+                self.places[key] = self._add(Operation("value", text, title))
+            return Edge(self.places[key], "−" if sign < 0 else "")
+        label = " ".join([*map(symbol, names), *(number(v, 4) for v in numbers)])
+        title = " × ".join([*map(self._told, names), *(repr(v) for v in numbers)])
+        child = self._operation(rest[0]) if len(rest) == 1 else self._times(rest)
+        return Edge(child, ("−" if sign < 0 else "") + label, title)
+
+    def _times(self, factors: tuple[int, ...]) -> int:
+        children = tuple(self._operation(f) for f in factors)
+        key = ("product", tuple(sorted(children)))
+        if key not in self.places:
+            edges = [Edge(c) for c in children]
+            self.places[key] = self._add(Operation("product", "×", "product of what is below", edges))
+        return self.places[key]
+
+    def _value(self, index: int) -> int:
+        name, _, payload = self.nodes[index]
+        if name == "parameter":
+            return self._add(Operation("value", self._short(index), self._told(str(payload))))
+        return self._add(Operation("value", self._short(index), repr(float(payload))))
+
+    def _function(self, name: str, args: tuple[int, ...]) -> Operation:
+        fixed = [a for a in args if self.nodes[a][0] in ("parameter", "constant")]
+        title = str(self.rows[name]["summary"])
+        if name == "**":
+            base, exponent = args
+            if exponent in fixed and self.nodes[exponent][0] == "constant":
+                power = float(self.nodes[exponent][2])
+                raised = str(int(power)).translate(_SUPER) if power == int(power) else f"^{number(power, 4)}"
+                return Operation("function", f"·{raised}", f"to the power {power:g}", [Edge(self._operation(base))])
+            return Operation("function", "aᵇ", title, [Edge(self._operation(a)) for a in args])
+        told = [self._told(str(self.nodes[a][2])) for a in fixed if self.nodes[a][0] == "parameter"]
+        label = "÷" if name == "/" else _FUNCTIONS.get(name, name)
+        if name in ("/", "select", "min", "max"):  # every place of these means something: none is left out
+            return Operation("function", label, title, [Edge(self._operation(a)) for a in args])
+        inner = ", ".join(self._short(a) for a in fixed)
+        if inner:
+            label = f"{label}(·; {inner})"
+        edges = [Edge(self._operation(a)) for a in args if a not in fixed]
+        return Operation("function", label, "; ".join([title, *told]), edges)
+
+    def _short(self, index: int) -> str:
+        name, _, payload = self.nodes[index]
+        return symbol(str(payload)) if name == "parameter" else number(float(payload), 3)
+
+    def _told(self, name: str) -> str:
+        value = self.values.get(name)
+        return name if value is None else f"{name} = {value!r}"
+
+    def _add(self, operation: Operation) -> int:
+        self.made.append(operation)
+        return len(self.made) - 1

@@ -1,0 +1,73 @@
+"""The section of origin: how to repeat the run, its options, its data, time and resources."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .html import Content, Markup, tag
+from .parts import details, section, table
+from .results import duration, grouped
+
+__all__ = ["origin_section"]
+
+
+def origin_section(data: dict[str, Any]) -> Markup:
+    """Where everything comes from."""
+    content: list[Content] = [tag("h3", "The run"), _run(data)]
+    if data["dataset"] is not None:
+        content += [tag("h3", "The data"), _dataset(data["dataset"])]
+    return section("origin", "Origin", *content)
+
+
+def _run(data: dict[str, Any]) -> Markup:
+    config, summary, search = data["config"], data["summary"], data["search"]
+    facts: list[tuple[str, Content]] = [
+        ("preset", config["preset"]),
+        ("seed", config["seed"]),
+        ("dataset", config["dataset"]),
+        ("targets", config["targets"]),
+        ("candidates", grouped(search["candidates"])),
+        ("with a finite fitness", grouped(search["finite"])),
+    ]
+    if summary.get("fitted") is not None:
+        facts.append(("families fitted", grouped(summary["fitted"])))
+    if summary.get("seconds"):
+        rate = summary["candidates"] / summary["seconds"]
+        facts += [("time", duration(summary["seconds"])), ("candidates per second", grouped(round(rate)))]
+    rows = [[name, tag("td", value, class_="text")] for name, value in config_rows(config)]
+    return tag(
+        "div",
+        tag("dl", [tag("div", tag("dt", name), tag("dd", value)) for name, value in facts], class_="facts"),
+        tag("p", "The same configuration and seed give the same run, on any machine and any number of threads: ",
+            tag("code", "fastsfes search --config config.toml"), "."),
+        details("All options", table(["option", "value"], rows, caption="Options of the search", text_columns=2)),
+    )
+
+
+def config_rows(config: dict[str, Any]) -> list[tuple[str, str]]:
+    """Options and values as text."""
+    return [(name, _shown(value)) for name, value in config.items()]
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{k} = {v:g}" for k, v in value.items()) or "–"
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "–"
+    return str(value)
+
+
+def _dataset(dataset: dict[str, Any]) -> Markup:
+    makers = [
+        f"{d['count']} densities: {d['xc']}/{d['basis']}, grid {d['grid']}, density fitting {d['density_fit']}"
+        for d in dataset["densities"]
+    ]
+    return tag(
+        "div",
+        tag(
+            "p",
+            f"{dataset['name']}: {dataset['available']} of {dataset['reactions']} reactions can be evaluated, "
+            f"{dataset['species']} species. {'; '.join(makers)}.",
+        ),
+        details("Provenance and citations", tag("p", dataset["provenance"] or "none given", class_="provenance")),
+    )

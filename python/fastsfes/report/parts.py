@@ -1,0 +1,92 @@
+"""Pieces that several sections of a report use: tables, details, sections, sentences for what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from .axis import number
+from .html import Content, Markup, tag
+
+__all__ = ["CHANNEL_NAMES", "cell", "details", "grid", "missing", "section", "shaded", "table"]
+
+CHANNEL_NAMES = {
+    "x": "Exchange",
+    "css": "Same-spin correlation",
+    "cos": "Opposite-spin correlation",
+    "c": "Correlation",
+    "one": "Energy per volume",
+}
+
+
+def section(identifier: str, title: str, *content: Content, lead: Content = None) -> Markup:
+    """A part of the page with a heading and, below it, one or two sentences."""
+    return tag(
+        "section",
+        tag("h2", title, id=f"{identifier}-title"),
+        tag("p", lead, class_="lead") if lead is not None else None,
+        *content,
+        id=identifier,
+        aria_labelledby=f"{identifier}-title",
+    )
+
+
+def table(
+    head: Sequence[Content], rows: Iterable[Markup | Sequence[Content]], *, caption: str, text_columns: int = 1
+) -> Markup:
+    """A table; the first `text_columns` are words (the first of them heads its row), the others numbers.
+
+    A row is a sequence of cells, or markup of a whole row. Cells that are markup of a cell stay as they are.
+    """
+    body: list[Markup] = []
+    for row in rows:
+        if isinstance(row, Markup):
+            body.append(row)
+            continue
+        cells: list[Markup] = []
+        for column, content in enumerate(row):
+            if isinstance(content, Markup) and content.startswith(("<td", "<th")):
+                cells.append(content)
+            elif column == 0:
+                cells.append(tag("th", content, scope="row"))
+            else:
+                cells.append(tag("td", content, class_="text" if column < text_columns else None))
+        body.append(tag("tr", cells))
+    top = [
+        tag("th", name, scope="col", class_="text" if column < text_columns else None)
+        for column, name in enumerate(head)
+    ]
+    # the caption stands outside, where it does not scroll away with a wide table
+    drawn = tag("table", tag("thead", tag("tr", top)), tag("tbody", body), aria_label=caption)
+    return tag(
+        "div",
+        tag("p", caption, class_="caption"),
+        tag("div", drawn, class_="scroll", tabindex=0, role="region", aria_label=caption),
+        class_="table",
+    )
+
+
+def cell(content: Content, *, best: bool = False, title: str | None = None) -> Markup:
+    """A cell of numbers; `best` sets it in bold."""
+    return tag("td", tag("strong", content) if best else content, title=title)
+
+
+def shaded(value: float | None, strength: float, *, best: bool = False, title: str | None = None) -> Markup:
+    """A cell whose background says how large its number is: strength between 0 and 1."""
+    text = number(value, 3)
+    inside = tag("strong", text) if best else text
+    return tag("td", inside, title=title, class_="shade", style=f"--k:{min(max(strength, 0.0), 1.0):.2f}")
+
+
+def details(summary: str, *content: Content) -> Markup:
+    """What is there but not shown at first."""
+    return tag("details", tag("summary", summary), *content)
+
+
+def grid(*items: Content) -> Markup:
+    """Figures side by side where there is room."""
+    return tag("div", *items, class_="figures")
+
+
+def missing(text: str) -> Markup:
+    """One sentence in the place of what could not be shown."""
+    return tag("p", text, class_="empty")

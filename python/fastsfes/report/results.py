@@ -1,0 +1,270 @@
+"""The sections of accuracy: final table, data types beside the baselines, parity, the largest errors."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from .axis import Axis, number
+from .chart import Chart, figure, legend, sample
+from .html import Content, Markup, tag
+from .parts import cell, details, grid, missing, section, shaded, table
+
+__all__ = ["accuracy_section", "tiles"]
+
+SPLITS = ("train", "validation", "test")
+SPLIT_NAMES = {"train": "training", "validation": "validation", "test": "test"}
+SHORT = {"B97 exchange, LDA correlation": "B97x + LDA", "wB97M-V form": "ωB97M-V", "GAS22 form": "GAS22"}
+"""How the rows of the final table are called where there is little room."""
+
+_TOOLTIPS = 800
+
+
+def tiles(data: dict[str, Any]) -> Markup:
+    """The figures that one wants to see first."""
+    made: list[Markup] = []
+    report = data["summary"].get("report")
+    if report:
+        row, others = report["rows"][0], report["rows"][1:]
+        for split in SPLITS:
+            beside = min((r for r in others if r[split] is not None), key=lambda r: r[split], default=None)
+            note = f"{SHORT.get(beside['name'], beside['name'])} {number(beside[split], 3)}" if beside else report["unit"]
+            made.append(_tile(number(row[split], 3), f"{SPLIT_NAMES[split]}, kcal/mol", note, split == "test"))
+    elif "best" in data["summary"]:
+        best = data["summary"]["best"]
+        for split in ("train", "validation"):
+            made.append(_tile(number(best[split], 3), f"{SPLIT_NAMES[split]}, kcal/mol", "during the search"))
+    parameters = sum(len(c["parameters"]) for c in data["functional"]["channels"].values())
+    made.append(_tile(str(parameters), "parameters", f"complexity {data['complexity']}"))
+    seconds = data["summary"].get("seconds")
+    note = f"in {duration(seconds)}" if seconds else "so far"
+    made.append(_tile(grouped(data["search"]["candidates"]), "candidates", note))
+    return tag("div", made, class_="tiles")
+
+
+def _tile(value: str, name: str, note: str, strong: bool = False) -> Markup:
+    return tag(
+        "div",
+        tag("span", value, class_="value"),
+        tag("span", name, class_="name"),
+        tag("span", note, class_="beside"),
+        class_="tile strong" if strong else "tile",
+    )
+
+
+def grouped(count: int) -> str:
+    """Digits in groups of three."""
+    return f"{count:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them."""
+    if seconds < 120:
+        return f"{seconds:.3g} s"
+    if seconds < 7200:
+        return f"{seconds / 60:.3g} min"
+    return f"{seconds / 3600:.3g} h"
+
+
+def accuracy_section(data: dict[str, Any]) -> Markup:
+    """Final table of the run, then errors by data type and reaction."""
+    content: list[Content] = [_final(data)]
+    errors = data["errors"]
+    if errors is None:
+        content.append(missing(data["problems"].get("errors") or data["problems"].get("dataset", "")))
+    else:
+        content += [
+            tag("h3", "By data type"),
+            _types(errors, "type"),
+            grid(_dots(errors), _parity(errors), _residuals(errors), _worst(errors)),
+        ]
+        subsets = {g["name"] for g in errors["groups"] if g["kind"] == "subset"}
+        content.append(details(f"By subset ({len(subsets)})", _types(errors, "subset")))
+    return section(
+        "accuracy",
+        "Accuracy",
+        *content,
+        lead="Errors of reaction energies on frozen densities, in kcal/mol. The known functionals have their published "
+        "parameters and stand in the same frame; the test split was not read before this evaluation.",
+    )
+
+
+def _final(data: dict[str, Any]) -> Markup:
+    report = data["summary"].get("report")
+    if not report:
+        return missing(
+            "The run has no final figures yet: it is not complete. Continue it with fastsfes search --resume RUN."
+        )
+    rows: list[list[Content]] = []
+    best = {s: min((r[s] for r in report["rows"] if r[s] is not None), default=None) for s in SPLITS}
+    for position, row in enumerate(report["rows"]):
+        cells: list[Content] = [row["name"], cell(row["parameters"])]
+        cells += [cell(_error(row[s]), best=row[s] is not None and row[s] == best[s]) for s in SPLITS]
+        rows.append(cells)
+        if position == 0:
+            grid_row = report["grid"]
+            rows.append(
+                [
+                    tag("th", "on the full integration grid", scope="row", class_="sub"),
+                    cell(grid_row["parameters"]),
+                    *(cell(_error(grid_row[s])) for s in SPLITS),
+                ]
+            )
+    return tag(
+        "div",
+        table(["", "parameters", "training", "validation", "test"], rows, caption=f"{report['unit']} on {report['dataset']}"),
+        tag(
+            "p",
+            f"Quadrature and full grid differ by at most {number(report['largest_difference'], 2)} kcal/mol.",
+            class_="note",
+        ),
+    )
+
+
+def _error(value: float | None) -> str:
+    """As `fastsfes show` prints it."""
+    if value is None:
+        return "–"
+    return f"{value:.4f}" if 1e-3 <= abs(value) < 1e6 else number(value, 3)
+
+
+def _types(errors: dict[str, Any], kind: str) -> Markup:
+    names = [SHORT.get(n, n) for n in errors["functionals"]]
+    rows: list[Markup | list[Content]] = []
+    for split in SPLITS:
+        groups = [g for g in errors["groups"] if g["split"] == split and g["kind"] == kind]
+        if not groups:
+            continue
+        rows.append(
+            tag("tr", tag("th", SPLIT_NAMES[split], scope="colgroup", colspan=len(names) + 2), class_="group")
+        )
+        for g in groups:
+            values = [s["rmsd"] for s in g["statistics"]]
+            finite = [v for v in values if math.isfinite(v)]
+            low, high = (min(finite), max(finite)) if finite else (0.0, 1.0)
+            span = math.log(high / low) if 0 < low < high else 1.0
+            cells: list[Content] = [g["name"], cell(g["statistics"][0]["reactions"])]
+            for value, s in zip(values, g["statistics"], strict=True):
+                title = (
+                    f"RMSD {number(s['rmsd'])}, MAE {number(s['mae'])}, mean {number(s['mse'])}, largest "
+                    f"{number(s['largest'])}, WRMSD {number(s['wrmsd'])} kcal/mol"
+                )
+                strength = math.log(value / low) / span if 0 < low <= value < math.inf else 0.0
+                cells.append(shaded(value, strength, best=value == low, title=title))
+            rows.append(cells)
+    word = "data type" if kind == "type" else "subset"
+    return table([word, "n", *names], rows, caption=f"RMSD per {word}, kcal/mol (unweighted; darker is worse)")
+
+
+def _dots(errors: dict[str, Any]) -> Markup:
+    """RMSD per data type of the last split there is, one row per type."""
+    split = next(s for s in reversed(SPLITS) if any(g["split"] == s for g in errors["groups"]))
+    groups = [g for g in errors["groups"] if g["split"] == split and g["kind"] in ("type", "split")]
+    groups.sort(key=lambda g: g["kind"] == "split")
+    labels = tuple("all" if g["kind"] == "split" else str(g["name"]) for g in reversed(groups))
+    x = Axis.over("RMSD (kcal/mol)", [s["rmsd"] for g in groups for s in g["statistics"]], log=True, pad=0.08)
+    chart = Chart(
+        x,
+        Axis.names("", labels),
+        f"RMSD of the functionals per data type, {SPLIT_NAMES[split]} split",
+        height=max(300.0, 80.0 + 34.0 * len(labels)),
+    )
+    for row, g in enumerate(reversed(groups)):
+        values = [s["rmsd"] for s in g["statistics"]]
+        finite = [v for v in values if math.isfinite(v) and v > 0]
+        if finite:
+            chart.span(min(finite), max(finite), float(row))
+    for k in range(len(errors["functionals"]) - 1, -1, -1):
+        name = SHORT.get(errors["functionals"][k], errors["functionals"][k])
+        chart.points(
+            [g["statistics"][k]["rmsd"] for g in reversed(groups)],
+            [float(i) for i in range(len(groups))],
+            k,
+            titles=[f"{label}, {name}: {number(g['statistics'][k]['rmsd'])} kcal/mol" for label, g in zip(labels, reversed(groups), strict=True)],
+            size=6.0 if k == 0 else 4.2,
+        )
+    marks = [(sample(k, "dot"), SHORT.get(n, n)) for k, n in enumerate(errors["functionals"])]
+    return figure(f"Data types, {SPLIT_NAMES[split]} split", chart.svg(), legend=legend(marks))
+
+
+def _parity(errors: dict[str, Any]) -> Markup:
+    reactions = errors["reactions"]
+    values = [(r["reference"], r["reference"] + r["errors"][0]) for r in reactions]
+    flat = [v for pair in values for v in pair]
+    chart = Chart(
+        Axis.over("reference (kcal/mol)", flat),
+        Axis.over("calculated (kcal/mol)", flat),
+        f"Calculated against reference energies of {len(reactions)} reactions",
+    )
+    chart.rule(diagonal=True)
+    _scatter(chart, reactions, [a for a, _ in values], [b for _, b in values])
+    return figure(
+        f"Parity, {len(reactions)} reactions", chart.svg(), legend=_splits_legend(), caption="On the line: exact."
+    )
+
+
+def _residuals(errors: dict[str, Any]) -> Markup:
+    reactions = errors["reactions"]
+    chart = Chart(
+        Axis.over("reference (kcal/mol)", [r["reference"] for r in reactions]),
+        Axis.over("error (kcal/mol)", [r["errors"][0] for r in reactions], zero=True),
+        f"Errors of {len(reactions)} reaction energies against their reference",
+    )
+    chart.rule(y=0.0)
+    _scatter(chart, reactions, [r["reference"] for r in reactions], [r["errors"][0] for r in reactions])
+    return figure("Errors, calculated minus reference", chart.svg(), legend=_splits_legend())
+
+
+def _scatter(chart: Chart, reactions: list[dict[str, Any]], xs: list[float], ys: list[float]) -> None:
+    """A cloud per split; the largest errors can be read by the pointer, all of them where there are few."""
+    order = sorted(range(len(reactions)), key=lambda i: -_size(reactions[i]["errors"][0]))
+    told = set(order[:_TOOLTIPS])
+    for series, split in enumerate(SPLITS):
+        rest = [i for i, r in enumerate(reactions) if r["split"] == split and i not in told]
+        if rest:
+            chart.points([xs[i] for i in rest], [ys[i] for i in rest], series, size=2.2)
+        shown = [i for i, r in enumerate(reactions) if r["split"] == split and i in told]
+        chart.points(
+            [xs[i] for i in shown],
+            [ys[i] for i in shown],
+            series,
+            titles=[
+                f"{reactions[i]['name']} ({reactions[i]['type']}): reference {number(reactions[i]['reference'], 6)}, "
+                f"error {number(reactions[i]['errors'][0])} kcal/mol"
+                for i in shown
+            ],
+        )
+
+
+def _size(error: float) -> float:
+    return abs(error) if math.isfinite(error) else math.inf
+
+
+def _splits_legend() -> Markup:
+    return legend([(sample(k, "dot"), SPLIT_NAMES[s]) for k, s in enumerate(SPLITS)])
+
+
+def _worst(errors: dict[str, Any]) -> Markup:
+    rows: list[list[Content]] = []
+    k = len(errors["functionals"]) - 2
+    for r in sorted(errors["reactions"], key=lambda r: -_size(r["errors"][0]))[:8]:
+        rows.append(
+            [
+                r["name"],
+                SPLIT_NAMES[r["split"]],
+                number(r["reference"], 6),
+                number(r["errors"][0], 3),
+                number(r["errors"][k], 3),
+            ]
+        )
+    beside = SHORT.get(errors["functionals"][k], errors["functionals"][k])
+    return tag(
+        "div",
+        tag("h4", "Largest errors"),
+        table(
+            ["reaction", "split", "reference", "error", beside],
+            rows,
+            caption="Reactions with the largest errors of the winner, kcal/mol",
+            text_columns=2,
+        ),
+    )

@@ -1,0 +1,209 @@
+"""The section of the search: convergence, Pareto front, the winner's ancestors, mutations."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from ..errors import InputError
+from ..expression import Expression
+from .axis import Axis, number
+from .chart import Chart, figure, legend, sample
+from .html import Content, Markup, tag
+from .mathml import terms
+from .parts import CHANNEL_NAMES, details, grid, missing, section, table
+from .results import grouped
+
+__all__ = ["search_section"]
+
+_LONGEST = 400
+"""Characters of LaTeX beyond which an ancestor's formula is shown as text that scrolls."""
+
+
+def search_section(data: dict[str, Any]) -> Markup:
+    """How the winner was found."""
+    return section(
+        "search",
+        "The search",
+        grid(_convergence(data), _pareto(data), _ancestors(data), _mutations(data)),
+        tag("h3", "Lineage of the winner"),
+        _milestones(data),
+        details("The Pareto front as a table", _front(data)),
+        lead="Candidates are made by mutation, recognised when they repeat a known family, fitted, and selected by their "
+        "fitness: weighted training and validation errors plus penalties for parameters and length.",
+    )
+
+
+def _convergence(data: dict[str, Any]) -> Markup:
+    rows = data["search"]["convergence"]
+    if not rows:
+        return figure("Convergence", missing("No candidate has a finite fitness yet."))
+    made = [float(r["made"]) for r in rows]
+    total = float(max(data["search"]["candidates"], made[-1] + 1))
+    series = (("fitness", "fitness of the best"), ("train", "training"), ("validation", "validation"))
+    chart = Chart(
+        Axis("candidates", 1.0, total, log=True),
+        Axis.over("kcal/mol", [r[k] for r in rows for k, _ in series], log=True),
+        f"Best fitness and its errors against the number of candidates, from {number(rows[0]['fitness'])} to "
+        f"{number(rows[-1]['fitness'])} kcal/mol",
+    )
+    for k, (key, name) in reversed(list(enumerate(series))):
+        values = [r[key] for r in rows]
+        chart.line([*made, total], [*values, values[-1]], k, step=True, strong=k == 0, title=name)
+    chart.points(
+        made,
+        [r["fitness"] for r in rows],
+        0,
+        titles=[f"candidate {r['number']}: fitness {number(r['fitness'], 6)} kcal/mol" for r in rows],
+        hidden=True,
+    )
+    marks = [(sample(k, strong=k == 0), name) for k, (_, name) in enumerate(series)]
+    return figure("Convergence", chart.svg(), legend=legend(marks))
+
+
+def _pareto(data: dict[str, Any]) -> Markup:
+    front, cloud = data["search"]["pareto"], data["search"]["cloud"]
+    if not front:
+        return figure("Pareto front", missing("No candidate has a finite fitness yet."))
+    low = front[-1]["error"]
+    top = max(front[0]["error"], low * 1.5)
+    near = [row for row in cloud if row[1] <= top * 1.05]
+    chart = Chart(
+        Axis.over("complexity (distinct nodes)", [*(float(r["complexity"]) for r in front), *(float(c[0]) for c in near)]),
+        Axis.over("error (kcal/mol)", [low, top], log=True),
+        f"Pareto front of complexity and error, {len(front)} candidates",
+    )
+    most = math.log1p(max((n for _, _, n in near), default=1))
+    for strength in range(1, 6):
+        chosen = [c for c in near if math.ceil(5 * math.log1p(c[2]) / most) == strength]
+        chart.points([c[0] for c in chosen], [c[1] for c in chosen], 7, size=0.7 + 0.42 * strength)
+    chart.line(
+        [float(r["complexity"]) for r in front], [r["error"] for r in front], 0, step=True, strong=True, title="front"
+    )
+    chart.points(
+        [float(r["complexity"]) for r in front],
+        [r["error"] for r in front],
+        0,
+        titles=[
+            f"complexity {r['complexity']}, error {number(r['error'])}: "
+            + "; ".join(f"f_{k} = {t}" for k, t in r["expressions"].items())
+            for r in front
+        ],
+    )
+    return figure(
+        "Pareto front",
+        chart.svg(),
+        caption="Error: the fitness without its penalties.",
+        legend=legend([(sample(0, strong=True), "no simpler one has a smaller error"), (sample(7, "cloud"), "fitted candidates, larger for more")]),
+    )
+
+
+def _ancestors(data: dict[str, Any]) -> Markup:
+    steps = data["ancestors"]
+    known = [s for s in steps if s["fitness"] is not None]
+    chart = Chart(
+        Axis("candidate", 1.0, float(max([2, *(s["number"] + 1 for s in known)])), log=True),
+        Axis.over("fitness (kcal/mol)", [s["fitness"] for s in known], log=True),
+        f"Fitness along the {len(steps)} ancestors of the winner",
+    )
+    chart.line([s["number"] + 1.0 for s in known], [s["fitness"] for s in known], 0, title="fitness of the ancestors")
+    marked = [s for s in known if "expressions" in s]
+    chart.points(
+        [s["number"] + 1.0 for s in marked],
+        [s["fitness"] for s in marked],
+        0,
+        titles=[f"candidate {s['number']} ({s['mutation']}): fitness {number(s['fitness'])} kcal/mol" for s in marked],
+    )
+    return figure(
+        "Ancestors of the winner",
+        chart.svg(),
+        legend=legend([(sample(0, "dot"), "clear improvement, listed below")]),
+    )
+
+
+def _mutations(data: dict[str, Any]) -> Markup:
+    rows: list[list[Content]] = []
+    for m in data["mutations"]:
+        share = m["better"] / m["made"] if m["made"] else 0.0
+        rows.append(
+            [
+                m["mutation"].replace("_", " "),
+                grouped(m["made"]),
+                f"{100 * m['new'] / max(m['made'], 1):.0f} %",
+                f"{100 * share:.1f} %",
+            ]
+        )
+    return tag(
+        "div",
+        tag("h4", "Mutations"),
+        table(
+            ["mutation", "children", "new", "better"],
+            rows,
+            caption="Children per mutation, the share of new families among them, and of those better than their parent",
+        ),
+        tag("p", "A child of several mutations counts for each.", class_="note"),
+    )
+
+
+def _milestones(data: dict[str, Any]) -> Markup:
+    steps = data["ancestors"]
+    items: list[Markup] = []
+    since = 0
+    last = len(steps) - 1
+    for position, step in enumerate(steps):
+        since += 1
+        if "expressions" not in step:
+            continue
+        between = since - 1
+        since = 0
+        formulas = [_changed(kind, step["expressions"][kind]) for kind in step["changed"]]
+        words = step["mutation"].replace("_", " ").replace("+", ", ")
+        label = "base" if position == 0 else ("winner: " if position == last else "") + words
+        items.append(
+            tag(
+                "li",
+                tag(
+                    "div",
+                    tag("span", f"{grouped(step['number'])}", class_="number"),
+                    tag("span", label, class_="what"),
+                    tag("span", f"after {between} more steps", class_="between") if between > 0 else None,
+                    tag(
+                        "span",
+                        f"train {number(step['train'], 3)} · validation {number(step['validation'], 3)} · complexity "
+                        f"{step['complexity']}",
+                        class_="errors",
+                    ),
+                    class_="head",
+                ),
+                formulas or tag("p", "the same functions in other words", class_="note"),
+            )
+        )
+    return tag(
+        "div",
+        tag("ol", items, class_="lineage"),
+        tag("p", "Candidate, mutation, and the factors that changed; parameters are fitted anew at every step.", class_="note"),
+        class_="scroll tall",
+        tabindex=0,
+        role="region",
+        aria_label="Lineage of the winner",
+    )
+
+
+def _changed(kind: str, text: str) -> Markup:
+    typeset: Content
+    try:
+        latex = Expression.parse(text).to_latex()
+        typeset = tag("code", text) if len(latex) > _LONGEST else [[term, " "] for term in terms(latex)]
+    except InputError:
+        typeset = tag("code", text)
+    return tag("p", tag("span", CHANNEL_NAMES.get(kind, kind).split()[0].lower(), class_="kind"), " ", typeset, class_="formula small")
+
+
+def _front(data: dict[str, Any]) -> Markup:
+    rows: list[list[Content]] = []
+    for r in data["search"]["pareto"]:
+        text = "; ".join(f"f_{k} = {t}" for k, t in r["expressions"].items())
+        rows.append([r["complexity"], number(r["error"]), number(r["train"]), number(r["validation"]), tag("td", tag("code", text), class_="text long")])
+    return table(
+        ["complexity", "error", "training", "validation", "factors"], rows, caption="Pareto front, errors in kcal/mol"
+    )
