@@ -10,7 +10,7 @@ from pathlib import Path
 from ..errors import FastsfesError
 from ..files import write_text
 from ..search import Run
-from .collect import Tell, collect
+from .data.collect import Tell, collect
 from .page import render
 
 __all__ = ["collect", "render", "write_report"]
@@ -39,5 +39,7 @@ def write_report(
     try:
         write_text(path, text)
     except OSError as error:
-        raise FastsfesError(f"{path}: cannot be written ({error.strerror}); choose another file with --output") from None
+        raise FastsfesError(
+            f"{path}: cannot be written ({error.strerror}); choose another file with --output"
+        ) from None
     return path

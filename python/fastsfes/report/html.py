@@ -20,7 +20,7 @@ Content = Union[str, int, float, None, "Iterable[Content]"]
 
 _VOID = frozenset(("br", "hr", "meta", "link", "input", "col", "wbr"))
 # what XML and HTML do not allow in a document, as a character or by number
-_CONTROL = {code: "\N{REPLACEMENT CHARACTER}" for code in (*range(9), 11, 12, *range(14, 32), 127)}
+_CONTROL = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 127), "�")
 _CONTROL |= dict.fromkeys(range(0xD800, 0xE000), "\N{REPLACEMENT CHARACTER}")
 
 

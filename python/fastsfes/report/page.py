@@ -10,13 +10,12 @@ from collections.abc import Mapping
 from importlib import resources
 from typing import Any
 
-from .formula import formula_section
 from .html import Content, Markup, join, tag
-from .origin import origin_section
-from .results import accuracy_section, tiles
-from .robustness import health_section, insight_section, validation_section
-from .search_section import search_section
-from .surfaces import factors_section
+from .sections.accuracy import accuracy_section, tiles
+from .sections.factors import factors_section
+from .sections.formula import formula_section
+from .sections.origin import origin_section
+from .sections.search import search_section
 
 __all__ = ["render"]
 
@@ -26,9 +25,6 @@ _SECTIONS = (
     ("accuracy", "Accuracy", accuracy_section),
     ("factors", "Factors", factors_section),
     ("search", "Search", search_section),
-    ("insight", "Terms", insight_section),
-    ("health", "Health", health_section),
-    ("validation", "SCF", validation_section),
     ("origin", "Origin", origin_section),
 )
 
@@ -64,8 +60,13 @@ def render(data: Mapping[str, Any]) -> str:
         tag("main", [make(plain) for _, _, make in _SECTIONS], id="main"),
         tag(
             "footer",
-            tag("p", f"Made by fastsfes {plain['fastsfes']} from run {plain['run']}. "
-                "All figures of this page are in it as JSON: ", tag("code", "#report-data"), "."),
+            tag(
+                "p",
+                f"Made by fastsfes {plain['fastsfes']} from run {plain['run']}. "
+                "All figures of this page are in it as JSON: ",
+                tag("code", "#report-data"),
+                ".",
+            ),
         ),
         tag("script", Markup(_embedded(plain)), type_="application/json", id="report-data"),
         tag("script", Markup(script)),

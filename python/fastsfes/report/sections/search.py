@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..errors import InputError
-from ..expression import Expression
-from .axis import Axis, number
-from .chart import Chart, figure, legend, sample
-from .html import Content, Markup, tag
-from .mathml import terms
+from ...errors import InputError
+from ...expression import Expression
+from ..draw.axis import Axis, number
+from ..draw.chart import Chart, figure, legend, sample
+from ..html import Content, Markup, tag
+from ..mathml import terms
+from .accuracy import grouped
 from .parts import CHANNEL_NAMES, details, grid, missing, section, table
-from .results import grouped
 
 __all__ = ["search_section"]
 
@@ -29,8 +29,8 @@ def search_section(data: dict[str, Any]) -> Markup:
         tag("h3", "Lineage of the winner"),
         _milestones(data),
         details("The Pareto front as a table", _front(data)),
-        lead="Candidates are made by mutation, recognised when they repeat a known family, fitted, and selected by their "
-        "fitness: weighted training and validation errors plus penalties for parameters and length.",
+        lead="Candidates are made by mutation, recognised when they repeat a known family, fitted, and selected by "
+        "their fitness: weighted training and validation errors plus penalties for parameters and length.",
     )
 
 
@@ -69,7 +69,9 @@ def _pareto(data: dict[str, Any]) -> Markup:
     top = max(front[0]["error"], low * 1.5)
     near = [row for row in cloud if row[1] <= top * 1.05]
     chart = Chart(
-        Axis.over("complexity (distinct nodes)", [*(float(r["complexity"]) for r in front), *(float(c[0]) for c in near)]),
+        Axis.over(
+            "complexity (distinct nodes)", [*(float(r["complexity"]) for r in front), *(float(c[0]) for c in near)]
+        ),
         Axis.over("error (kcal/mol)", [low, top], log=True),
         f"Pareto front of complexity and error, {len(front)} candidates",
     )
@@ -94,7 +96,12 @@ def _pareto(data: dict[str, Any]) -> Markup:
         "Pareto front",
         chart.svg(),
         caption="Error: the fitness without its penalties.",
-        legend=legend([(sample(0, strong=True), "no simpler one has a smaller error"), (sample(7, "cloud"), "fitted candidates, larger for more")]),
+        legend=legend(
+            [
+                (sample(0, strong=True), "no simpler one has a smaller error"),
+                (sample(7, "cloud"), "fitted candidates, larger for more"),
+            ]
+        ),
     )
 
 
@@ -139,7 +146,7 @@ def _mutations(data: dict[str, Any]) -> Markup:
         table(
             ["mutation", "children", "new", "better"],
             rows,
-            caption="Children per mutation, the share of new families among them, and of those better than their parent",
+            caption="Children per mutation, and which share was new or better than its parent",
         ),
         tag("p", "A child of several mutations counts for each.", class_="note"),
     )
@@ -181,7 +188,11 @@ def _milestones(data: dict[str, Any]) -> Markup:
     return tag(
         "div",
         tag("ol", items, class_="lineage"),
-        tag("p", "Candidate, mutation, and the factors that changed; parameters are fitted anew at every step.", class_="note"),
+        tag(
+            "p",
+            "Candidate, mutation, and the factors that changed; parameters are fitted anew at every step.",
+            class_="note",
+        ),
         class_="scroll tall",
         tabindex=0,
         role="region",
@@ -196,14 +207,28 @@ def _changed(kind: str, text: str) -> Markup:
         typeset = tag("code", text) if len(latex) > _LONGEST else [[term, " "] for term in terms(latex)]
     except InputError:
         typeset = tag("code", text)
-    return tag("p", tag("span", CHANNEL_NAMES.get(kind, kind).split()[0].lower(), class_="kind"), " ", typeset, class_="formula small")
+    return tag(
+        "p",
+        tag("span", CHANNEL_NAMES.get(kind, kind).split()[0].lower(), class_="kind"),
+        " ",
+        typeset,
+        class_="formula small",
+    )
 
 
 def _front(data: dict[str, Any]) -> Markup:
     rows: list[list[Content]] = []
     for r in data["search"]["pareto"]:
         text = "; ".join(f"f_{k} = {t}" for k, t in r["expressions"].items())
-        rows.append([r["complexity"], number(r["error"]), number(r["train"]), number(r["validation"]), tag("td", tag("code", text), class_="text long")])
+        rows.append(
+            [
+                r["complexity"],
+                number(r["error"]),
+                number(r["train"]),
+                number(r["validation"]),
+                tag("td", tag("code", text), class_="text long"),
+            ]
+        )
     return table(
         ["complexity", "error", "training", "validation", "factors"], rows, caption="Pareto front, errors in kcal/mol"
     )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import InputError
-from ..expression import Expression
-from ..functional import Functional
-from .axis import number
-from .drawing import draw_operations
-from .html import Content, Markup, join, tag
-from .mathml import math, terms
+from ...errors import InputError
+from ...expression import Expression
+from ...functional import Functional
+from ..draw.axis import number
+from ..draw.graph import draw_operations
+from ..html import Content, Markup, join, tag
+from ..mathml import math, terms
 from .parts import CHANNEL_NAMES, details, missing, section, table
 
 __all__ = ["formula_section"]
@@ -70,7 +70,11 @@ def _energy(functional: Functional) -> Markup:
         frame.append(f"{100 * h.short_range:.4g} % exact exchange")
     if nlc is not None:
         frame.append(f"VV10 nonlocal correlation (b = {nlc.b:g}, C = {nlc.C:g})")
-    words = f"In the frame of the densities: {', '.join(map(str, frame))}." if frame else "Semilocal, without exact exchange."
+    words = (
+        f"In the frame of the densities: {', '.join(map(str, frame))}."
+        if frame
+        else "Semilocal, without exact exchange."
+    )
     return tag("div", tag("p", pieces, class_="formula energy"), tag("p", words, class_="note"))
 
 
@@ -102,7 +106,10 @@ def _channel(kind: str, functional: Functional, uncertainties: dict[str, float])
             tag(
                 "figure",
                 tag("div", draw_operations(expression, channel.parameters, name), class_="scroll graphbox"),
-                tag("figcaption", "Operations, from the inputs (below) to the factor (top); coefficients stand on the edges."),
+                tag(
+                    "figcaption",
+                    "Operations, from the inputs (below) to the factor (top); coefficients stand on the edges.",
+                ),
             ),
             parameters,
             class_="channelbody",
@@ -122,8 +129,8 @@ def _definitions(functional: Functional) -> Markup:
         tag("ul", rows, class_="definitions"),
         tag(
             "p",
-            "For opposite spins the features are those of the means of x² and t over both spins. The e are energies per "
-            "volume of the uniform gas: exchange (Dirac), correlation of one spin alone, and what is left between "
+            "For opposite spins the features are those of the means of x² and t over both spins. The e are energies "
+            "per volume of the uniform gas: exchange (Dirac), correlation of one spin alone, and what is left between "
             "opposite spins (PW92 in the partition of Stoll).",
             class_="note",
         ),

@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from ..evolve.store import RunStore
-from ..evolve.tidy import tidy
-from ..expression import Expression
+from ...evolve.store import RunStore
+from ...evolve.tidy import tidy
+from ...expression import Expression
 
 __all__ = ["ancestors", "mutation_statistics", "search_history"]
 
@@ -90,9 +90,9 @@ def ancestors(store: RunStore, number: int, island: int) -> list[dict[str, Any]]
     before: dict[str, str] = {}
     best = math.inf
     for position, row in enumerate(line):
-        step = {
-            k: row[k] for k in ("island", "number", "mutation", "complexity", "train", "validation", "fitness")
-        } | {"duplicate": row["duplicate"]}
+        step = {k: row[k] for k in ("island", "number", "mutation", "complexity", "train", "validation", "fitness")} | {
+            "duplicate": row["duplicate"]
+        }
         fitness = math.inf if row["fitness"] is None else row["fitness"]
         clear = fitness < best * MILESTONE or position in (0, len(line) - 1)
         if clear and row["expressions"]:

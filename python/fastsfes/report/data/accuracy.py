@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ..datasets import SPLITS, Dataset
-from ..evolve.final import baselines
-from ..functional import Functional
-from ..objective import evaluate_many
+from ...datasets import SPLITS, Dataset
+from ...evolve.final import baselines
+from ...functional import Functional
+from ...objective import evaluate_many
 
 __all__ = ["reaction_errors"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..expression import Expression
-from .html import Markup, tag
+from ...expression import Expression
+from ..html import Markup, tag
 from .layered import layered
 from .operations import operations
 
@@ -29,7 +29,7 @@ def draw_operations(expression: Expression, values: Mapping[str, float], name: s
             edges.append(tag("path", d=_curve(route), class_="edge"))
             same = [e for e in o.edges if e.child == child]
             label = ", ".join(e.label for e in same if e.label) or ("twice" if len(same) > 1 else "")
-            title = ", ".join(e.title for e in same if e.title)
+            title = ", ".join(f"{p} = {values[p]!r}" for e in same for p in e.parameters if p in values)
             if label:
                 (x1, y1), (x2, y2) = route[0], route[1]
                 # below the middle, where edges of one sum have come apart
@@ -49,9 +49,7 @@ def draw_operations(expression: Expression, values: Mapping[str, float], name: s
         tag(
             "g",
             tag("title", o.title),
-            tag(
-                "rect", x=x - w / 2, y=y - 14, width=w, height=28, rx=14 if o.kind in ("sum", "product") else 7
-            ),
+            tag("rect", x=x - w / 2, y=y - 14, width=w, height=28, rx=14 if o.kind in ("sum", "product") else 7),
             tag("text", o.label, x=x, y=y + 5, text_anchor="middle"),
             class_=f"node {o.kind}",
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 __all__ = ["Layout", "layered"]
 
@@ -54,7 +55,7 @@ def layered(
                 fresh += 1
             chain.append(child)
             chains[parent, child] = chain
-            for a, b in zip(chain, chain[1:], strict=False):
+            for a, b in pairwise(chain):
                 below[a].append(b)
                 above[b].append(a)
     for v in level:  # the order in which nodes were found is a good start: siblings side by side
@@ -97,7 +98,7 @@ def _depths(children: Sequence[Sequence[int]], root: int) -> dict[int, int]:
 
 def _crossings(layers: list[list[int]], below: dict[int, list[int]]) -> int:
     total = 0
-    for upper, lower in zip(layers, layers[1:], strict=False):
+    for upper, lower in pairwise(layers):
         rank = {v: k for k, v in enumerate(lower)}
         ends = [sorted(rank[b] for b in below[v]) for v in upper]
         for i, left in enumerate(ends):
@@ -117,7 +118,7 @@ def _untangle(layers: list[list[int]], above: dict[int, list[int]], below: dict[
             near = above if down else below
             own = {v: i for i, v in enumerate(layers[k])}
             mean = {v: sum(rank[n] for n in near[v]) / len(near[v]) if near[v] else own[v] for v in layers[k]}
-            layers[k].sort(key=lambda v: (mean[v], own[v]))  # noqa: B023 - used at once
+            layers[k].sort(key=lambda v: (mean[v], own[v]))
         found = _crossings(layers, below)
         if found < best:
             best, kept = found, [list(layer) for layer in layers]
@@ -146,7 +147,7 @@ def _positions(
                 if sweep >= _SWEEPS - 2:
                     near = (above[v] + below[v]) or [v]
                 wish.append(sum(x[n] for n in near) / len(near))
-            apart = [(wide[a] + wide[b]) / 2 + gap for a, b in zip(layer, layer[1:], strict=False)]
+            apart = [(wide[a] + wide[b]) / 2 + gap for a, b in pairwise(layer)]
             for v, value in zip(layer, _spread(wish, apart), strict=True):
                 x[v] = value
     return x

@@ -6,10 +6,10 @@ one node, a product with a coefficient is an edge that carries it, and what is s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ..expression import Expression, operators
+from ...expression import Expression, operators
 from .axis import number
 
 __all__ = ["Edge", "Operation", "operations", "symbol"]
@@ -23,27 +23,48 @@ _NAMES = {
 }  # fmt: skip
 _FUNCTIONS = {
     "sqrt": "√", "cbrt": "∛", "log": "ln", "log1p": "ln(1+·)", "expm1": "exp(·)−1", "abs": "|·|", "select": "if ≥ 0",
-    "pbe_x": "PBE", "rpbe_x": "RPBE", "b88_x": "B88", "pbe_c": "PBE corr.", "pbe_c_spin": "PBE corr.",
+    "**": "aᵇ", "pbe_x": "PBE", "rpbe_x": "RPBE", "b88_x": "B88", "pbe_c": "PBE corr.", "pbe_c_spin": "PBE corr.",
 }  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Edge:
-    """From an operation to one of its arguments, by index; the label is a coefficient or a sign."""
+    """From an operation to one of its arguments, by index: it is multiplied by sign, parameters and numbers."""
 
     child: int
-    label: str = ""
-    title: str = ""
+    sign: float = 1.0
+    parameters: tuple[str, ...] = ()
+    numbers: tuple[float, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """The coefficient in print; empty when it is 1."""
+        return ("−" if self.sign < 0 else "") + _product_text(self.parameters, self.numbers)
 
 
 @dataclass
 class Operation:
-    """A node: kind is "sum", "product", "function", "feature" or "value"."""
+    """A node.
+
+    Attributes:
+        kind: "sum", "product", "function", "feature" or "value".
+        label, title: what it is called, and in full.
+        edges: to the arguments; those of a function in order, without parameters and numbers (see `source`).
+        source: index of the node of the core that it stands for, -1 for a product or value made for the drawing.
+        parameters, numbers: of a "value", their product.
+    """
 
     kind: str
     label: str
     title: str
     edges: list[Edge] = field(default_factory=list)
+    source: int = -1
+    parameters: tuple[str, ...] = ()
+    numbers: tuple[float, ...] = ()
+
+
+def _product_text(parameters: Sequence[str], numbers: Sequence[float]) -> str:
+    return " ".join([*map(symbol, parameters), *(number(v, 4) for v in numbers)])
 
 
 def symbol(name: str) -> str:
@@ -57,10 +78,6 @@ def symbol(name: str) -> str:
 def operations(expression: Expression, values: Mapping[str, float]) -> tuple[list[Operation], int]:
     """The graph, and the index of its result."""
     return _Builder(expression, values).build()
-
-
-_Factors = tuple[tuple[str, ...], tuple[int, ...], float]
-"""Of a product: parameters, the other factors (indices of the core's nodes), and a number."""
 
 
 class _Builder:
@@ -92,7 +109,7 @@ class _Builder:
 
     def _terms(self, index: int, name: str, args: tuple[int, ...]) -> list[tuple[float, tuple[int, ...]]]:
         """The node as a sum of products: signs and factors."""
-        signs = {"+": (1, 1), "-": (1, -1), "neg": (-1,)}
+        signs = {"+": (1.0, 1.0), "-": (1.0, -1.0), "neg": (-1.0,)}
         if name in signs:
             found: list[tuple[float, tuple[int, ...]]] = []
             for a, sign in zip(args, signs[name], strict=True):
@@ -130,37 +147,44 @@ class _Builder:
         if self._is_sum(index):
             edges = [self._edge(sign, factors) for sign, factors in self.terms[index]]
             lone = len(edges) == 1 and not edges[0].label
-            made = edges[0].child if lone else self._add(Operation("sum", "+", "sum of what is below", edges))
+            made = edges[0].child if lone else self._add(Operation("sum", "+", "sum of what is below", edges, index))
         elif name == "*":
             ((sign, factors),) = self.terms[index]
             edge = self._edge(sign, factors)
-            scaled = Operation("product", "×", f"times {edge.title}", [edge])
+            scaled = Operation("product", "×", "product with the coefficient", [edge], index)
             made = self._add(scaled) if edge.label else edge.child
         elif name == "feature":
-            made = self._add(Operation("feature", symbol(str(payload)), f"feature {payload}"))
+            made = self._add(Operation("feature", symbol(str(payload)), f"feature {payload}", source=index))
         elif name in ("parameter", "constant"):
-            made = self._value(index)
+            made = self._value(*self._split((index,))[:2])
         else:
-            made = self._add(self._function(name, args))
+            made = self._add(self._function(index, name, args))
         self.places[index] = made
         return made
 
+    def _split(self, factors: tuple[int, ...]) -> tuple[tuple[str, ...], tuple[float, ...], tuple[int, ...]]:
+        """Parameters, numbers, and the other factors of a product."""
+        kinds = [self.nodes[f][0] for f in factors]
+        parameters = tuple(str(self.nodes[f][2]) for f, k in zip(factors, kinds, strict=True) if k == "parameter")
+        numbers = tuple(float(self.nodes[f][2]) for f, k in zip(factors, kinds, strict=True) if k == "constant")
+        rest = tuple(f for f, k in zip(factors, kinds, strict=True) if k not in ("parameter", "constant"))
+        return parameters, numbers, rest
+
     def _edge(self, sign: float, factors: tuple[int, ...]) -> Edge:
-        """A term of a sum: its parameters and numbers become the label, the rest the child."""
-        names = [str(self.nodes[f][2]) for f in factors if self.nodes[f][0] == "parameter"]
-        numbers = [float(self.nodes[f][2]) for f in factors if self.nodes[f][0] == "constant"]
-        rest = tuple(f for f in factors if self.nodes[f][0] not in ("parameter", "constant"))
-        if not rest:  # nothing but numbers: a leaf of their product
-            text = " ".join([*map(symbol, names), *(number(v, 4) for v in numbers)])
-            title = ", ".join([*map(self._told, names), *(repr(v) for v in numbers)])
-            key = ("value", text)
-            if key not in self.places:
-                self.places[key] = self._add(Operation("value", text, title))
-            return Edge(self.places[key], "−" if sign < 0 else "")
-        label = " ".join([*map(symbol, names), *(number(v, 4) for v in numbers)])
-        title = " × ".join([*map(self._told, names), *(repr(v) for v in numbers)])
+        """A term of a sum: its parameters and numbers become the coefficient, the rest the child."""
+        parameters, numbers, rest = self._split(factors)
+        if not rest:
+            return Edge(self._value(parameters, numbers), sign)
         child = self._operation(rest[0]) if len(rest) == 1 else self._times(rest)
-        return Edge(child, ("−" if sign < 0 else "") + label, title)
+        return Edge(child, sign, parameters, numbers)
+
+    def _value(self, parameters: tuple[str, ...], numbers: tuple[float, ...]) -> int:
+        key = ("value", parameters, numbers)
+        if key not in self.places:
+            title = " × ".join([*map(self._told, parameters), *map(repr, numbers)])
+            text = _product_text(parameters, numbers)
+            self.places[key] = self._add(Operation("value", text, title, parameters=parameters, numbers=numbers))
+        return self.places[key]
 
     def _times(self, factors: tuple[int, ...]) -> int:
         children = tuple(self._operation(f) for f in factors)
@@ -170,31 +194,23 @@ class _Builder:
             self.places[key] = self._add(Operation("product", "×", "product of what is below", edges))
         return self.places[key]
 
-    def _value(self, index: int) -> int:
-        name, _, payload = self.nodes[index]
-        if name == "parameter":
-            return self._add(Operation("value", self._short(index), self._told(str(payload))))
-        return self._add(Operation("value", self._short(index), repr(float(payload))))
-
-    def _function(self, name: str, args: tuple[int, ...]) -> Operation:
-        fixed = [a for a in args if self.nodes[a][0] in ("parameter", "constant")]
+    def _function(self, index: int, name: str, args: tuple[int, ...]) -> Operation:
+        # what a function is of stands first and is always drawn; parameters and numbers after it go into its label
+        fixed = [a for a in args[1:] if self.nodes[a][0] in ("parameter", "constant")]
         title = str(self.rows[name]["summary"])
-        if name == "**":
-            base, exponent = args
-            if exponent in fixed and self.nodes[exponent][0] == "constant":
-                power = float(self.nodes[exponent][2])
-                raised = str(int(power)).translate(_SUPER) if power == int(power) else f"^{number(power, 4)}"
-                return Operation("function", f"·{raised}", f"to the power {power:g}", [Edge(self._operation(base))])
-            return Operation("function", "aᵇ", title, [Edge(self._operation(a)) for a in args])
-        told = [self._told(str(self.nodes[a][2])) for a in fixed if self.nodes[a][0] == "parameter"]
         label = "÷" if name == "/" else _FUNCTIONS.get(name, name)
-        if name in ("/", "select", "min", "max"):  # every place of these means something: none is left out
-            return Operation("function", label, title, [Edge(self._operation(a)) for a in args])
-        inner = ", ".join(self._short(a) for a in fixed)
-        if inner:
-            label = f"{label}(·; {inner})"
-        edges = [Edge(self._operation(a)) for a in args if a not in fixed]
-        return Operation("function", label, "; ".join([title, *told]), edges)
+        if name == "**" and self.nodes[args[1]][0] == "constant":
+            power = float(self.nodes[args[1]][2])
+            raised = str(int(power)).translate(_SUPER) if power == int(power) else f"^{number(power, 4)}"
+            return Operation("function", f"·{raised}", f"power {power:g}", [Edge(self._operation(args[0]))], index)
+        if name in ("/", "**", "select", "min", "max"):  # every place of these means something: none is left out
+            return Operation("function", label, title, [Edge(self._operation(a)) for a in args], index)
+        inner = ", ".join(map(self._short, fixed))
+        told = [self._told(str(self.nodes[a][2])) for a in fixed if self.nodes[a][0] == "parameter"]
+        edges = [Edge(self._operation(a)) for k, a in enumerate(args) if k == 0 or a not in fixed]
+        return Operation(
+            "function", f"{label}(·; {inner})" if inner else label, "; ".join([title, *told]), edges, index
+        )
 
     def _short(self, index: int) -> str:
         name, _, payload = self.nodes[index]

@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
+from ..html import Content, Markup, join, tag
 from .axis import Axis, number
-from .html import Content, Markup, join, tag
 
 __all__ = ["Chart", "figure", "legend", "sample"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from .html import Content, Markup, tag
+from ..html import Content, Markup, tag
+from .accuracy import duration, grouped
 from .parts import details, section, table
-from .results import duration, grouped
 
 __all__ = ["origin_section"]
 
@@ -38,8 +38,12 @@ def _run(data: dict[str, Any]) -> Markup:
     return tag(
         "div",
         tag("dl", [tag("div", tag("dt", name), tag("dd", value)) for name, value in facts], class_="facts"),
-        tag("p", "The same configuration and seed give the same run, on any machine and any number of threads: ",
-            tag("code", "fastsfes search --config config.toml"), "."),
+        tag(
+            "p",
+            "The same configuration and seed give the same run, on any machine and any number of threads: ",
+            tag("code", "fastsfes search --config config.toml"),
+            ".",
+        ),
         details("All options", table(["option", "value"], rows, caption="Options of the search", text_columns=2)),
     )
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from .axis import Axis, number
-from .chart import Chart, colour_bar, figure, legend, sample
-from .html import Content, Markup, tag
+from ..draw.axis import Axis, number
+from ..draw.chart import Chart, colour_bar, figure, legend, sample
+from ..html import Content, Markup, tag
 from .parts import CHANNEL_NAMES, grid, missing, section
 
 __all__ = ["factors_section"]
@@ -39,8 +39,8 @@ def factors_section(data: dict[str, Any]) -> Markup:
         "factors",
         "Enhancement factors",
         *blocks,
-        lead="Each factor against the reduced gradient s at three values of w, beside known functionals' factors of the "
-        "same channel, and as a surface over both.",
+        lead="Each factor against the reduced gradient s at three values of w, beside known functionals' factors of "
+        "the same channel, and as a surface over both.",
     )
 
 
@@ -75,7 +75,10 @@ def _slice(item: dict[str, Any], k: int, low: float, high: float) -> Markup:
             s[::_HOVER],
             values[::_HOVER],
             series,
-            titles=[f"{shown}: s = {number(a, 3)}, factor {number(b)}" for a, b in zip(s[::_HOVER], values[::_HOVER], strict=True)],
+            titles=[
+                f"{shown}: s = {number(a, 3)}, factor {number(b)}"
+                for a, b in zip(s[::_HOVER], values[::_HOVER], strict=True)
+            ],
             hidden=True,
         )
         marks.insert(0, (sample(series, strong=series == 0), shown))

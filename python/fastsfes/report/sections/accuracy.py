@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from .axis import Axis, number
-from .chart import Chart, figure, legend, sample
-from .html import Content, Markup, tag
+from ..draw.axis import Axis, number
+from ..draw.chart import Chart, figure, legend, sample
+from ..html import Content, Markup, tag
 from .parts import cell, details, grid, missing, section, shaded, table
 
 __all__ = ["accuracy_section", "tiles"]
@@ -28,7 +28,9 @@ def tiles(data: dict[str, Any]) -> Markup:
         row, others = report["rows"][0], report["rows"][1:]
         for split in SPLITS:
             beside = min((r for r in others if r[split] is not None), key=lambda r: r[split], default=None)
-            note = f"{SHORT.get(beside['name'], beside['name'])} {number(beside[split], 3)}" if beside else report["unit"]
+            note = (
+                f"{SHORT.get(beside['name'], beside['name'])} {number(beside[split], 3)}" if beside else report["unit"]
+            )
             made.append(_tile(number(row[split], 3), f"{SPLIT_NAMES[split]}, kcal/mol", note, split == "test"))
     elif "best" in data["summary"]:
         best = data["summary"]["best"]
@@ -112,7 +114,11 @@ def _final(data: dict[str, Any]) -> Markup:
             )
     return tag(
         "div",
-        table(["", "parameters", "training", "validation", "test"], rows, caption=f"{report['unit']} on {report['dataset']}"),
+        table(
+            ["", "parameters", "training", "validation", "test"],
+            rows,
+            caption=f"{report['unit']} on {report['dataset']}",
+        ),
         tag(
             "p",
             f"Quadrature and full grid differ by at most {number(report['largest_difference'], 2)} kcal/mol.",
@@ -135,9 +141,7 @@ def _types(errors: dict[str, Any], kind: str) -> Markup:
         groups = [g for g in errors["groups"] if g["split"] == split and g["kind"] == kind]
         if not groups:
             continue
-        rows.append(
-            tag("tr", tag("th", SPLIT_NAMES[split], scope="colgroup", colspan=len(names) + 2), class_="group")
-        )
+        rows.append(tag("tr", tag("th", SPLIT_NAMES[split], scope="colgroup", colspan=len(names) + 2), class_="group"))
         for g in groups:
             values = [s["rmsd"] for s in g["statistics"]]
             finite = [v for v in values if math.isfinite(v)]
@@ -180,7 +184,10 @@ def _dots(errors: dict[str, Any]) -> Markup:
             [g["statistics"][k]["rmsd"] for g in reversed(groups)],
             [float(i) for i in range(len(groups))],
             k,
-            titles=[f"{label}, {name}: {number(g['statistics'][k]['rmsd'])} kcal/mol" for label, g in zip(labels, reversed(groups), strict=True)],
+            titles=[
+                f"{label}, {name}: {number(g['statistics'][k]['rmsd'])} kcal/mol"
+                for label, g in zip(labels, reversed(groups), strict=True)
+            ],
             size=6.0 if k == 0 else 4.2,
         )
     marks = [(sample(k, "dot"), SHORT.get(n, n)) for k, n in enumerate(errors["functionals"])]

@@ -10,12 +10,12 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from .._core import __version__
-from ..datasets import Dataset
-from ..errors import FastsfesError, InputError
-from ..evolve.store import RunStore
-from ..functional import Functional
-from ..search import HISTORY, Run
+from ..._core import __version__
+from ...datasets import Dataset
+from ...errors import FastsfesError, InputError
+from ...evolve.store import RunStore
+from ...functional import Functional
+from ...search import HISTORY, Run
 from .accuracy import reaction_errors
 from .factors import enhancement_factors
 from .history import ancestors, mutation_statistics, search_history
@@ -83,7 +83,9 @@ def _dataset(given: str | None, configured: str, problems: dict[str, str]) -> Da
 
 def _describe(dataset: Dataset) -> dict[str, Any]:
     info = dataset.info()
-    makers = [dict(zip(("xc", "basis", "grid", "density_fit"), key, strict=True), count=n) for key, n in info.settings.items()]
+    makers = [
+        dict(zip(("xc", "basis", "grid", "density_fit"), key, strict=True), count=n) for key, n in info.settings.items()
+    ]
     return {
         "name": info.name,
         "provenance": info.provenance,

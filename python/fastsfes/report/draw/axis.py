@@ -9,6 +9,10 @@ from dataclasses import dataclass
 __all__ = ["Axis", "number"]
 
 
+_LONGEST = 16
+"""Characters of a category's name that have room beside an axis."""
+
+
 def number(value: float | None, digits: int = 4) -> str:
     """A number as people write it: significant digits, no trailing zeros, a real minus sign; an en dash for none."""
     if value is None or math.isnan(value):
@@ -67,11 +71,16 @@ class Axis:
     def ticks(self, count: int = 5) -> list[tuple[float, str]]:
         """Values inside the range and their labels, about `count`."""
         if self.categories:
-            return [(float(k), name) for k, name in enumerate(self.categories)]
+            return [
+                (float(k), n if len(n) <= _LONGEST else n[: _LONGEST - 1] + "…") for k, n in enumerate(self.categories)
+            ]
         if self.log:
             found = self._log_ticks()
             if len(found) >= 2:
-                return [(v, f"{v:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}") if 1e4 <= v < 1e7 else number(v)) for v in found]
+                return [
+                    (v, f"{v:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}") if 1e4 <= v < 1e7 else number(v))
+                    for v in found
+                ]
         raw = (self.high - self.low) / max(count, 1)
         power = 10.0 ** math.floor(math.log10(raw))
         step = next(m * power for m in (1.0, 2.0, 5.0, 10.0) if m * power >= raw * 0.999)

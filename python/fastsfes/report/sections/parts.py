@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from .axis import number
-from .html import Content, Markup, tag
+from ..draw.axis import number
+from ..html import Content, Markup, tag
 
 __all__ = ["CHANNEL_NAMES", "cell", "details", "grid", "missing", "section", "shaded", "table"]
 

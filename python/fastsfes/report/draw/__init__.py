@@ -1,0 +1,1 @@
+"""Drawing: axes, charts, and graphs of operations as inline SVG."""

@@ -1,0 +1,32 @@
+"""One small run on the packaged dataset, and its report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fastsfes.config import SearchConfig
+from fastsfes.evolve import problem
+from fastsfes.search import Run, search
+
+TINY = SearchConfig.make(candidates=400, population=20, generation=16, generations=2, islands=2)
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    def quick(dataset: Any, winner: Any, tell: Any) -> Any:
+        """The check on the full grid takes a minute; what it finds is tested with the objective."""
+        return problem.quadrature_rows(dataset, [(winner.name, winner)])[0], 0.0
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(problem, "grid_row", quick)
+        return search(TINY, output=tmp_path_factory.mktemp("report") / "run")
+
+
+@pytest.fixture(scope="session")
+def page(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from fastsfes.report import write_report
+
+    return write_report(run, tmp_path_factory.mktemp("page") / "report.html")

@@ -1,0 +1,179 @@
+"""Markup by construction, formulas as MathML, axes."""
+
+from __future__ import annotations
+
+import math
+import re
+from html.parser import HTMLParser
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fastsfes import Expression, InputError, get_functional, list_functionals
+from fastsfes.expression import operators
+from fastsfes.report.draw.axis import Axis, number
+from fastsfes.report.draw.chart import Chart
+from fastsfes.report.html import Markup, join, tag
+from fastsfes.report.mathml import math as typeset
+from fastsfes.report.mathml import mathml, terms
+
+HOSTILE = "<script>alert('1')</script>\"&amp;\x00\x1b</title>\ud800"
+
+
+class Reader(HTMLParser):
+    """What a browser's parser would find."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+@given(st.text())
+def test_text_and_attributes_come_back_as_they_were(text: str) -> None:
+    clean = "".join("\ufffd" if (ord(c) < 32 and c not in "\t\n\r") or ord(c) == 127 else c for c in text)
+    reader = Reader()
+    reader.feed(tag("p", text, title=text))
+    reader.close()
+    assert reader.tags == ["p"]
+    assert reader.attributes == [("title", clean)]
+    assert reader.text == clean
+
+
+def test_hostile_text_stays_text() -> None:
+    made = tag("div", tag("b", HOSTILE), [HOSTILE, None, 3], class_="x", hidden=True, title=HOSTILE, id=None)
+    made.encode("utf-8")
+    reader = Reader()
+    reader.feed(made)
+    assert reader.tags == ["div", "b"]
+    assert [k for k, _ in reader.attributes] == ["class", "hidden", "title"]
+    assert "alert('1')" in reader.text
+    assert "\x00" not in made
+
+
+def test_markup_is_not_escaped_twice() -> None:
+    assert join(Markup("<br>"), "<br>") == "<br>&lt;br&gt;"
+    assert tag("meta", charset="utf-8") == '<meta charset="utf-8">'
+    assert tag("line", x1=1.0, stroke_width=0.126, y1=2) == '<line x1="1" stroke-width="0.13" y1="2"></line>'
+
+
+def leaves(latex: str) -> list[str]:
+    """Letters, digits and greek names of LaTeX in their order, the names of commands aside."""
+    latex = re.sub(r"\\(begin|end)\{cases\}", " ", latex)
+    bare = re.sub(r"\\(left|right|frac|sqrt|mathrm|operatorname|text|times|quad|[,;! ])", " ", latex)
+    return re.findall(r"[A-Za-z0-9.]", re.sub(r"\\([a-z]+)", lambda m: GREEK.get(m[1], m[1]), bare))
+
+
+GREEK = {"rho": "r", "sigma": "s", "tau": "t", "zeta": "z", "gamma": "g", "kappa": "k", "mu": "m", "beta": "b",
+         "alpha": "a", "ge": ""}  # fmt: skip
+LETTER = {"ρ": "r", "σ": "s", "τ": "t", "ζ": "z", "γ": "g", "κ": "k", "μ": "m", "β": "b", "α": "a"}
+
+
+@pytest.mark.parametrize("name", [row["name"] for row in operators() if row["latex"]])
+def test_every_operator_is_typeset(name: str) -> None:
+    arity = next(row["arity"] for row in operators() if row["name"] == name)
+    expression = Expression.apply(name, *(Expression.parse(a) for a in ("x2 + c1", "w", "g", "t", "0.5")[:arity]))
+    latex = expression.to_latex()
+    root = ElementTree.fromstring(typeset(latex))
+    assert root.tag == "math"
+    assert "\\" not in "".join(root.itertext())
+    # nothing lost, nothing added, in the same order, up to the degree of a root, which MathML puts last
+    found = [LETTER.get(c, c) for e in root.iter() if e.tag in ("mi", "mn", "mtext") for c in e.text or ""]
+    expected = leaves(latex)
+    assert sorted(found) == sorted(expected)
+    if name != "cbrt" and name != "select":
+        assert found == expected
+    # what MathML demands of its layout elements
+    for element in root.iter():
+        count = {"mfrac": 2, "msub": 2, "msup": 2, "msubsup": 3, "mroot": 2}.get(element.tag)
+        assert count is None or len(element) == count
+
+
+@pytest.mark.parametrize("name", list_functionals())
+def test_registered_functionals_are_typeset_in_terms(name: str) -> None:
+    for channel in get_functional(name).channels.values():
+        latex = channel.expression.to_latex()
+        whole = "".join(ElementTree.fromstring(typeset(latex)).itertext())
+        pieces = ["".join(ElementTree.fromstring(piece).itertext()) for piece in terms(latex)]
+        assert "".join(pieces) == whole
+
+
+def test_fractions_and_powers_nest_as_they_should() -> None:
+    assert mathml(r"\frac{a}{{b}^{2}}") == ("<mrow><mfrac><mi>a</mi><msup><mi>b</mi><mn>2</mn></msup></mfrac></mrow>")
+    assert mathml(r"x_a^{2}") == "<mrow><msubsup><mi>x</mi><mi>a</mi><mn>2</mn></msubsup></mrow>"
+
+
+@pytest.mark.parametrize(
+    "latex", [r"\unknown{a}", "a}", r"\left(a", "%", r"\begin{matrix}a\end{matrix}", r"\frac{a}", "{" * 500]
+)
+def test_other_latex_is_refused(latex: str) -> None:
+    with pytest.raises(InputError, match="LaTeX"):
+        mathml(latex)
+
+
+def test_names_of_parameters_are_escaped_in_formulas() -> None:
+    name = Expression.parse("alert_me").to_latex()
+    assert "alert_me" in typeset(name)
+
+
+RAISED = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
+
+
+@given(st.floats(-1e6, 1e6), st.floats(1e-6, 1e6))
+def test_ticks_are_round_and_inside(low: float, width: float) -> None:
+    axis = Axis("x", low, low + width)
+    if not axis.low < axis.high:
+        return
+    ticks = axis.ticks()
+    assert 2 <= len(ticks) <= 11
+    for value, text in ticks:
+        assert low - 1e-9 * width <= value <= low + width * (1 + 1e-9)
+        plain = re.sub("(?:×|^)10(?=[⁻⁰¹²³⁴⁵⁶⁷⁸⁹])", "e", text.replace("−", "-")).translate(RAISED)
+        shown = float("1" + plain if plain.startswith("e") else plain)
+        assert shown == pytest.approx(value, rel=1e-6, abs=1e-6 * width)
+
+
+def test_logarithmic_axes() -> None:
+    axis = Axis("n", 1.0, 4e4, log=True)
+    assert [t for _, t in axis.ticks()] == ["1", "10", "100", "1000", "10\u202f000"]
+    assert axis.at(200.0) == pytest.approx(0.5)
+    assert math.isnan(axis.at(0.0))
+    assert [t for _, t in Axis("e", 2.0, 9.0, log=True).ticks()] == ["2", "5"]
+
+
+def test_numbers_are_written_for_people() -> None:
+    assert [number(v, 3) for v in (-0.5, 1e-7, 2.34567e8, math.inf, None, math.nan, 1.0)] == [
+        "−0.5", "10⁻⁷", "2.35×10⁸", "∞", "–", "–", "1",
+    ]  # fmt: skip
+
+
+def test_a_line_breaks_where_there_is_no_number() -> None:
+    chart = Chart(Axis("x", 0.0, 3.0), Axis("y", 0.0, 1.0), "a line")
+    chart.line([0.0, 1.0, 2.0, 3.0], [0.0, 1.0, math.nan, 0.5], title=HOSTILE)
+    root = ElementTree.fromstring(chart.svg())
+    (path,) = [e for e in root.iter("path") if "line" in e.get("class", "")]
+    assert path.get("d", "").count("M") == 2
+    assert path.get("d", "").count("L") == 1
+    assert root.get("role") == "img"
+    assert root.get("aria-label") == "a line"
+
+
+def test_a_heat_map_places_and_colours_its_cells() -> None:
+    chart = Chart(Axis("x", 0.0, 2.0), Axis("y", 0.0, 1.0), "cells")
+    chart.cells([0.0, 1.0, 2.0], [0.0, 1.0], [[1.0, -0.5]], 1.0, 1)
+    root = ElementTree.fromstring(chart.svg())
+    cells = [e for e in root.iter("rect") if e.get("class") in ("pos", "neg")]
+    assert [(e.get("class"), float(e.get("fill-opacity", 0))) for e in cells] == [("pos", 1.0), ("neg", 0.5)]
+    assert float(cells[1].get("x", 0)) == pytest.approx(float(cells[0].get("width", 0)), abs=0.02)
+    titles = [e.text or "" for e in root.iter("title")]
+    assert titles == ["x ≈ 0.5, y ≈ 0.5: 1", "x ≈ 1.5, y ≈ 0.5: −0.5"]

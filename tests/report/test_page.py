@@ -1,0 +1,229 @@
+"""The page as text and in a browser."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from browser import CHROMIUM, Browser
+
+from fastsfes import Functional
+from fastsfes.cli import main
+from fastsfes.report import collect, render
+from fastsfes.report.draw.axis import number
+from fastsfes.search import Run
+
+SECTIONS = ["formula", "accuracy", "factors", "search", "origin"]
+HOSTILE = "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">'&"
+
+
+class Page(HTMLParser):
+    """Elements and their attributes, the text of the elements, and the embedded data."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.data = ""
+        self._inside = ""
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        self._inside = "data" if dict(attrs).get("id") == "report-data" else tag
+
+    def handle_endtag(self, tag: str) -> None:
+        self._inside = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._inside == "data":
+            self.data += data
+        elif self._inside not in ("script", "style"):
+            self.text += data + " "
+
+
+def test_the_page_needs_nothing_else(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    parsed = Page(text)
+    assert [a["id"] for t, a in parsed.elements if t == "section"] == SECTIONS
+    for name, attributes in parsed.elements:
+        assert name not in ("link", "iframe", "object", "embed", "img", "base")
+        assert "src" not in attributes
+        href = attributes.get("href")
+        assert href is None or href.startswith("#")
+        assert not any(key.startswith("on") for key in attributes)
+    style = re.search(r"<style>(.*?)</style>", text, re.DOTALL)
+    assert style is not None
+    assert "url(" not in style[1]
+    assert "@import" not in style[1]
+    targets = {a["id"] for _, a in parsed.elements if a.get("id")}
+    assert {a["href"][1:] for t, a in parsed.elements if t == "a" and a.get("href")} <= targets
+
+
+def test_the_figures_are_those_of_the_run(page: Path, run: Run) -> None:
+    parsed = Page(page.read_text(encoding="utf-8"))
+    data = json.loads(parsed.data)
+    assert data == json.loads(json.dumps(collect(run)))
+    assert data["summary"] == run.summary
+    assert Functional.from_dict(data["functional"]) == run.best
+    for row in run.summary["report"]["rows"]:
+        assert row["name"] in parsed.text
+        for split in ("train", "validation", "test"):
+            assert f"{row[split]:.4f}" in parsed.text
+    for channel in run.best.channels.values():
+        for value in channel.parameters.values():
+            assert repr(value) in parsed.text
+    for group in data["errors"]["groups"]:
+        if group["kind"] == "type":
+            assert group["name"] in parsed.text
+            assert number(group["statistics"][0]["rmsd"], 3) in parsed.text
+
+
+def test_every_drawing_can_be_read_aloud(page: Path) -> None:
+    parsed = Page(page.read_text(encoding="utf-8"))
+    drawings = [a for t, a in parsed.elements if t == "svg" and a.get("class") in ("chart", "graph")]
+    assert len(drawings) > 15
+    for attributes in drawings:
+        assert attributes["role"] == "img"
+        assert len(attributes["aria-label"] or "") > 20
+    assert all(a.get("aria-label") for t, a in parsed.elements if t == "table")
+
+
+def hostile_page(run: Run) -> str:
+    data = copy.deepcopy(collect(run))
+    data["functional"]["name"] = HOSTILE
+    data["functional"]["channels"]["x"] = {
+        "expression": "c0 + evil_name*w",
+        "parameters": {"c0": 1.0, "evil_name": 2.0},
+    }
+    data["citation"] = data["run"] = HOSTILE
+    data["dataset"]["name"] = data["dataset"]["provenance"] = HOSTILE
+    data["config"]["dataset"] = HOSTILE
+    data["errors"]["functionals"][0] = HOSTILE
+    for reaction in data["errors"]["reactions"][:5]:
+        reaction["name"] = reaction["type"] = HOSTILE
+    for group in data["errors"]["groups"]:
+        group["name"] = HOSTILE
+    for row in data["summary"]["report"]["rows"]:
+        row["name"] = HOSTILE
+    data["summary"]["report"]["dataset"] = HOSTILE
+    for row in data["search"]["pareto"]:
+        row["expressions"] = {HOSTILE: HOSTILE}
+    for step in data["ancestors"]:
+        step["mutation"] = HOSTILE
+        if "expressions" in step:
+            step["expressions"] = {HOSTILE: HOSTILE}
+            step["changed"] = [HOSTILE]
+    for row in data["mutations"]:
+        row["mutation"] = HOSTILE
+    for item in data["factors"].values():
+        item["curves"] = {HOSTILE: item["curves"][run.best.name]}
+    data["problems"] = {"insight": HOSTILE}
+    return render(data)
+
+
+def test_hostile_names_stay_text(run: Run, page: Path) -> None:
+    good, bad = Page(page.read_text(encoding="utf-8")), Page(hostile_page(run))
+    assert sum(t == "script" for t, _ in bad.elements) == sum(t == "script" for t, _ in good.elements) == 2
+    assert not [a for _, a in bad.elements if any(k.startswith("on") for k in a)]
+    assert not [t for t, _ in bad.elements if t == "img"]
+    assert json.loads(bad.data)["functional"]["name"] == HOSTILE
+
+
+def test_the_command_writes_the_page(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    target = tmp_path / "page.html"
+    assert main(["report", str(run.path), "--output", str(target), "--quiet"]) == 0
+    out, err = capsys.readouterr()
+    assert out.strip() == str(target)
+    assert err == ""
+    assert target.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    assert main(["report", str(run.path), "--output", str(tmp_path / "absent" / "page.html")]) == 2
+    assert "does not exist; make it" in capsys.readouterr().err
+    assert main(["report", str(tmp_path)]) == 2
+    assert "not the directory of a search" in capsys.readouterr().err
+    assert main(["report", str(run.path), "--dataset", "absent.h5", "--output", str(target)]) == 2
+    assert "absent.h5" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("chromium is not installed")
+    with Browser(tmp_path_factory.mktemp("profile")) as found:
+        yield found
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("width", [1400, 390])
+def test_a_browser_shows_the_page(browser: Browser, page: Path, run: Run, width: int, dark: bool) -> None:
+    browser.open(page, width=width, dark=dark)
+    assert browser.console == []
+    assert browser.requests == [page.resolve().as_uri()]
+    assert browser.evaluate("document.documentElement.scrollWidth") <= width
+    # what stands out on the right is inside a box that scrolls by itself
+    outside = """[...document.querySelectorAll('main *')].filter(e => e.getBoundingClientRect().right > innerWidth + 1
+        && !e.closest('.scroll') && !e.closest('.formula') && !e.closest('svg')).map(e => e.outerHTML.slice(0, 80))"""
+    assert browser.evaluate(outside) == []
+    assert browser.evaluate("[...document.querySelectorAll('section')].map(s => s.id)") == SECTIONS
+    assert browser.evaluate("document.querySelector('h1').textContent") == run.best.name
+    cells = browser.evaluate("[...document.querySelectorAll('#accuracy td')].map(c => c.textContent)")
+    for row in run.summary["report"]["rows"]:
+        assert f"{row['test']:.4f}" in cells
+    # the browser typesets MathML itself: a subscript is smaller and lower than its base
+    low = browser.evaluate(
+        "(() => { const m = document.querySelector('#formula article msub'); "
+        "const [a, b] = [...m.children].map(c => c.getBoundingClientRect()); "
+        "return [a.height, b.height, b.bottom - a.bottom]; })()"
+    )
+    assert low[1] < low[0]
+    assert low[2] > 0
+    paper = browser.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (sum(map(int, re.findall(r"\d+", paper)[:3])) < 150) == dark
+    contrast = browser.evaluate("getComputedStyle(document.body).color")
+    assert (sum(map(int, re.findall(r"\d+", contrast)[:3])) > 600) == dark
+
+
+def test_the_theme_can_be_chosen(browser: Browser, page: Path) -> None:
+    browser.open(page)
+    color = "getComputedStyle(document.body).backgroundColor"
+    light = browser.evaluate(color)
+    press = "document.getElementById('theme').click()"
+    browser.evaluate(f"{press}; {press}")
+    assert browser.evaluate("document.documentElement.dataset.theme") == "dark"
+    assert browser.evaluate(color) != light
+    browser.evaluate(press)
+    assert browser.evaluate(color) == light
+
+
+def test_the_page_can_be_printed(browser: Browser, page: Path) -> None:
+    browser.open(page, width=800, dark=True, medium="print")
+    assert browser.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert browser.evaluate("getComputedStyle(document.querySelector('nav')).display") == "none"
+
+
+def test_hostile_names_run_nothing_in_a_browser(browser: Browser, run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "hostile.html"
+    path.write_text(hostile_page(run), encoding="utf-8")
+    browser.open(path)
+    assert browser.console == []
+    assert browser.requests == [path.as_uri()]
+    assert "owned" in browser.evaluate("document.title")  # as text of the title, which holds the name
+    assert browser.evaluate("document.title") != "owned"
+    assert browser.evaluate("document.querySelector('h1').textContent") == HOSTILE
+    assert browser.evaluate("document.images.length") == 0
+
+
+def test_the_policy_stops_what_would_get_through(browser: Browser, page: Path, tmp_path: Path) -> None:
+    """Were a script or an image smuggled into the page, it would neither run nor be fetched."""
+    text = page.read_text(encoding="utf-8")
+    path = tmp_path / "smuggled.html"
+    path.write_text(text.replace("<main", "<script>document.title='owned'</script><img src=x.png><main", 1))
+    browser.open(path)
+    assert browser.evaluate("document.title") != "owned"
+    assert any("Content Security Policy" in line for line in browser.console)
