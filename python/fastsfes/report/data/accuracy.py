@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -15,15 +16,19 @@ from ...objective import evaluate_many
 __all__ = ["reaction_errors"]
 
 
-def reaction_errors(winner: Functional, dataset: Dataset) -> dict[str, Any]:
-    """Errors in kcal/mol on all reactions that can be evaluated.
+def reaction_errors(winner: Functional, dataset: Dataset, summary: Mapping[str, Any]) -> dict[str, Any]:
+    """Errors in kcal/mol on all reactions that can be evaluated, of the functionals in the final table of the run.
+
+    A run without one is compared with the published functionals.
 
     Returns:
         "functionals": names, the winner first; "methods": "quadrature" or "grid" for each; "groups": a row per split
         and data type and per split and subset, with one `Statistics` (as a dict) per functional; "reactions": name,
         subset, type, split, weight, reference and the errors of all functionals.
     """
-    named = [(winner.name, winner), *baselines()]
+    rows = (summary.get("report") or {}).get("rows", [])[1:]
+    known = [(str(r["name"]), Functional.from_dict(r["functional"], "summary.json")) for r in rows if "functional" in r]
+    named = [(winner.name, winner), *(known or baselines())]
     groups: list[dict[str, Any]] = []
     reactions: list[dict[str, Any]] = []
     methods = ["quadrature"] * len(named)

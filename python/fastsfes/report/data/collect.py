@@ -66,7 +66,7 @@ def collect(run: Run, dataset: str | None = None, tell: Tell = lambda text: None
     data = _dataset(dataset, config.dataset, problems)
     found["dataset"] = None if data is None else _describe(data)
     tell("evaluating the winner and the known functionals")
-    found["errors"] = None if data is None else _errors(winner, data, config.targets, problems)
+    found["errors"] = None if data is None else _errors(winner, data, found["summary"], config.targets, problems)
     found["factors"] = enhancement_factors(winner, data)
     return found
 
@@ -96,7 +96,9 @@ def _describe(dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def _errors(winner: Functional, dataset: Dataset, targets: str, problems: dict[str, str]) -> dict[str, Any] | None:
+def _errors(
+    winner: Functional, dataset: Dataset, summary: dict[str, Any], targets: str, problems: dict[str, str]
+) -> dict[str, Any] | None:
     if targets != "reference":
         problems["errors"] = (
             f'The targets of this run are the energies of "{targets}", not reference energies of reactions: there are '
@@ -104,7 +106,7 @@ def _errors(winner: Functional, dataset: Dataset, targets: str, problems: dict[s
         )
         return None
     try:
-        return reaction_errors(winner, dataset)
+        return reaction_errors(winner, dataset, summary)
     except FastsfesError as error:
         problems["errors"] = f"Errors per data type could not be evaluated: {error}"
         return None
