@@ -1,17 +1,20 @@
 """The command line: ``fastsfes COMMAND``.
 
-Exit status: 0 success, 1 the work failed, 2 the arguments or the input are wrong.
+Exit status: 0 success, 1 the work failed, 2 the arguments or the input are wrong; 75 after SIGUSR1, with which batch
+systems ask for an end before the time is up: the job should be queued again.
 """
 
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 
 from .._core import __version__
 from ..errors import FastsfesError, InputError
 from . import dataset, fit, health, precompile, report, search, show
+from .stopping import Stopped, exit_status, stopping_signals
 
 #: Modules with ``add_parser(subparsers)``, in the order of the help text.
 _COMMANDS = (search, fit, show, report, health, dataset, precompile)
@@ -39,10 +42,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as stop:
         return int(stop.code or 0)
     try:
-        return int(arguments.handler(arguments))
+        with stopping_signals():
+            return int(arguments.handler(arguments))
     except FastsfesError as error:
         print(f"fastsfes: error: {error}", file=sys.stderr)
         return 2 if isinstance(error, InputError) else 1
+    except Stopped as stop:
+        print(f"fastsfes: stopped by {signal.Signals(stop.signal).name}; what is finished is kept", file=sys.stderr)
+        return exit_status(stop.signal)
     except KeyboardInterrupt:
         print("fastsfes: interrupted", file=sys.stderr)
         return 130

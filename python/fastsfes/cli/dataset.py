@@ -46,6 +46,19 @@ def _add_build(actions: Any) -> None:
     build.add_argument("--split", action="append", choices=("train", "validation", "test"), help="only this split")
     build.add_argument("--max-atoms", type=int, metavar="N", help="leave out species with more atoms")
     build.add_argument("--processes", type=int, default=1, metavar="N", help="worker processes, one thread each")
+    build.add_argument(
+        "--executor",
+        default="",
+        metavar="SPEC",
+        help="who computes: local, processes, dask:ADDRESS, dask:FILE.json or mpi (default: --processes)",
+    )
+    build.add_argument(
+        "--shard",
+        type=_shard,
+        default=(1, 1),
+        metavar="I/N",
+        help="compute the I-th of N parts into the work folder only; the same command without it collects them",
+    )
     build.add_argument("--work", type=Path, metavar="DIR", help="folder of finished calculations")
     build.add_argument("--quiet", action="store_true", help="print only problems and the result")
     _add_settings(build)
@@ -71,6 +84,13 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--conv-tol", type=float, help="energy convergence in hartree (default 1e-9)")
     parser.add_argument("--max-cycle", type=int, help="iterations on each rung of the ladder (default 80)")
     parser.add_argument("--stability", choices=STABILITY_CHOICES, help="solutions to check (default off)")
+
+
+def _shard(text: str) -> tuple[int, int]:
+    first, slash, count = text.partition("/")
+    if not (slash and first.isdigit() and count.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form I/N, as in 3/8")
+    return int(first), int(count)
 
 
 def run_info(arguments: argparse.Namespace) -> int:
@@ -100,6 +120,8 @@ def run_build(arguments: argparse.Namespace) -> int:
         arguments.output,
         settings=settings,
         processes=arguments.processes,
+        executor=arguments.executor,
+        shard=arguments.shard,
         work=arguments.work,
         progress=show,
     )
@@ -107,8 +129,9 @@ def run_build(arguments: argparse.Namespace) -> int:
         print(f"fastsfes: not converged, will not be used: {name}", file=sys.stderr)
     for name, reason in result.failed.items():
         print(f"fastsfes: failed: {name}: {reason}", file=sys.stderr)
+    part = "" if arguments.shard[1] == 1 else " shard {}/{}:".format(*arguments.shard)
     print(
-        f"{arguments.output}: {len(result.files) - len(result.unconverged)} species with densities "
+        f"{arguments.output}:{part} {len(result.files) - len(result.unconverged)} species with densities "
         f"({result.computed} computed, {result.reused} found in the work folder, "
         f"{len(result.unconverged)} unconverged, {len(result.failed)} failed) "
         f"in {time.perf_counter() - started:.0f} s"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 from typing import Any
 
@@ -12,9 +11,7 @@ from ..errors import InputError
 from ..evolve.summary import format_run
 from ..options import add_arguments, given_arguments
 from ..search import RESUME_OPTIONS, SearchInterrupted, search
-
-REQUEUE = 75
-"""Exit status after SIGUSR1 (EX_TEMPFAIL of sysexits.h): nothing is wrong, a batch job should be queued again."""
+from .stopping import exit_status
 
 _DESCRIPTION = f"""Evolve exchange-correlation enhancement factors that fit a dataset.
 
@@ -68,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
     except SearchInterrupted as error:
         print(f"fastsfes: {error}", file=sys.stderr)
-        return REQUEUE if error.signal == signal.SIGUSR1 else 130
+        return exit_status(error.signal)
     print(format_run(done.best, done.summary, str(done.path)))
     return 0
 

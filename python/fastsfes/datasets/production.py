@@ -118,11 +118,14 @@ def _distances(coordinates: FloatArray) -> FloatArray:
 def make_jobs(contents: DatasetContents, settings: ScfSettings) -> list[Job]:
     """One calculation per species that a reaction needs."""
     needed = {name for reaction in contents.reactions for name in reaction.coefficients}
-    return [
+    jobs = [
         Job(s.name, s.symbols, s.coordinates, s.charge, s.spin, settings)
         for s in contents.species.values()
         if s.name in needed
     ]
+    if not jobs:
+        raise InputError(f"dataset {contents.name!r} has no species with a geometry; nothing can be computed")
+    return jobs
 
 
 def build_dataset(
@@ -131,6 +134,8 @@ def build_dataset(
     *,
     settings: ScfSettings | None = None,
     processes: int = 1,
+    executor: str = "",
+    shard: tuple[int, int] = (1, 1),
     work: Path | str | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> BuildResult:
@@ -141,7 +146,9 @@ def build_dataset(
     contents: species and reactions.
     output: the dataset file to write, atomically, when all calculations have ended.
     settings: see `ScfSettings`.
-    processes: worker processes.
+    processes, executor: see `build_densities`.
+    shard: (i, n) to compute only the i-th of n parts and leave it in the work folder, for a build of the whole to
+        collect; with n > 1 the dataset file is not written.
     work: folder of finished calculations, ``OUTPUT.work`` by default; with the same folder a build resumes.
 
     Unconverged densities are stored with ``converged`` False and never used; failed ones are absent.
@@ -151,9 +158,9 @@ def build_dataset(
         raise InputError(f"{output}: is a folder; give the name of the dataset file to write")
     folder = Path(work) if work is not None else output.with_name(output.name + ".work")
     jobs = make_jobs(contents, settings or ScfSettings())
-    if not jobs:
-        raise InputError(f"dataset {contents.name!r} has no species with a geometry; nothing can be computed")
-    result = build_densities(jobs, folder, processes=processes, progress=progress)
+    result = build_densities(jobs, folder, processes=processes, executor=executor, shard=shard, progress=progress)
+    if shard[1] > 1:
+        return result
     if not result.files:
         first = next(iter(result.failed.items()))
         raise FastsfesError(f"every calculation failed; the first, {first[0]!r}: {first[1]}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Callable
@@ -26,8 +27,11 @@ class RecordError(FastsfesError):
 
 def write_atomically(path: Path, fill: Callable[[h5py.File], None]) -> None:
     """Write an HDF5 file through a temporary file in the same folder, so that a kill leaves no half file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    except OSError as error:
+        raise FastsfesError(f"{path}: cannot be written ({error.strerror})") from None
     os.close(handle)
     try:
         with h5py.File(temporary, "w", libver=("earliest", "v112")) as file:
@@ -36,8 +40,11 @@ def write_atomically(path: Path, fill: Callable[[h5py.File], None]) -> None:
             os.fsync(stream.fileno())
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         Path(temporary).unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            reason = os.strerror(error.errno)
+            raise FastsfesError(f"{path}: cannot be written ({reason}); what was there before is kept") from error
         raise
 
 
