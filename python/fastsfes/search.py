@@ -15,7 +15,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +110,7 @@ def search(
     executor: str | None = None,
     workers: int | None = None,
     threads: int | None = None,
+    go_on: bool = False,
     progress: str = "none",
     report: bool = True,
     problem: Callable[[SearchConfig], Problem] | None = None,
@@ -122,6 +123,8 @@ def search(
         resume: directory of an earlier run to go on with, instead of `config` and `output`.
         time_limit, executor, workers, threads: override the configuration's for this call; the result does not depend
             on the last three.
+        go_on: when `output` holds a run with the same options already, go on with it, so that one call serves for the
+            first job and for all that follow it.
         progress: "live", "plain", "auto" or "none"; written to standard error.
         report: whether to compute the final figures, which takes a pass over the full integration grid.
         problem: importable function that makes what is searched; default: the data that the configuration names.
@@ -145,7 +148,12 @@ def search(
     else:
         config = config or SearchConfig.make()
         path = Path(output) if output is not None else default_path(config)
-        if path.exists():
+        if go_on and (path / CONFIG).is_file():
+            _check_same(path, config)
+            if (path / SUMMARY).is_file() and (run := Run(path)).summary.get("complete") and run.summary.get("report"):
+                return run
+            resume = path
+        elif path.exists():
             raise _exists(path)
     own: dict[str, Any] = {"time_limit": time_limit, "executor": executor, "workers": workers, "threads": threads}
     here = replace(config, **{k: v for k, v in own.items() if v is not None})
@@ -179,6 +187,17 @@ def _make(path: Path, config: SearchConfig) -> None:
         if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
             raise _exists(path) from None
         raise FastsfesError(f"{path}: the run directory cannot be made ({error.strerror})") from None
+
+
+def _check_same(path: Path, config: SearchConfig) -> None:
+    """Refuse options that would give another result than those that the run began with."""
+    stored = SearchConfig.from_toml(path / CONFIG)
+    for name in (f.name for f in fields(config) if f.name not in RESUME_OPTIONS):
+        if getattr(stored, name) != getattr(config, name):
+            raise InputError(
+                f"{path}: the run began with {name} = {getattr(stored, name)!r}, not {getattr(config, name)!r}; only "
+                f"{', '.join(RESUME_OPTIONS)} may change on the way; choose another directory"
+            )
 
 
 def _umask() -> int:

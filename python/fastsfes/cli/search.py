@@ -34,6 +34,18 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("--resume", metavar="DIR", help="go on with an earlier run")
     parser.add_argument(
+        "--continue",
+        dest="go_on",
+        action="store_true",
+        help="when the directory of --output holds a run with these options, go on with it: for batch jobs",
+    )
+    parser.add_argument(
+        "--report",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="final figures on the full grid (default: yes; --resume or --continue makes them later)",
+    )
+    parser.add_argument(
         "--progress",
         choices=("auto", "live", "plain", "none"),
         default="auto",
@@ -53,12 +65,16 @@ def run(arguments: argparse.Namespace) -> int:
                 f"{', '.join('--' + n.replace('_', '-') for n in RESUME_OPTIONS)} and --progress go with it"
             )
         config = None
+    elif arguments.go_on and arguments.output is None:
+        raise InputError("--continue needs --output, the directory that a later job finds again")
     else:
         config = make_config(arguments.config, given)
     try:
         done = search(
             config,
             output=arguments.output,
+            go_on=arguments.go_on,
+            report=arguments.report,
             resume=arguments.resume,
             progress=arguments.progress,
             **(given if arguments.resume is not None else {}),
