@@ -142,7 +142,7 @@ def enhancement_factors(report: Report, points: Points, options: argparse.Namesp
     expressions = [f.channels[kind].bound() for kind in ("x", "css", "cos")]
     program = _core.Program([e._handle for e in expressions])
     own = [arrays[name] for name in program.features]
-    _core.jit_compile([program])
+    _core.jit_compile([program], sums=True)
     n = len(points)
 
     def ours(backend: int, threads: int) -> Callable[[], FloatArray]:
@@ -324,7 +324,7 @@ def interpreter(report: Report, options: argparse.Namespace) -> None:
     ratios, break_even = [], []
     for text in CANDIDATES:
         e = Expression.parse(text)
-        alone = once(lambda e=e: _core.jit_compile([e.program]), options.clock)  # type: ignore[misc]
+        alone = once(lambda e=e: _core.jit_compile([e.program], sums=True), options.clock)  # type: ignore[misc]
         slow, fast = (_candidate_cases(e, arrays, 1, b) for b in (INTERPRETER, COMPILED))
         report.check(text, 0.0 if np.array_equal(slow(), fast()) else 1.0, 0.0)
         seconds = interleave({"interpreter": slow, "compiled": fast}, options.repeats, options.clock)
@@ -437,7 +437,7 @@ def roofline(report: Report, options: argparse.Namespace) -> None:
     # four independent chains, so that latency does not bound it
     chains = [Expression.parse(text.replace("w", f"w*{1 + k}", 1)) for k in range(4)]
     program = _core.Program([e._handle for e in chains])
-    _core.jit_compile([program])
+    _core.jit_compile([program], sums=True)
     repeat = 512
     arrays = [np.tile(small[name], 1) for name in program.features]
     values = [0.01 for _ in program.parameters]
@@ -450,7 +450,7 @@ def roofline(report: Report, options: argparse.Namespace) -> None:
     n = 8_000_000
     big = [np.ones(n) for _ in range(5)]
     stream = _core.Program([_core.Expression.parse("x2 + w + s2 + rho")])
-    _core.jit_compile([stream])
+    _core.jit_compile([stream], sums=True)
 
     def memory() -> None:
         stream.segment_sums(big[:4], [], big[4], [0, n], threads=options.threads, backend=COMPILED)

@@ -18,6 +18,8 @@ std::vector<const Program*> pointers(const std::vector<py::object>& programs) {
   return result;
 }
 
+jit::Form form_of(bool sums) { return sums ? jit::Form::Sums : jit::Form::Values; }
+
 }  // namespace
 
 void emit_jit_warning() {
@@ -55,17 +57,17 @@ void register_jit(py::module_& m) {
       py::arg("backend"));
   m.def(
       "jit_compile",
-      [](const std::vector<py::object>& programs) {
+      [](const std::vector<py::object>& programs, bool sums) {
         const auto list = pointers(programs);
         std::size_t count = 0;
         {
           py::gil_scoped_release release;
-          count = jit::compile_all(list);
+          count = jit::compile_all(list, form_of(sums));
         }
         emit_jit_warning();
         return count;
       },
-      py::arg("programs"));
+      py::arg("programs"), py::arg("sums") = false);
   m.def(
       "jit_precompile",
       [](const std::vector<py::object>& programs, const std::string& isa) {
@@ -82,12 +84,17 @@ void register_jit(py::module_& m) {
         return count;
       },
       py::arg("programs"), py::arg("isa") = "");
-  m.def("jit_source", [](const Program& program) {
-    const std::string body = jit::lower_body(program);
-    return "void kernel" + body;
+  m.def(
+      "jit_source",
+      [](const Program& program, bool sums) { return "void kernel" + jit::lower_body(program, form_of(sums)); },
+      py::arg("program"), py::arg("sums") = false);
+  m.def("jit_key", [](const Program& program) {
+    return jit::kernel_key(jit::lower_body(program, jit::Form::Values), interpreter_isa());
   });
-  m.def("jit_key", [](const Program& program) { return jit::kernel_key(jit::lower_body(program), interpreter_isa()); });
-  m.def("jit_is_compiled", [](const Program& program) { return program.slot().function.load() != nullptr; });
+  m.def(
+      "jit_is_compiled",
+      [](const Program& program, bool sums) { return program.slot(form_of(sums)).function.load() != nullptr; },
+      py::arg("program"), py::arg("sums") = false);
   m.def("jit_costs", [](const Program& program) {
     return py::make_tuple(jit::interpreter_cost(program), jit::compile_cost(program));
   });

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <utility>
 
 #ifdef _OPENMP
 #include <omp.h>
@@ -26,47 +27,89 @@ namespace {
 /// What one thread needs to run a program on blocks: by the interpreter or by a compiled kernel.
 class Runner {
  public:
-  Runner(const Program& program, jit::KernelFunction kernel)
-      : program_(program), kernel_(kernel), features_(program.features().size()), tail_(program.features().size()) {
-    const std::size_t doubles = kernel_ != nullptr ? jit::kGroup * (program.features().size() + program.outputs())
-                                                   : program.registers() * kBlock;
-    memory_ = std::make_unique<double[]>(std::max<std::size_t>(1, doubles));
-    if (kernel_ != nullptr) tail_outputs_.resize(program.outputs());
+  Runner(const Program& program, jit::KernelFunction kernel, jit::Form form)
+      : program_(program), kernel_(kernel), features_(program.features().size()), weights_(program.outputs()) {
+    const std::size_t columns = program.features().size() + program.outputs();
+    const std::size_t scratch = program.registers() + (form == jit::Form::Sums ? program.outputs() : 0);
+    memory_ = std::make_unique<double[]>(
+        std::max<std::size_t>(1, kernel_ != nullptr ? jit::kGroup * columns : kBlock * scratch));
+    tail_.resize(program.features().size());
+    tail_weights_.resize(program.outputs());
+    targets_.resize(program.outputs());
   }
 
   /// outputs[k][0..n) from the features at `start`.
-  void run(const double* uniforms, const double* const* features, std::size_t start, double* const* outputs,
-           std::size_t n) {
-    for (std::size_t j = 0; j < features_.size(); ++j) features_[j] = features[j] + start;
+  void values(const double* uniforms, const double* const* features, std::size_t start, double* const* outputs,
+              std::size_t n) {
+    move_to(features, start);
     if (kernel_ == nullptr) {
       interpret_block(program_, uniforms, features_.data(), outputs, n, memory_.get());
       return;
     }
-    const std::size_t groups = n / jit::kGroup, done = groups * jit::kGroup;
-    if (groups > 0) kernel_(uniforms, features_.data(), outputs, groups);
+    const std::size_t done = whole_groups(n);
+    if (done > 0) kernel_(uniforms, features_.data(), nullptr, outputs, done / jit::kGroup);
     if (done == n) return;
-    // The last points are copied into a whole group, filled up with the last of them.
+    double* next = fill_tail(done, n);
+    for (double*& out : targets_) out = std::exchange(next, next + jit::kGroup);
+    kernel_(uniforms, tail_.data(), nullptr, targets_.data(), 1);
+    for (std::size_t k = 0; k < targets_.size(); ++k) std::copy_n(targets_[k], n - done, outputs[k] + done);
+  }
+
+  /// lanes[k][i % kLanes] += weights[k][i] * output k at point i, for 0 <= i < n from `start`.
+  void sums(const double* uniforms, const double* const* features, const double* const* weights, std::size_t start,
+            double* const* lanes, std::size_t n) {
+    move_to(features, start);
+    for (std::size_t k = 0; k < weights_.size(); ++k) weights_[k] = weights[k] + start;
+    if (kernel_ == nullptr) {
+      double* next = memory_.get() + program_.registers() * kBlock;
+      for (double*& out : targets_) out = std::exchange(next, next + kBlock);
+      for (std::size_t i = 0; i < n; i += kBlock) {
+        const std::size_t part = std::min(kBlock, n - i);
+        interpret_block(program_, uniforms, features_.data(), targets_.data(), part, memory_.get());
+        for (std::size_t k = 0; k < weights_.size(); ++k)
+          kernels().weighted_sum(weights_[k] + i, targets_[k], part, lanes[k]);
+        for (const double*& feature : features_) feature += part;
+      }
+      return;
+    }
+    const std::size_t done = whole_groups(n);
+    if (done > 0) kernel_(uniforms, features_.data(), weights_.data(), lanes, done / jit::kGroup);
+    if (done == n) return;
+    double* next = fill_tail(done, n);
+    for (std::size_t k = 0; k < weights_.size(); ++k, next += jit::kGroup) {
+      std::fill_n(next, jit::kGroup, 0.0);
+      std::copy_n(weights_[k] + done, n - done, next);
+      tail_weights_[k] = next;
+    }
+    kernel_(uniforms, tail_.data(), tail_weights_.data(), lanes, 1);
+  }
+
+ private:
+  static std::size_t whole_groups(std::size_t n) { return n / jit::kGroup * jit::kGroup; }
+
+  void move_to(const double* const* features, std::size_t start) {
+    for (std::size_t j = 0; j < features_.size(); ++j) features_[j] = features[j] + start;
+  }
+
+  /// Copies the last points into a whole group, filled up with the last of them; returns the free memory behind it.
+  double* fill_tail(std::size_t done, std::size_t n) {
     double* next = memory_.get();
     for (std::size_t j = 0; j < features_.size(); ++j, next += jit::kGroup) {
       for (std::size_t i = 0; i < jit::kGroup; ++i) next[i] = features_[j][std::min(done + i, n - 1)];
       tail_[j] = next;
     }
-    for (double*& out : tail_outputs_) {
-      out = next;
-      next += jit::kGroup;
-    }
-    kernel_(uniforms, tail_.data(), tail_outputs_.data(), 1);
-    for (std::size_t k = 0; k < tail_outputs_.size(); ++k)
-      std::copy(tail_outputs_[k], tail_outputs_[k] + (n - done), outputs[k] + done);
+    return next;
   }
 
- private:
   const Program& program_;
   jit::KernelFunction kernel_;
   std::unique_ptr<double[]> memory_;
-  std::vector<const double*> features_, tail_;
-  std::vector<double*> tail_outputs_;
+  std::vector<const double*> features_, weights_, tail_, tail_weights_;
+  std::vector<double*> targets_;
 };
+
+/// Points whose weighted sum is one partial sum: the order of addition is fixed by it.
+constexpr std::size_t kSumBlock = 4 * kBlock;
 
 /// Blocks that a thread takes at a time: dealt out as threads become free, because cores are often shared. Who computes
 /// a block changes nothing in it.
@@ -77,23 +120,32 @@ int team_size(int threads, std::ptrdiff_t blocks) {
   return static_cast<int>(std::min<std::ptrdiff_t>(thread_count(threads), std::max<std::ptrdiff_t>(1, blocks / 4)));
 }
 
+double total(const double* lanes) {
+  double part[kLanes];
+  std::copy_n(lanes, kLanes, part);
+  for (std::size_t half = kLanes / 2; half > 0; half /= 2) {
+    for (std::size_t k = 0; k < half; ++k) part[k] += part[k + half];
+  }
+  return part[0];
+}
+
 }  // namespace
 
 void evaluate(const Program& program, const double* parameters, const double* const* features, std::size_t n,
               double* const* outputs, int threads, jit::Backend backend) {
   const std::vector<double> uniforms = program.make_uniforms(parameters);
-  const jit::KernelFunction kernel = jit::choose(program, n, backend);
+  const jit::KernelFunction kernel = jit::choose(program, jit::Form::Values, n, backend);
   const auto blocks = static_cast<std::ptrdiff_t>((n + kBlock - 1) / kBlock);
   const int team = team_size(threads, blocks);
 #pragma omp parallel num_threads(team) if (team > 1)
   {
-    Runner runner(program, kernel);
+    Runner runner(program, kernel, jit::Form::Values);
     std::vector<double*> targets(program.outputs());
 #pragma omp for schedule(dynamic, kChunk)
     for (std::ptrdiff_t block = 0; block < blocks; ++block) {
       const std::size_t start = static_cast<std::size_t>(block) * kBlock;
       for (std::size_t k = 0; k < targets.size(); ++k) targets[k] = outputs[k] + start;
-      runner.run(uniforms.data(), features, start, targets.data(), std::min(kBlock, n - start));
+      runner.values(uniforms.data(), features, start, targets.data(), std::min(kBlock, n - start));
     }
   }
 }
@@ -103,13 +155,14 @@ void segment_sums(const Program& program, const double* parameters, const double
                   int threads, jit::Backend backend) {
   const std::vector<double> uniforms = program.make_uniforms(parameters);
   const std::size_t n_out = program.outputs();
-  const jit::KernelFunction kernel = jit::choose(program, segments > 0 ? offsets[segments] - offsets[0] : 0, backend);
+  const std::size_t points = segments > 0 ? offsets[segments] - offsets[0] : 0;
+  const jit::KernelFunction kernel = jit::choose(program, jit::Form::Sums, points, backend);
   // Blocks start at the beginning of every segment: the partition does not depend on the number of threads.
   std::vector<std::pair<std::size_t, std::size_t>> blocks;
   std::vector<std::size_t> first(segments + 1, 0);
   for (std::size_t s = 0; s < segments; ++s) {
-    for (std::size_t i = offsets[s]; i < offsets[s + 1]; i += kBlock)
-      blocks.emplace_back(i, std::min(kBlock, offsets[s + 1] - i));
+    for (std::size_t i = offsets[s]; i < offsets[s + 1]; i += kSumBlock)
+      blocks.emplace_back(i, std::min(kSumBlock, offsets[s + 1] - i));
     first[s + 1] = blocks.size();
   }
   std::vector<double> partial(blocks.size() * n_out);
@@ -117,18 +170,16 @@ void segment_sums(const Program& program, const double* parameters, const double
   const int team = team_size(threads, count);
 #pragma omp parallel num_threads(team) if (team > 1)
   {
-    Runner runner(program, kernel);
-    const auto values = std::make_unique<double[]>(std::max<std::size_t>(1, n_out * kBlock));
-    std::vector<double*> targets(n_out);
-    for (std::size_t k = 0; k < n_out; ++k) targets[k] = values.get() + k * kBlock;
-#pragma omp for schedule(dynamic, kChunk)
+    Runner runner(program, kernel, jit::Form::Sums);
+    std::vector<double> memory(n_out * kLanes);
+    std::vector<double*> lanes(n_out);
+    for (std::size_t k = 0; k < n_out; ++k) lanes[k] = memory.data() + k * kLanes;
+#pragma omp for schedule(dynamic, kChunk / 4)
     for (std::ptrdiff_t block = 0; block < count; ++block) {
       const auto [start, n] = blocks[static_cast<std::size_t>(block)];
-      runner.run(uniforms.data(), features, start, targets.data(), n);
-      for (std::size_t k = 0; k < n_out; ++k) {
-        partial[static_cast<std::size_t>(block) * n_out + k] =
-            kernels().weighted_sum(weights[k] + start, targets[k], n);
-      }
+      std::fill(memory.begin(), memory.end(), 0.0);
+      runner.sums(uniforms.data(), features, weights, start, lanes.data(), n);
+      for (std::size_t k = 0; k < n_out; ++k) partial[static_cast<std::size_t>(block) * n_out + k] = total(lanes[k]);
     }
   }
   for (std::size_t k = 0; k < n_out; ++k) {

@@ -9,11 +9,14 @@ namespace fastsfes {
 /// One operation on a block. Bit i of the variant says that argument i is one number for all points (stride 0).
 using Kernel = void (*)(const double* a, const double* b, const double* c, double* out, std::size_t n);
 
+/// Partial sums that weighted sums over points are made of.
+inline constexpr std::size_t kLanes = 8;
+
 /// The kernels of one instruction set: kernels[op][variant].
 struct KernelTable {
   Kernel kernels[kOpCount][8];
-  /// Sum of w[i] * f[i] in 32 interleaved partial sums (points with w[i] == 0 skipped), the same on every ISA.
-  double (*weighted_sum)(const double* w, const double* f, std::size_t n);
+  /// lanes[i % kLanes] += w[i] * f[i] in the order of i, points with w[i] == 0 skipped: the same on every ISA.
+  void (*weighted_sum)(const double* w, const double* f, std::size_t n, double* lanes);
   const char* isa;
 };
 

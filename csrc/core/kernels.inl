@@ -74,25 +74,18 @@ void ternary(Kernel (&row)[8]) {
   row[7] = apply<F, true, true, true>;
 }
 
-double weighted_sum(const double* w, const double* f, std::size_t n) {
-  // Four vectors of partial sums, so that one addition need not wait for the one before.
-  constexpr std::size_t lanes = 32;
-  double part[lanes] = {};
+void weighted_sum(const double* w, const double* f, std::size_t n, double* lanes) {
+  double part[kLanes];
+  for (std::size_t k = 0; k < kLanes; ++k) part[k] = lanes[k];
   std::size_t i = 0;
-  for (; i + lanes <= n; i += lanes) {
-#pragma GCC unroll 4
-    for (std::size_t v = 0; v < lanes; v += 8) {
-      for (std::size_t k = v; k < v + 8; ++k) {
-        const double term = w[i + k] * f[i + k];
-        part[k] += w[i + k] == 0.0 ? 0.0 : term;
-      }
+  for (; i + kLanes <= n; i += kLanes) {
+    for (std::size_t k = 0; k < kLanes; ++k) {
+      const double term = w[i + k] * f[i + k];
+      part[k] += w[i + k] == 0.0 ? 0.0 : term;
     }
   }
   for (std::size_t k = 0; i < n; ++i, ++k) part[k] += w[i] == 0.0 ? 0.0 : w[i] * f[i];
-  for (std::size_t half = lanes / 2; half > 0; half /= 2) {
-    for (std::size_t k = 0; k < half; ++k) part[k] += part[k + half];
-  }
-  return part[0];
+  for (std::size_t k = 0; k < kLanes; ++k) lanes[k] = part[k];
 }
 
 KernelTable make_table() {

@@ -198,7 +198,7 @@ class Lowering {
 }  // namespace
 
 Program::Program(const Graph& source, const std::vector<NodeId>& source_roots)
-    : outputs_(source_roots.size()), slot_(std::make_shared<jit::Slot>()) {
+    : outputs_(source_roots.size()), slots_(std::make_shared<jit::Slots>()) {
   Graph g;
   // Names in the order of the source, so that a program over several graphs keeps a stable layout.
   for (const auto& name : source.parameters()) g.parameter(name);
@@ -306,6 +306,8 @@ std::vector<double> Program::make_uniforms(const double* parameters) const {
   make_uniforms(parameters, uniforms.data());
   return uniforms;
 }
+
+jit::Slot& Program::slot(jit::Form form) const noexcept { return slots_->of[static_cast<std::size_t>(form)]; }
 
 std::string Program::signature() const {
   std::string text;

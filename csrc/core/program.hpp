@@ -10,8 +10,10 @@
 namespace fastsfes {
 
 namespace jit {
+enum class Form : std::uint8_t;
 struct Slot;
-}
+struct Slots;
+}  // namespace jit
 
 /// Where an instruction finds an argument.
 enum class Place : std::uint8_t {
@@ -66,8 +68,8 @@ class Program {
   /// Text that is equal for equal code: indices and operators, no names, no parameter or constant values.
   std::string signature() const;
 
-  /// What is known about the compiled form; shared by copies.
-  jit::Slot& slot() const noexcept { return *slot_; }
+  /// What is known about this compiled form; shared by copies.
+  jit::Slot& slot(jit::Form form) const noexcept;
 
  private:
   std::vector<std::string> features_, parameters_;
@@ -75,7 +77,7 @@ class Program {
   std::vector<Instruction> instructions_;
   std::vector<UniformInstruction> prologue_;
   std::vector<std::pair<std::uint32_t, double>> constants_;
-  std::shared_ptr<jit::Slot> slot_;
+  std::shared_ptr<jit::Slots> slots_;
 };
 
 }  // namespace fastsfes

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import mpmath as mp
 import numpy as np
 import pytest
@@ -109,6 +112,42 @@ def test_every_primitive_on_awkward_lengths(length: int) -> None:
         interpreted = p.evaluate(arrays, [], n=length, backend=INTERPRETER)
         assert same_bits(interpreted, p.evaluate(arrays, [], n=length, backend=COMPILED)), name
         assert _core.jit_is_compiled(p)
+
+
+@pytest.mark.parametrize("compiler", ["default", "g++", "clang++"])
+def test_sums_and_values_of_every_compiler(compiler: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if compiler != "default":
+        if shutil.which(compiler) is None:
+            pytest.skip(f"{compiler} is not installed")
+        monkeypatch.setenv("CXX", compiler)
+        monkeypatch.setenv("FASTSFES_CACHE_DIR", str(tmp_path))
+        _core.jit_reset()
+    rng = np.random.default_rng(5)
+    table = {row["name"]: row["arity"] for row in _core.operators()}
+    primitives = [
+        _core.Program([Expression.apply(n, *(Expression.parse(f) for f in FEATURES[: table[n]]))._handle])
+        for n in primitive_names()
+    ]
+    # several outputs, two of them equal, one a constant, one a feature
+    texts = ("x2**w + p", "exp(-x2)*w", "exp(-x2)*w", "0.25", "s2", "x2**2.37 - w*x2**p")
+    several = _core.Program([Expression.parse(t)._handle for t in texts])
+    programs = [*primitives, several]
+    n = 2 * 1024 + 256 + 8 + 3  # partial sums of 1024, blocks of 256, groups of 8, and a rest
+    grid = np.array([*SPECIAL, 0.3, -2.5, 40.0, 1e-9])
+    assert _core.jit_compile(programs, sums=True) == len(programs)
+    assert _core.jit_compile(programs) == len(programs)
+    for program in programs:
+        arrays = [rng.choice(grid, n) for _ in program.features]
+        parameters = [0.7 for _ in program.parameters]
+        weights = rng.normal(size=(program.outputs, n))
+        values = program.evaluate(arrays, parameters, n=n, backend=INTERPRETER)
+        assert same_bits(values, program.evaluate(arrays, parameters, n=n, backend=COMPILED))
+        weights[~(np.abs(values) < 1e300)] = 0.0  # points without weight do not count, whatever their value
+        offsets = [0, 5, 5, 1029, n]
+        sums = [program.segment_sums(arrays, parameters, weights, offsets, backend=b) for b in (INTERPRETER, COMPILED)]
+        assert same_bits(*sums), program.signature
+        assert np.isfinite(sums[0]).all()
+        assert _core.jit_is_compiled(program, sums=True)
 
 
 def test_nan_and_infinity_pass_through() -> None:

@@ -26,7 +26,18 @@ constexpr char kAdvice[] =
     "`fastsfes precompile` where there is one";
 
 std::string symbol_of(const std::string& key) { return "fastsfes_" + key.substr(0, 32); }
-std::string tag_of(const Compiler& compiler) { return compiler.found() ? sha256(compiler.identity).substr(0, 12) : ""; }
+
+/// The compiler and the optimisation that it is asked for; they change the speed of a kernel, not its results.
+std::string tag_of(const Compiler& compiler) {
+  if (!compiler.found()) return "";
+  std::string text = compiler.identity;
+  for (const std::string& flag : optimisation_flags(compiler)) text += " " + flag;
+  return sha256(text).substr(0, 12);
+}
+
+std::string signature_of(const Program& program, Form form) {
+  return (form == Form::Sums ? "s" : "v") + program.signature();
+}
 
 }  // namespace
 
@@ -78,15 +89,15 @@ KernelPointer KernelCache::load(const std::string& path, const std::string& key)
   return kernel->function != nullptr ? kernel : nullptr;
 }
 
-KernelPointer KernelCache::find(const Program& program) {
-  const std::string signature = program.signature();
+KernelPointer KernelCache::find(const Program& program, Form form) {
+  const std::string signature = signature_of(program, form);
   std::string tag;
   {
     const std::lock_guard lock(mutex_);
     if (KernelPointer kernel = lookup(signature)) return kernel;
     tag = tag_of(compiler());
   }
-  const std::string key = kernel_key(lower_body(program), interpreter_isa());
+  const std::string key = kernel_key(lower_body(program, form), interpreter_isa());
   const CacheDirectory directory = open_cache_directory();
   const std::string path = find_entry(directory, key, tag);
   KernelPointer kernel = path.empty() ? nullptr : load(path, key);
@@ -204,23 +215,23 @@ void KernelCache::compile_units(const std::vector<std::string>& bodies, const st
   if (directory.writable) prune_entries(directory, kDiskLimit);
 }
 
-std::vector<KernelPointer> KernelCache::compile(std::span<const Program* const> programs) {
+std::vector<KernelPointer> KernelCache::compile(std::span<const Program* const> programs, Form form) {
   const std::lock_guard serial(compile_mutex_);
   std::vector<KernelPointer> kernels(programs.size());
   std::vector<std::string> bodies, keys, signatures;
   std::unordered_map<std::string, std::size_t> position;  // key -> index into bodies
   std::vector<std::size_t> wanted(programs.size(), 0);
   for (std::size_t i = 0; i < programs.size(); ++i) {
-    kernels[i] = find(*programs[i]);
+    kernels[i] = find(*programs[i], form);
     if (kernels[i]) continue;
-    std::string body = lower_body(*programs[i]);
+    std::string body = lower_body(*programs[i], form);
     const std::string key = kernel_key(body, interpreter_isa());
     const auto [it, fresh] = position.emplace(key, bodies.size());
     wanted[i] = it->second;
     if (!fresh) continue;
     bodies.push_back(std::move(body));
     keys.push_back(key);
-    signatures.push_back(programs[i]->signature());
+    signatures.push_back(signature_of(*programs[i], form));
   }
   std::vector<KernelPointer> made;
   std::vector<char> done;
@@ -248,7 +259,7 @@ std::size_t KernelCache::precompile(std::span<const Program* const> programs, co
   std::unordered_map<std::string, std::size_t> position;
   std::size_t present = 0;
   for (const Program* program : programs) {
-    std::string body = lower_body(*program);
+    std::string body = lower_body(*program, Form::Values);
     const std::string key = kernel_key(body, isa);
     if (!find_entry(directory, key, tag).empty()) {
       ++present;

@@ -36,13 +36,14 @@ class KernelCache {
   static KernelCache& instance();
 
   /// The kernel from memory or disk; null when it would have to be compiled.
-  KernelPointer find(const Program& program);
+  KernelPointer find(const Program& program, Form form);
 
   /// Kernels for all programs, what is missing compiled together: several per translation unit, and several units at
   /// once when OpenMP allows more than one thread. Null where compiling failed; the reason becomes the warning.
-  std::vector<KernelPointer> compile(std::span<const Program* const> programs);
+  std::vector<KernelPointer> compile(std::span<const Program* const> programs, Form form);
 
-  /// Fills the disk cache for nodes of another instruction set; loads nothing. Returns how many programs are there now.
+  /// Fills the disk cache with the form Values for nodes of another instruction set; loads nothing. Returns how many
+  /// programs are there now.
   std::size_t precompile(std::span<const Program* const> programs, const std::string& isa);
 
   /// True when some thread is compiling now.

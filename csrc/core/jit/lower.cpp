@@ -5,6 +5,9 @@
 namespace fastsfes::jit {
 namespace {
 
+// How far ahead of the sums their data are asked for: sixteen cache lines of each array.
+constexpr std::size_t kAhead = 128;
+
 const char kVmathText[] =
 #include "vmath_text.inc"
     ;
@@ -36,7 +39,7 @@ const std::string& prelude() {
   return text;
 }
 
-std::string lower_body(const Program& program) {
+std::string lower_body(const Program& program, Form form) {
   // Registers are reused by the interpreter; here every value gets a name of its own and the compiler allots.
   std::vector<std::string> registers(program.registers()), outputs(program.outputs());
   // GCC 12 takes the many conditions that pow puts on a loop-invariant argument out of the loop and then fails to
@@ -63,7 +66,7 @@ std::string lower_body(const Program& program) {
         case Place::Uniform:
           if (ins.op == Op::Pow) {
             spread.insert(o.index);
-            args[i].append("FASTSFES_SPREAD(").append(std::to_string(o.index)).append(")");
+            args[i].append(numbered('p', o.index)).append("[j]");
           } else {
             uniforms.insert(o.index);
             args[i] = numbered('u', o.index);
@@ -94,40 +97,65 @@ std::string lower_body(const Program& program) {
     loop.append("    const double ").append(name).append(" = ").append(value).append(";\n");
     if (ins.target.place == Place::Output) {
       outputs[ins.target.index] = name;
-      loop.append("    ").append(numbered('o', ins.target.index)).append("[i] = ").append(name).append(";\n");
+      const std::string index = std::to_string(ins.target.index);
+      if (form == Form::Values) {
+        loop.append("    o").append(index).append("[i] = ").append(name).append(";\n");
+      } else {
+        loop.append("    a").append(index).append("[j] += w").append(index).append("[i] == 0.0 ? 0.0 : w");
+        loop.append(index).append("[i] * ").append(name).append(";\n");
+      }
     } else {
       registers[ins.target.index] = name;
     }
   }
-  std::string text = "(const double* u, const double* const* f, double* const* o, unsigned long groups) {\n";
+  std::string text =
+      "(const double* u, const double* const* f, const double* const* w, double* const* o, unsigned long groups) {\n";
   const auto declare = [&text](const char* type, char letter, char array, std::size_t index) {
     text.append(type).append(numbered(letter, index)).append(" = ").append(1, array);
     text.append("[").append(std::to_string(index)).append("];\n");
   };
+  const std::string group = std::to_string(kGroup);
+  const std::string lanes = "  for (int j = 0; j < " + group + "; ++j) ";
   for (const std::uint32_t index : uniforms) declare("  const double ", 'u', 'u', index);
   for (const std::uint32_t index : features) declare("  const double* const ", 'f', 'f', index);
-  for (std::size_t k = 0; k < program.outputs(); ++k) declare("  double* const ", 'o', 'o', k);
-  const std::string group = std::to_string(kGroup);
-  const std::string flat = "  for (unsigned long i = 0; i < n; ++i) {\n";
+  for (std::size_t k = 0; k < program.outputs(); ++k) {
+    declare("  double* const ", 'o', 'o', k);
+    if (form == Form::Values) continue;
+    declare("  const double* const ", 'w', 'w', k);
+    const std::string sum = numbered('a', k);
+    text.append("  double ").append(sum).append("[").append(group).append("];\n");
+    text.append(lanes).append(sum).append("[j] = ").append(numbered('o', k)).append("[j];\n");
+  }
+  for (const std::uint32_t index : spread) {
+    text.append("  double ").append(numbered('p', index)).append("[").append(group).append("];\n");
+    text.append(lanes).append(numbered('p', index)).append("[j] = u[").append(std::to_string(index)).append("];\n");
+  }
   text.append("  const unsigned long n = groups * ").append(group).append(";\n");
-  if (spread.empty()) {
-    text.append("  FASTSFES_INDEPENDENT\n").append(flat);
+  if (form == Form::Values && spread.empty()) {
+    text.append("  FASTSFES_INDEPENDENT\n  for (unsigned long i = 0; i < n; ++i) {\n");
   } else {
-    text.append("#ifdef __clang__\n  FASTSFES_INDEPENDENT\n").append(flat).append("#else\n");
-    for (const std::uint32_t index : spread) {
-      text.append("  double ").append(numbered('p', index)).append("[").append(group).append("];\n");
-      text.append("  for (int j = 0; j < ").append(group).append("; ++j) ").append(numbered('p', index));
-      text.append("[j] = u[").append(std::to_string(index)).append("];\n");
+    // Group by group: the inner loop becomes straight-line code on one vector, and the sums stay in registers.
+    text.append("  for (unsigned long g = 0; g < n; g += ").append(group).append(") {\n");
+    if (form == Form::Sums) {
+      const auto prefetch = [&text](char letter, std::size_t index) {
+        text.append("  __builtin_prefetch(").append(numbered(letter, index)).append(" + g + ");
+        text.append(std::to_string(kAhead)).append(");\n");
+      };
+      for (const std::uint32_t index : features) prefetch('f', index);
+      for (std::size_t k = 0; k < program.outputs(); ++k) prefetch('w', k);
     }
-    text.append("  for (unsigned long g = 0; g < n; g += ").append(group).append(")\n  FASTSFES_INDEPENDENT\n");
-    text.append("  for (unsigned long j = 0; j < ").append(group).append("; ++j) {\n");
-    text.append("    const unsigned long i = g + j;\n#endif\n");
+    text.append("  FASTSFES_INDEPENDENT\n  for (unsigned long j = 0; j < ").append(group).append("; ++j) {\n");
+    text.append("    const unsigned long i = g + j;\n");
+    loop.append("  }\n");
   }
   for (const std::uint32_t index : features) {
     text.append("    const double ").append(numbered('x', index)).append(" = ");
     text.append(numbered('f', index)).append("[i];\n");
   }
-  return text + loop + "  }\n}\n";
+  text.append(loop).append("  }\n");
+  for (std::size_t k = 0; form == Form::Sums && k < program.outputs(); ++k)
+    text.append(lanes).append(numbered('o', k)).append("[j] = ").append(numbered('a', k)).append("[j];\n");
+  return text + "}\n";
 }
 
 std::string translation_unit(std::span<const std::string> bodies, std::span<const std::string> symbols) {
@@ -135,10 +163,8 @@ std::string translation_unit(std::span<const std::string> bodies, std::span<cons
   text +=
       "#ifdef __clang__\n"
       "#define FASTSFES_INDEPENDENT _Pragma(\"clang loop vectorize(assume_safety)\")\n"
-      "#define FASTSFES_SPREAD(k) u[k]\n"
       "#else\n"
       "#define FASTSFES_INDEPENDENT _Pragma(\"GCC ivdep\")\n"
-      "#define FASTSFES_SPREAD(k) p##k[j]\n"
       "#endif\n";
   for (std::size_t k = 0; k < bodies.size(); ++k) {
     text += "extern \"C\" __attribute__((visibility(\"default\"))) void " + symbols[k] + bodies[k];

@@ -72,8 +72,8 @@ double compile_cost(const Program& program) noexcept {
   return cost;
 }
 
-KernelFunction choose(const Program& program, std::size_t points, Backend wanted) {
-  Slot& slot = program.slot();
+KernelFunction choose(const Program& program, Form form, std::size_t points, Backend wanted) {
+  Slot& slot = program.slot(form);
   if (wanted == Backend::Default) wanted = backend();
   if (wanted == Backend::Interpreter) return nullptr;
   if (KernelFunction function = slot.function.load(std::memory_order_acquire)) return function;
@@ -84,7 +84,7 @@ KernelFunction choose(const Program& program, std::size_t points, Backend wanted
     slot.work.store(work, std::memory_order_relaxed);
     if (work < kSearch) return nullptr;
     if (!slot.searched.exchange(true)) {
-      if (KernelPointer kernel = cache.find(program)) {
+      if (KernelPointer kernel = cache.find(program, form)) {
         attach(slot, std::move(kernel));
         return slot.function.load(std::memory_order_acquire);
       }
@@ -94,16 +94,16 @@ KernelFunction choose(const Program& program, std::size_t points, Backend wanted
   }
   if (cache.broken()) return nullptr;
   const Program* const one[] = {&program};
-  if (KernelPointer kernel = cache.compile(one)[0]) attach(slot, std::move(kernel));
+  if (KernelPointer kernel = cache.compile(one, form)[0]) attach(slot, std::move(kernel));
   return slot.function.load(std::memory_order_acquire);
 }
 
-std::size_t compile_all(std::span<const Program* const> programs) {
-  const std::vector<KernelPointer> kernels = KernelCache::instance().compile(programs);
+std::size_t compile_all(std::span<const Program* const> programs, Form form) {
+  const std::vector<KernelPointer> kernels = KernelCache::instance().compile(programs, form);
   std::size_t count = 0;
   for (std::size_t i = 0; i < programs.size(); ++i) {
     if (!kernels[i]) continue;
-    attach(programs[i]->slot(), kernels[i]);
+    attach(programs[i]->slot(form), kernels[i]);
     ++count;
   }
   return count;

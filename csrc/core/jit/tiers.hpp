@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <memory>
 #include <mutex>
@@ -19,7 +20,7 @@ enum class Backend : int {
 Backend backend() noexcept;
 void set_backend(Backend backend) noexcept;
 
-/// What a program remembers about its compiled form; copies of a program share it.
+/// What a program remembers about one compiled form; copies of a program share it.
 struct Slot {
   std::atomic<KernelFunction> function{nullptr};
   std::atomic<double> work{0.0};      ///< nanoseconds the interpreter is estimated to have spent
@@ -28,14 +29,18 @@ struct Slot {
   KernelPointer kernel;
 };
 
+struct Slots {
+  std::array<Slot, 2> of;  ///< by form
+};
+
 /// Estimated nanoseconds of one core per point in the interpreter, and of compiling the program.
 double interpreter_cost(const Program& program) noexcept;
 double compile_cost(const Program& program) noexcept;
 
 /// The compiled function to use for `points` points, or null: interpret.
-KernelFunction choose(const Program& program, std::size_t points, Backend backend);
+KernelFunction choose(const Program& program, Form form, std::size_t points, Backend backend);
 
 /// Compiles all programs together and attaches the kernels; returns how many have one.
-std::size_t compile_all(std::span<const Program* const> programs);
+std::size_t compile_all(std::span<const Program* const> programs, Form form);
 
 }  // namespace fastsfes::jit
