@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
@@ -91,6 +91,7 @@ class FitProblem:
     correlation: constants of the correlation prefactors.
     exact_exchange: whether the two fractions are linear parameters.
     reactions: block -> its reactions, in the order of `errors`.
+    make: the core's problem with other weights of the rows, block by block.
     """
 
     core: _core.FitProblem
@@ -99,6 +100,7 @@ class FitProblem:
     correlation: str
     exact_exchange: bool
     reactions: Mapping[str, tuple[Reaction, ...]] = field(repr=False)
+    make: Callable[[FloatArray], _core.FitProblem] = field(repr=False)
 
     @classmethod
     def from_dataset(
@@ -137,6 +139,7 @@ class FitProblem:
         ------
         InputError: unknown splits, channels without nodes, splits without reactions.
         """
+        held, graded = tuple(equalities), tuple(penalties)
         data = Dataset.open(dataset) if isinstance(dataset, str) else dataset
         rows: list[Reaction] = []
         blocks: list[tuple[str, npt.NDArray[np.int64]]] = []
@@ -163,18 +166,36 @@ class FitProblem:
             if missing:
                 raise InputError(f'no target for reaction "{missing[0]}" ({len(missing)} are missing)')
             target = np.array([targets[r.name] for r in rows])
-        core = _core.FitProblem(
-            [(kind, dict(arrays.channels[kind].values), arrays.channels[kind].matrix) for kind in kinds],
-            target,
-            arrays.weights,
-            blocks=blocks,
-            extra=extra,
-            equalities=[(_terms(e.terms), e.value) for e in equalities],
-            penalties=[(_terms(p.terms), p.lower, p.upper, p.weight) for p in penalties],
-            ridge=ridge,
-            cache_bytes=cache_bytes,
-        )
-        return cls(core, tuple(kinds), frame, correlation, exact_exchange, chosen)
+        matrices = [(kind, dict(arrays.channels[kind].values), arrays.channels[kind].matrix) for kind in kinds]
+
+        def make(weights: FloatArray) -> _core.FitProblem:
+            return _core.FitProblem(
+                matrices,
+                target,
+                weights,
+                blocks=blocks,
+                extra=extra,
+                equalities=[(_terms(e.terms), e.value) for e in held],
+                penalties=[(_terms(p.terms), p.lower, p.upper, p.weight) for p in graded],
+                ridge=ridge,
+                cache_bytes=cache_bytes,
+            )
+
+        core = make(arrays.weights)
+        return cls(core, tuple(kinds), frame, correlation, exact_exchange, chosen, make)
+
+    def weights(self, block: str) -> FloatArray:
+        """Weights of the reactions of a block, (reactions,)."""
+        return np.array([reaction.weight for reaction in self.reactions[block]])
+
+    def reweighted(self, factors: npt.ArrayLike) -> FitProblem:
+        """The problem with the weights of the fitted reactions multiplied by `factors`, (reactions of that block,).
+
+        Factors of 0 leave reactions out; the mean over the block stays one over all its reactions.
+        """
+        first, *others = self.reactions
+        changed = [self.weights(first) * np.asarray(factors, dtype=float), *(self.weights(b) for b in others)]
+        return replace(self, core=self.make(np.concatenate(changed)))
 
     # -- vectors ------------------------------------------------------------------------------------------------------
 
@@ -229,8 +250,11 @@ class FitProblem:
 
     def loss(self, functional: Functional, block: str = "train") -> float:
         """WRMSD of a block in kcal/mol, with the parameters as they are."""
-        weights = np.array([reaction.weight for reaction in self.reactions[block]])
-        return float(np.sqrt(np.mean(weights * self.errors(functional, block) ** 2)))
+        return float(np.sqrt(np.mean(self.weights(block) * self.errors(functional, block) ** 2)))
+
+    def jacobian(self, functional: Functional, block: str = "train") -> FloatArray:
+        """Derivatives of `errors` with respect to the parameters, kcal/mol, (reactions, parameters)."""
+        return self.core.jacobian(self.expressions(functional), self.vector(functional), block)
 
     def fit(
         self,

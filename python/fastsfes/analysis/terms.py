@@ -1,0 +1,140 @@
+"""What each term contributes: losses when it is left out, before and after fitting the rest again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from ..datasets.dataset import Dataset
+from ..evolve.contributions import additive_terms
+from ..expression import Expression
+from ..functional import Channel, Functional
+from .optimum import FIT, Optimum, optimum
+
+__all__ = ["TermContribution", "TermContributions", "term_contributions"]
+
+
+@dataclass(frozen=True)
+class TermContribution:
+    """One term.
+
+    Attributes
+    ----------
+    channel, term: where it stands, and its text.
+    removed: split -> WRMSD without the term, the other parameters as they were, kcal/mol.
+    refitted: split -> WRMSD with the others fitted again; infinite when that fit failed.
+    by_type: data type -> change of the training WRMSD of that type after the refit, kcal/mol.
+    status: how the fit ended.
+    """
+
+    channel: str
+    term: str
+    removed: Mapping[str, float]
+    refitted: Mapping[str, float]
+    by_type: Mapping[str, float]
+    status: str
+
+
+@dataclass(frozen=True)
+class TermContributions:
+    """All terms of a functional.
+
+    Attributes
+    ----------
+    name: of the functional.
+    losses: split -> WRMSD with all terms, kcal/mol.
+    terms: in the order of the formulas.
+    """
+
+    name: str
+    losses: Mapping[str, float]
+    terms: tuple[TermContribution, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON; losses that are not finite become None."""
+
+        def plain(values: Mapping[str, float]) -> dict[str, float | None]:
+            return {k: v if math.isfinite(v) else None for k, v in values.items()}
+
+        rows = []
+        for term in self.terms:
+            row = asdict(term)
+            for key in ("removed", "refitted", "by_type"):
+                row[key] = plain(row[key])
+            rows.append(row)
+        return {"name": self.name, "losses": dict(self.losses), "terms": rows}
+
+    def __str__(self) -> str:
+        splits = list(self.losses)
+        width = max([len(f"{t.channel}: {t.term}") for t in self.terms] + [9])
+        head = "".join(f"{s:>12}" for s in splits)
+        lines = [
+            f"losses without each term, WRMSD in kcal/mol: {self.name}",
+            f"{'':{width}}  {'others refitted':>{12 * len(splits)}}  {'others kept':>{12 * len(splits)}}",
+            f"{'term':{width}}  {head}  {head}",
+            f"{'(none)':{width}}  " + "".join(f"{v:12.4f}" for v in self.losses.values()),
+        ]
+        for t in self.terms:
+            refitted = "".join(f"{t.refitted[s]:12.4f}" for s in splits)
+            removed = "".join(f"{t.removed[s]:12.4g}" for s in splits)
+            lines.append(f"{t.channel + ': ' + t.term:{width}}  {refitted}  {removed}")
+        return "\n".join(lines)
+
+
+def term_contributions(
+    functional: Functional | str,
+    dataset: Dataset | str = "builtin",
+    *,
+    refit: bool = True,
+    level: str = "reduced",
+    test: bool = False,
+    threads: int = 0,
+    at: Optimum | None = None,
+) -> TermContributions:
+    """Leave out each additive term of every channel and fit the rest again.
+
+    Parameters are those of `optimum`; `at` gives its result instead. The fits start from the parameters of the whole
+    functional, and all run as one batch.
+    """
+    best = at or optimum(functional, dataset, refit=refit, level=level, test=test, threads=threads)
+    cases = list(_without_each_term(best.functional))
+    fitted = best.problem.fit([case for _, _, case in cases], FIT, threads=threads)
+    whole = _by_type(best, best.functional)
+    rows = []
+    for (channel, term, case), found in zip(cases, fitted, strict=True):
+        after = _by_type(best, found.functional) if math.isfinite(found.losses[best.split]) else {}
+        rows.append(
+            TermContribution(
+                channel,
+                term,
+                {s: best.problem.loss(case, s) for s in best.losses},
+                {s: found.losses[s] for s in best.losses},
+                {t: after[t] - whole[t] for t in after},
+                found.status,
+            )
+        )
+    return TermContributions(best.functional.name, best.losses, tuple(rows))
+
+
+def _by_type(best: Optimum, functional: Functional) -> dict[str, float]:
+    errors = best.problem.errors(functional, best.split)
+    squares: dict[str, list[float]] = {}
+    for reaction, error in zip(best.problem.reactions[best.split], errors.tolist(), strict=True):
+        squares.setdefault(reaction.data_type, []).append(reaction.weight * error**2)
+    return {t: math.sqrt(sum(v) / len(v)) for t, v in sorted(squares.items())}
+
+
+def _without_each_term(functional: Functional) -> list[tuple[str, str, Functional]]:
+    cases = []
+    for kind, channel in functional.channels.items():
+        terms = additive_terms(channel.expression)
+        for index, term in enumerate(terms):
+            rest = Expression.constant(0.0)
+            for other in terms[:index] + terms[index + 1 :]:
+                rest = rest + other
+            expression = rest.simplify()
+            kept = Channel(expression, {n: channel.parameters[n] for n in expression.parameters})
+            cases.append((kind, str(term), replace(functional, channels={**functional.channels, kind: kept})))
+    return cases
