@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import WORKSPACE, genomes
+from strategies import WORKSPACE, genomes, smooth_genomes
 
 from fastsfes import Expression
 from fastsfes.evolve.family import channel_dimension, channel_fingerprint, fingerprint, linear_parameters
@@ -22,6 +24,12 @@ SAME = [
     ["c0*x2", "c0*c1*x2", "c0*x2*c1*c2", "-x2*c0"],
     ["1 + c0*w", "1 + 2*w*c0", "1 - c0*w", "1 + c0*(c1*w)"],
     ["1 - w", "-(w - 1)"],
+    # scales and shifts of parameters inside of functions
+    ["exp(c0*x2)", "exp(2*c0*x2)", "exp(x2*(c0/3))", "exp((c0 + c1)*x2)", "exp(c0*c1*x2)", "exp((2*c0 + 1)*x2)"],
+    ["c1*exp(-c0*x2)", "c0*exp(-c1*x2)", "c0*c2*exp(-c1*x2/5)", "(c0 + c2)*exp(-(3*c1*x2))"],
+    ["u(x2, g) + w*u(x2, h)", "u(x2, 2*h) + w*u(x2, g/3)"],
+    ["pbe_x(x2, kappa, mu)", "pbe_x(x2, 4*a, b*c)"],
+    ["c0*u(x2, g)*u(w + 1, h)", "h*u(w + 1, c0)*u(x2, c1*g)"],
 ]
 DIFFERENT = [
     "c0*c0*x2",
@@ -34,7 +42,11 @@ DIFFERENT = [
     "c0*x2**4",
     "c0*x2**6",
     "exp(-c0*x2)",
-    "c1*exp(-c0*x2)",
+    "exp(0 - c0*x2) + exp(c0*x2)",
+    "exp(2*c0*x2) + c0*w",
+    "exp(c0*x2)*exp(c1*w)",
+    "u(x2, g)*u(w + 1, g)",
+    "u(x2, g)*u(x2, h)",
     "c0 + c1*exp(-c2*x2)",
     "c0 + c1*u(x2, 0.004)",
     "c0 + c1*u(x2, 0.005)",
@@ -56,7 +68,8 @@ def test_different_families_do_not() -> None:
 
 
 def test_redundant_parameters_do_not_count() -> None:
-    for group, dimension in zip(SAME[:2], (3, 4), strict=True):
+    dimensions = (3, 4, 1, 1, 0, 1, 2, 2, 2, 3)
+    for group, dimension in zip(SAME, dimensions, strict=True):
         assert {channel_dimension(Expression.parse(t)) for t in group} == {dimension}
     assert channel_dimension(Expression.parse("w")) == 0
 
@@ -106,6 +119,68 @@ def test_renaming_never_changes_the_fingerprint(genome, random) -> None:
     random.shuffle(others)
     renamed = expression.substitute({a: Expression.parse(b) for a, b in zip(names, others, strict=True)})
     assert channel_fingerprint(renamed) == channel_fingerprint(expression)
+
+
+@given(smooth_genomes, st.integers(0, 9999))
+@settings(max_examples=150, deadline=None)
+def test_other_parameters_of_the_same_family_share_its_fingerprint_and_dimension(genome, seed: int) -> None:
+    expression = genome.expression(WORKSPACE)
+    if expression is None:
+        return
+    rng = np.random.default_rng(seed)
+    some = {"x2": rng.uniform(0.02, 12, 99), "w": rng.uniform(-0.95, 0.95, 99)}
+    with np.errstate(all="ignore"):
+        if not np.isfinite(expression.evaluate(some, dict.fromkeys(expression.parameters, 0.2))).all():
+            return  # recognised by its text alone
+    linear = linear_parameters(expression)
+    # linear parameters: an invertible mixture; the others: positive factors; all: new names in another order
+    names = [f"q{k}" for k in rng.permutation(len(expression.parameters)).tolist()]
+    new = dict(zip(expression.parameters, names, strict=True))
+    changed: dict[str, Expression] = {}
+    for p in expression.parameters:
+        changed[p] = Expression.parse(new[p])
+        if p not in linear:
+            changed[p] = Expression.constant(float(rng.uniform(0.2, 5))) * changed[p]
+    mixture = np.eye(len(linear)) * 3 + rng.uniform(-1, 1, (len(linear), len(linear)))
+    for p, row in zip(linear, mixture.tolist(), strict=True):
+        changed[p] = sum(
+            (Expression.constant(x) * Expression.parse(new[q]) for x, q in zip(row, linear, strict=True)),
+            Expression.constant(0.0),
+        )
+    other = expression.substitute(changed)
+    assert channel_dimension(other) == channel_dimension(expression)
+    assert channel_fingerprint(other) == channel_fingerprint(expression)
+    assert channel_fingerprint(other.simplify()) == channel_fingerprint(expression)
+
+
+@given(st.lists(smooth_genomes, min_size=6, max_size=12))
+@settings(max_examples=60, deadline=None)
+def test_a_shared_fingerprint_means_the_same_functions(drawn) -> None:
+    """Where all parameters are linear: the spaces of functions agree at features that no fingerprint has seen."""
+    rng = np.random.default_rng(1)
+    features = {"x2": rng.uniform(0.1, 3, 40), "w": rng.uniform(-0.9, 0.9, 40)}
+    by_print: dict[str, list[np.ndarray]] = {}
+    for genome in drawn:
+        e = genome.expression(WORKSPACE)
+        if e is None or set(linear_parameters(e)) != set(e.parameters):
+            continue
+        with np.errstate(all="ignore"):
+            zero = np.broadcast_to(e.evaluate(features, dict.fromkeys(e.parameters, 0.0)), 40)
+            columns = [
+                np.broadcast_to(e.evaluate(features, {q: float(q == p) for q in e.parameters}), 40) - zero
+                for p in e.parameters
+            ]
+        affine = np.array([zero, *columns]).T
+        if np.isfinite(affine).all() and np.abs(affine).max() < 1e6:
+            by_print.setdefault(channel_fingerprint(e), []).append(affine)
+    for spaces in by_print.values():
+        for one, two in itertools.combinations(spaces, 2):
+            # every member of one is a member of the other: their difference lies in the span of its columns
+            for a, b in ((one, two), (two, one)):
+                for member in (a[:, 0], a[:, 0] + a[:, 1:] @ rng.uniform(-1, 1, a.shape[1] - 1)):
+                    target = member - b[:, 0]
+                    fit = b[:, 1:] @ np.linalg.lstsq(b[:, 1:], target, rcond=1e-12)[0] if b.shape[1] > 1 else 0.0
+                    assert np.abs(target - fit).max() <= 1e-6 * max(1.0, np.abs(member).max())
 
 
 def test_probe_values_are_plain_numbers() -> None:

@@ -189,8 +189,9 @@ class Coordinator:
         news: dict[str, Known] = {}
         for result in results:
             for r in result.records:
-                if not r.duplicate and r.fingerprint not in self.known:
-                    news.setdefault(r.fingerprint, Known(r.train, r.validation, r.terms))
+                known = Known(r.train, r.validation, r.terms)
+                if not r.duplicate and known.finite and r.fingerprint not in self.known:
+                    news.setdefault(r.fingerprint, known)
         self.rounds.append(tuple(news.items()))
         self.known.update(news)
 

@@ -35,6 +35,11 @@ class Known:
     validation: float
     terms: Mapping[str, float] = field(default_factory=dict)
 
+    @property
+    def finite(self) -> bool:
+        """Whether it could be fitted."""
+        return math.isfinite(self.train) and math.isfinite(self.validation)
+
 
 @dataclass(frozen=True)
 class FitOutcome:

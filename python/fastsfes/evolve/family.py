@@ -5,7 +5,8 @@ the same family of enhancement factors and reach the same loss. The fingerprint 
 fixed nonlinear parameters a family is an affine space of functions, phi_0 + span(phi_1, ..., phi_n). Sampled at
 probe features it is determined by the projector P on the span and by (1 - P) phi_0, neither of which depends on how
 the space is parametrised. Nonlinear parameters get probe values by rank; the fingerprint is that of the smallest
-digest over their orders, so that exchanging two of them changes nothing.
+digest over their orders, so that exchanging two of them changes nothing. Before that, `absorb` removes their scales
+and shifts.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..expression import Expression, feature_names
+from .absorb import absorb, named
 
 __all__ = ["canonical_names", "channel_dimension", "channel_fingerprint", "fingerprint", "linear_parameters"]
 
@@ -27,6 +29,8 @@ _LARGEST_RANK = 36
 _ORDERS = 24
 _RANK_TOLERANCE = 1e-10
 _DIGITS = 7
+_OTHER = 1.7320508075688772
+_SCALES = (1.0, 0.1)
 
 
 def linear_parameters(expression: Expression) -> tuple[str, ...]:
@@ -35,8 +39,14 @@ def linear_parameters(expression: Expression) -> tuple[str, ...]:
     Where two linear parameters multiply each other one of them is left out: the one that occurs in fewer places
     of the expression stays linear only if the other does not.
     """
+    return _split(expression)[0]
+
+
+def _split(expression: Expression) -> tuple[tuple[str, ...], frozenset[str]]:
+    """The linear parameters, and those that are not only because they multiply another one."""
     nodes = expression.nodes()
     excluded: set[str] = set()
+    factors: set[str] = set()
     while True:
         linear: list[frozenset[str]] = []
         clash: frozenset[str] | None = None
@@ -52,6 +62,7 @@ def linear_parameters(expression: Expression) -> tuple[str, ...]:
             elif name in ("*", "fma", "fms", "fnma"):
                 if inner[0] and inner[1]:
                     clash = min(inner[:2], key=lambda s: (len(s), sorted(s)))
+                    factors |= clash
                     break
                 linear.append(frozenset().union(*inner))
             elif name == "/" and not inner[1]:
@@ -62,7 +73,7 @@ def linear_parameters(expression: Expression) -> tuple[str, ...]:
             else:
                 linear.append(frozenset())
         if clash is None:
-            return tuple(p for p in expression.parameters if p not in excluded)
+            return tuple(p for p in expression.parameters if p not in excluded), frozenset(factors)
         excluded |= clash
 
 
@@ -71,13 +82,8 @@ def canonical_names(expression: Expression) -> tuple[dict[str, str], str]:
     names = {p: f"p{k}" for k, p in enumerate(expression.parameters)}
     if all(a == b for a, b in names.items()):
         return names, expression.text
-    renamed = expression.substitute({a: _named(b) for a, b in names.items()})
+    renamed = expression.substitute({a: named(b) for a, b in names.items()})
     return names, renamed.text
-
-
-@lru_cache(maxsize=1024)
-def _named(name: str) -> Expression:
-    return Expression.parse(name)
 
 
 @lru_cache(maxsize=1)
@@ -125,19 +131,38 @@ def _family_of_text(text: str) -> _Family:
 
 @lru_cache(maxsize=65536)
 def _family_of_canonical_text(text: str) -> _Family:
-    expression = Expression.parse(text)
-    linear = linear_parameters(expression)
-    nonlinear = tuple(p for p in expression.parameters if p not in linear)
-    values = _probe_values(len(nonlinear))
-    digests = []
+    expression = absorb(Expression.parse(text))
+    linear, factors = _split(expression)
     with np.errstate(all="ignore"):
-        for order in islice(permutations(range(len(nonlinear))), _ORDERS):
-            found = _digest(expression, linear, dict(zip(nonlinear, values[list(order)], strict=True)))
-            if found is None:  # undefined at the probes: nothing but the text is left to compare
-                return _Family(_hash(b"text" + text.encode()), len(expression.parameters))
-            digests.append(found)
+        for scale in _SCALES:
+            found = _probed(expression, linear, factors, scale)
+            if found is not None:
+                return found
+    # undefined at the probes: nothing but the text is left to compare
+    plain = canonical_names(expression.simplify())[1]
+    return _Family(_hash(b"text" + plain.encode()), len(expression.parameters))
+
+
+def _probed(expression: Expression, linear: tuple[str, ...], factors: frozenset[str], scale: float) -> _Family | None:
+    """The family by its values at the probes; None where it has none for nonlinear parameters of this scale."""
+    nonlinear = tuple(p for p in expression.parameters if p not in linear)
+    probes = scale * _probe_values(len(nonlinear))
+    values = dict(zip(nonlinear, probes.tolist(), strict=True))
+    first = _digest(expression, linear, values)
+    # a factor of what a linear parameter multiplies anyway changes nothing and does not count
+    moving = [
+        p
+        for p in nonlinear
+        if p not in factors or _digest(expression, linear, {**values, p: _OTHER * values[p]}) != first
+    ]
+    digests = []
+    for order in islice(permutations(moving), _ORDERS):
+        found = _digest(expression, linear, {**values, **dict(zip(order, probes.tolist(), strict=False))})
+        if found is None:
+            return None
+        digests.append(found)
     fingerprint, rank = min(digests)
-    return _Family(fingerprint, rank + len(nonlinear))
+    return _Family(fingerprint, rank + len(moving))
 
 
 def _digest(expression: Expression, linear: tuple[str, ...], fixed: dict[str, float]) -> tuple[str, int] | None:

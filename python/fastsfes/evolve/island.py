@@ -291,7 +291,8 @@ def epoch(
 
     Args:
         state: where the island stands.
-        known: families fitted before, here or on other islands, up to the last epoch.
+        known: families fitted before, here or on other islands, up to the last epoch. Those that could not be fitted
+            are not among them: another member may start where it can.
         seed: of the run.
         settings, mutator, fitness, evaluate, defaults: the rules of the run.
         limit: the number of candidates, the island's earlier ones included, at which the run ends.
@@ -314,7 +315,8 @@ def epoch(
         requests = [children[i].request() for i in wanted.values()]
         outcomes = dict(zip(wanted.values(), evaluate(requests) if requests else [], strict=True))
         for index, outcome in outcomes.items():
-            local[children[index].print] = outcome.known
+            if outcome.known.finite:
+                local[children[index].print] = outcome.known
         state, members = _join(state, children, outcomes, known, local, settings, fitness, records)
         front = pareto_front((*front, *members))
     return EpochResult(replace(state, epoch=state.epoch + 1), tuple(records), front)

@@ -159,7 +159,7 @@ class RunStore:
         """The families that became known in every round, with their losses, in the order of the candidates."""
         rows = self._db.execute(
             "SELECT round, fingerprint, train, validation, terms FROM candidates WHERE duplicate = 0 "
-            "ORDER BY round, island, number"
+            "AND train IS NOT NULL AND validation IS NOT NULL ORDER BY round, island, number"
         )
         seen: set[str] = set()
         found: list[list[tuple[str, Known]]] = []
