@@ -52,7 +52,9 @@ class DaskCluster:
 
 
 @contextmanager
-def dask_cluster(folder: Path, workers: int = 2, tls: dict[str, str] | None = None, *more: str) -> Iterator[DaskCluster]:
+def dask_cluster(
+    folder: Path, workers: int = 2, tls: dict[str, str] | None = None, *more: str
+) -> Iterator[DaskCluster]:
     """Started with the commands of docs/clusters.md."""
     file = folder / "scheduler.json"
     env = environment(**(tls or {}))

@@ -4,9 +4,8 @@ Two candidates that differ in the names, the order or the scale of their paramet
 the same family of enhancement factors and reach the same loss. The fingerprint recognises them without a fit: for
 fixed nonlinear parameters a family is an affine space of functions, phi_0 + span(phi_1, ..., phi_n). Sampled at
 probe features it is determined by the projector P on the span and by (1 - P) phi_0, neither of which depends on how
-the space is parametrised. Nonlinear parameters get probe values by rank; the fingerprint is that of the smallest
-digest over their orders, so that exchanging two of them changes nothing. Before that, `absorb` removes their scales
-and shifts.
+the space is parametrised. Nonlinear parameters get probe values in an order that does not depend on their names: that
+of the spaces which they give when they alone have another value. Before that, `absorb` removes their scales and shifts.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import islice, permutations
+from itertools import permutations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,10 +25,8 @@ __all__ = ["canonical_names", "channel_dimension", "channel_fingerprint", "finge
 
 _POINTS = 48
 _LARGEST_RANK = 36
-_ORDERS = 24
 _RANK_TOLERANCE = 1e-10
 _DIGITS = 7
-_OTHER = 1.7320508075688772
 _SCALES = (1.0, 0.1)
 
 
@@ -145,24 +142,29 @@ def _family_of_canonical_text(text: str) -> _Family:
 
 def _probed(expression: Expression, linear: tuple[str, ...], factors: frozenset[str], scale: float) -> _Family | None:
     """The family by its values at the probes; None where it has none for nonlinear parameters of this scale."""
-    nonlinear = tuple(p for p in expression.parameters if p not in linear)
-    probes = scale * _probe_values(len(nonlinear))
-    values = dict(zip(nonlinear, probes.tolist(), strict=True))
-    first = _digest(expression, linear, values)
-    # a factor of what a linear parameter multiplies anyway changes nothing and does not count
-    moving = [
-        p
-        for p in nonlinear
-        if p not in factors or _digest(expression, linear, {**values, p: _OTHER * values[p]}) != first
-    ]
-    digests = []
-    for order in islice(permutations(moving), _ORDERS):
-        found = _digest(expression, linear, {**values, **dict(zip(order, probes.tolist(), strict=False))})
-        if found is None:
-            return None
-        digests.append(found)
-    fingerprint, rank = min(digests)
-    return _Family(fingerprint, rank + len(moving))
+    nonlinear = [p for p in expression.parameters if p not in linear]
+    probes = (scale * _probe_values(len(nonlinear) + 1)).tolist()
+    keys: dict[str, tuple[str, int]] = {}
+    if len(nonlinear) > 1 or factors:
+        # all parameters alike but one: what this gives tells the parameters apart, whatever their names
+        alike = dict.fromkeys(nonlinear, probes[0])
+        first = _digest(expression, linear, alike)
+        for p in nonlinear:
+            found = _digest(expression, linear, {**alike, p: probes[1]})
+            if found is None or first is None:
+                return None
+            # a factor of what a linear parameter multiplies anyway changes nothing and does not count
+            if p not in factors or found != first:
+                keys[p] = found
+        nonlinear = sorted(keys, key=keys.__getitem__)
+    rest = dict.fromkeys(set(expression.parameters) - set(linear), probes[0])
+    orders = permutations(nonlinear) if len(nonlinear) == 2 and len(set(keys.values())) == 1 else [nonlinear]
+    digests = [_digest(expression, linear, rest | dict(zip(order, probes, strict=False))) for order in orders]
+    good = [found for found in digests if found is not None]
+    if len(good) < len(digests):
+        return None
+    fingerprint, rank = min(good)
+    return _Family(fingerprint, rank + len(nonlinear))
 
 
 def _digest(expression: Expression, linear: tuple[str, ...], fixed: dict[str, float]) -> tuple[str, int] | None:
