@@ -93,8 +93,8 @@ def accuracy_section(data: dict[str, Any]) -> Markup:
         "Accuracy",
         *content,
         lead="Errors of reaction energies on frozen densities, in kcal/mol. The known functionals stand in the same "
-        "frame, with their published parameters or, where it says so, fitted to the same training split. No search reads the "
-        "test split.",
+        "frame, with their published parameters or, where it says so, fitted to the same training split. No search "
+        "reads the test split.",
     )
 
 
