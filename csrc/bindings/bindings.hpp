@@ -4,6 +4,8 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include "core/graph.hpp"
+
 namespace fastsfes::bindings {
 
 namespace py = pybind11;
@@ -17,6 +19,9 @@ void register_expression(py::module_& m);
 void register_fit(py::module_& m);
 void register_program(py::module_& m);
 void register_jit(py::module_& m);
+
+/// The nodes of a graph in order: (operator name, indices of the arguments, number or name of a leaf).
+py::list node_rows(const Graph& graph);
 
 /// Python's warning for what the kernel cache has to say once (no compiler, an unusable folder); call with the GIL.
 void emit_jit_warning();

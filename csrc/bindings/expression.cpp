@@ -14,9 +14,10 @@ Op operator_named(const std::string& name) {
   throw InputError("\"" + name + "\" is not an operator of fastsfes; fastsfes._core.operators() lists them");
 }
 
-py::list nodes(const Expression& e) {
+}  // namespace
+
+py::list node_rows(const Graph& g) {
   py::list rows;
-  const Graph& g = e.graph();
   for (NodeId id = 0; id < g.size(); ++id) {
     const Node& n = g[id];
     const OpInfo& info = op_info(n.op);
@@ -29,8 +30,6 @@ py::list nodes(const Expression& e) {
   }
   return rows;
 }
-
-}  // namespace
 
 void register_expression(py::module_& m) {
   py::class_<Expression>(m, "Expression")
@@ -51,7 +50,7 @@ void register_expression(py::module_& m) {
       .def("substitute", &Expression::substitute, py::arg("replacements"))
       .def("simplify", &Expression::simplify, py::arg("regular") = false)
       .def("expand", &Expression::expand)
-      .def("nodes", &nodes)
+      .def("nodes", [](const Expression& e) { return node_rows(e.graph()); })
       .def(
           "spell",
           [](const Expression& e, const std::string& language,

@@ -50,6 +50,21 @@ std::vector<const double*> feature_pointers(const Program& p, const std::vector<
 }  // namespace
 
 void register_program(py::module_& m) {
+  m.def(
+      "straight_line",
+      [](const std::vector<Expression>& expressions, bool roots_for_powers) {
+        Graph g;
+        std::vector<NodeId> roots;
+        for (const Expression& e : expressions) {
+          roots.push_back(g.import(e.graph(), e.root(), {}, true));
+          if (!roots_for_powers) roots.back() = expand_defined(g, roots.back());
+        }
+        if (roots_for_powers) roots = lower(g, std::move(roots));
+        return py::make_tuple(node_rows(g), roots);
+      },
+      py::arg("expressions"), py::arg("roots_for_powers") = true,
+      "Several expressions as one graph without defined operators: its nodes in order of evaluation, and which of them "
+      "are the values. Constant powers become products and roots unless told otherwise.");
   py::class_<Program>(m, "Program")
       .def(py::init(&make_program), py::arg("expressions"))
       .def_property_readonly("features", &Program::features)

@@ -15,7 +15,9 @@ class Lowering {
  public:
   explicit Lowering(Graph& graph) : g_(graph) {}
 
-  std::vector<NodeId> run(std::vector<NodeId> roots) {
+  std::vector<NodeId> run(std::vector<NodeId> roots) { return fuse(reduce_divisions(g_, lower(std::move(roots)))); }
+
+  std::vector<NodeId> lower(std::vector<NodeId> roots) {
     for (NodeId& root : roots) root = expand_defined(g_, root);
     const std::vector<char> needed = g_.reachable(roots);
     map_.assign(g_.size(), 0);
@@ -32,7 +34,7 @@ class Lowering {
       }
     }
     for (NodeId& root : roots) root = map_[root];
-    return fuse(reduce_divisions(g_, std::move(roots)));
+    return roots;
   }
 
  private:
@@ -196,6 +198,8 @@ class Lowering {
 };
 
 }  // namespace
+
+std::vector<NodeId> lower(Graph& graph, std::vector<NodeId> roots) { return Lowering(graph).lower(std::move(roots)); }
 
 Program::Program(const Graph& source, const std::vector<NodeId>& source_roots)
     : outputs_(source_roots.size()), slots_(std::make_shared<jit::Slots>()) {

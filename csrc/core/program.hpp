@@ -42,6 +42,10 @@ struct UniformInstruction {
   std::array<std::uint32_t, 3> args{};
 };
 
+/// The values of the roots without defined operators, and with constant powers as products and roots where that is
+/// exact: what a program is made of before it is fused and what exporters spell out.
+std::vector<NodeId> lower(Graph& graph, std::vector<NodeId> roots);
+
 /// Straight-line code for several expressions at once: the form that is executed.
 ///
 /// Made from a graph by expanding defined operators, turning integer and root powers into products and roots, sharing

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -213,9 +214,12 @@ class Functional:
 
     # -- values -------------------------------------------------------------------------------------------------------
 
-    def energy_expression(self, polarised: bool = True) -> Expression:
-        """The energy per volume as one expression of rho, sigma, tau or their spin-resolved components."""
-        return _energy(self, polarised)
+    def energy_expression(self, polarised: bool = True, *, free: bool = False) -> Expression:
+        """The energy per volume as one expression of rho, sigma, tau or their spin-resolved components.
+
+        With `free` the parameters stay names, "channel_name"; without, they are their values.
+        """
+        return _energy(self, polarised, free=free)
 
     def energy_density(
         self,
@@ -281,7 +285,17 @@ class Functional:
 
     def to_json(self, path: str | Path) -> None:
         """Write the functional to a JSON file."""
-        Path(path).write_text(json.dumps(self.to_dict(), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        Path(path).write_text(self.to_text(), encoding="utf-8")
+
+    def to_text(self) -> str:
+        """The text of the JSON file; numbers have the digits that make them the same double again."""
+        return json.dumps(self.to_dict(), indent=2, allow_nan=False) + "\n"
+
+    @property
+    def digest(self) -> int:
+        """64 bits that differ between functionals that differ in anything that is written to JSON."""
+        digest = hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).digest()
+        return int.from_bytes(digest[:8], "big")
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], where: str = "the data") -> Functional:
@@ -422,20 +436,27 @@ def derivative_keys(groups: Mapping[str, tuple[str, ...]], deriv: int) -> dict[s
     return keys
 
 
+def free_parameters(functional: Functional) -> dict[str, float]:
+    """Parameters by names that can stand in one expression of all channels: kind_name."""
+    return {f"{kind}_{n}": v for kind, c in functional.channels.items() for n, v in c.parameters.items()}
+
+
 @lru_cache(maxsize=256)
-def _energy(functional: Functional, polarised: bool) -> Expression:
+def _energy(functional: Functional, polarised: bool, *, free: bool = False) -> Expression:
     zero = Expression.constant(0.0)
     threshold = Expression.constant(DENSITY_THRESHOLD)
     total = zero
     for kind, channel in functional.channels.items():
-        bound = channel.bound()
+        factor = channel.bound()
+        if free:
+            factor = channel.expression.substitute({n: Expression.parse(f"{kind}_{n}") for n in channel.parameters})
         for term in features.channel_terms(kind, functional.hybrid.omega, functional.correlation):
             formulas = dict(term.features)
             if not polarised and kind in ("cos", "c"):
                 # Equal spins: the mean of a feature is the feature of one spin, a shorter formula of the same value.
                 one = features.channel_terms("css")[0].features
                 formulas |= {n: one[n] for n in formulas if n in one and (kind == "cos" or n in ("x2", "w"))}
-            value = term.prefactor * bound.substitute(formulas)
+            value = term.prefactor * factor.substitute(formulas)
             total = total + Expression.apply("select", term.density - threshold, value, zero)
     if polarised:
         return total.expand()
@@ -462,9 +483,14 @@ class _Compiled:
 
 
 @lru_cache(maxsize=256)
-def derivative_expressions(functional: Functional, polarised: bool, deriv: int) -> Mapping[str, tuple[Expression, ...]]:
-    """What `energy_density` computes, as expressions of the raw inputs: "exc", then libxc's names in libxc's order."""
-    energy = _energy(functional, polarised)
+def derivative_expressions(
+    functional: Functional, polarised: bool, deriv: int, *, free: bool = False
+) -> Mapping[str, tuple[Expression, ...]]:
+    """What `energy_density` computes, as expressions of the raw inputs: "exc", then libxc's names in libxc's order.
+
+    With `free` the parameters stay names, those of `free_parameters`.
+    """
+    energy = _energy(functional, polarised, free=free)
     used = set(energy.features)
     groups = {k: v for k, v in VARIABLES[polarised].items() if used & set(v)}
     outputs: dict[str, tuple[Expression, ...]] = {"exc": (_guard(energy, (), polarised),)}
