@@ -7,6 +7,7 @@ from ._core import __version__, build_info
 from .config import SearchConfig
 from .datasets import Dataset
 from .errors import FastsfesError, InputError
+from .export import export
 from .expression import Expression
 from .fitting import FitResult, fit
 from .functional import VV10, Channel, EnergyDensity, Functional, Hybrid
@@ -36,6 +37,7 @@ __all__ = [
     "__version__",
     "build_info",
     "evaluate",
+    "export",
     "fit",
     "get_functional",
     "list_functionals",

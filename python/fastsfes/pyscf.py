@@ -12,8 +12,6 @@ refuses every name but its own, and libxc refuses to evaluate the registered one
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from functools import lru_cache
 from itertools import combinations_with_replacement
@@ -207,8 +205,7 @@ def _places(xctype: str, polarised: bool, deriv: int) -> tuple[tuple[str, int], 
 def _register(functional: Functional) -> str:
     """Make the functional known to libxc; returns its name in ``mf.xc``."""
     # PySCF parses names: lower case, and no substring that it takes for a functional of its own; digits are safe.
-    digest = hashlib.sha256(json.dumps(functional.to_dict(), sort_keys=True).encode()).digest()
-    name = f"fastsfes:{int.from_bytes(digest[:8], 'big')}"
+    name = f"fastsfes:{functional.digest}"
     hybrid = functional.hybrid
     parents = _PARENT if functional.nlc is None else _PARENT_NLC
 

@@ -8,6 +8,7 @@ its values to rounding.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from ..errors import InputError
@@ -34,13 +35,16 @@ FORMATS: Mapping[str, tuple[str, str, Writer]] = {
 """Per format the usual ending of the file, what it is, and who writes it."""
 
 
-def export(functional: Functional | str | Path, format: str, path: str | Path) -> list[Path]:
+def export(
+    functional: Functional | str | Path, format: str, path: str | Path, *, digits: int | None = None
+) -> list[Path]:
     """Write a functional for other programs.
 
     Args:
         functional: a functional, or text that `fastsfes.load` reads.
         format: one of `FORMATS`.
         path: the file to write, or for "libxc" the folder; an existing file is overwritten.
+        digits: of the parameters in the table of "latex"; everything else has all digits always.
 
     Returns:
         The files written.
@@ -50,10 +54,13 @@ def export(functional: Functional | str | Path, format: str, path: str | Path) -
     """
     if format not in FORMATS:
         raise InputError(f'format "{format}" is unknown; expected one of {", ".join(FORMATS)}')
+    if digits is not None and format != "latex":
+        raise InputError(f"digits are for latex; {format} is written with all digits")
     made = load(functional)
     path = Path(path)
     ending = FORMATS[format][0]
-    texts = FORMATS[format][2](made, path.stem if ending else path.name)
+    writer = FORMATS[format][2] if digits is None else partial(latex.files, digits=digits)
+    texts = writer(made, path.stem if ending else path.name)
     folder = path.parent if ending else path
     if ending and path.suffix == "":
         path = path.with_suffix(ending)

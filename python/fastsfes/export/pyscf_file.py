@@ -79,7 +79,7 @@ class NumInt(numint.NumInt):
 
     def eval_xc1(self, xc_code, rho, spin=0, deriv=1, omega=None):
         if xc_code != self.xc_code:
-            return self.libxc.eval_xc1(xc_code, rho, spin, deriv, omega)
+            raise RuntimeError(f"mf.xc is {{xc_code!r}}, but attach made this object compute {{NAME}}")
         self.calls += 1
         return eval_xc(rho, spin, deriv)
 
@@ -98,8 +98,13 @@ def attach(mf):
         parents = {{"LDA": "gga_xc_vv10", "GGA": "gga_xc_vv10", "MGGA": "mgga_xc_b97m_v"}}
     code = "fastsfes:{digest}"
     libxc.register_custom_functional_(code, parents[XCTYPE], hyb=HYBRID, facs=(1e300,))
-    mf.xc = code
-    mf._numint = NumInt(code)
+    integrator = NumInt(code)
+    layer = mf
+    while layer is not None:  # a second-order object computes with the object that it was made from
+        layer.xc = code
+        layer._numint = integrator
+        layer.converged = False
+        layer = getattr(layer, "_scf", None)
     return mf
 '''
 

@@ -1,0 +1,41 @@
+"""``fastsfes export``: write a functional for other programs."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from ..export import FORMATS, export
+from ..load import FUNCTIONAL
+
+_DESCRIPTION = """Write a functional, or the best one of a run, for another program, with all digits.
+
+Formats:
+""" + "\n".join(f"  {name:<8} {what}" for name, (_, what, _) in FORMATS.items())
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the command to the parser."""
+    parser = subparsers.add_parser(
+        "export",
+        help="write a functional for PySCF, libxc, C, C++, XCFun, JAX, SymPy, LaTeX",
+        description=_DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("functional", metavar="FUNCTIONAL", help=FUNCTIONAL)
+    parser.add_argument("--format", required=True, choices=tuple(FORMATS), help="what to write")
+    parser.add_argument(
+        "--output", required=True, type=Path, metavar="PATH", help="the file; for libxc a folder; overwritten if there"
+    )
+    parser.add_argument(
+        "--digits", type=int, metavar="N", help="latex: digits of the parameters in the table (default: all)"
+    )
+    parser.set_defaults(handler=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command; returns the exit status."""
+    for path in export(arguments.functional, arguments.format, arguments.output, digits=arguments.digits):
+        print(f"written: {path}")
+    return 0
