@@ -7,8 +7,7 @@ import subprocess
 from pathlib import Path
 
 import numpy as np
-
-from conftest import Points
+from export_points import Points
 
 WARNINGS = ("-Wall", "-Wextra", "-Werror", "-pedantic")
 

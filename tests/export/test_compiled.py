@@ -11,9 +11,9 @@ import numpy as np
 import pyscf
 import pytest
 from compiling import SIZES, WARNINGS, check_derivatives, compile_, interleaved, pointer, run
+from export_points import NAMES, functional
 
 import fastsfes as fs
-from conftest import NAMES, functional
 from fastsfes.export.describe import identifier
 
 HERE = Path(__file__).parent

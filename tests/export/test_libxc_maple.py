@@ -6,10 +6,10 @@ import re
 
 import numpy as np
 import pytest
+from export_points import NAMES, Points, functional
 from maple_subset import Procedure
 
 import fastsfes as fs
-from conftest import NAMES, Points, functional
 from fastsfes.export.libxc import parameter_names
 from fastsfes.functional import free_parameters
 

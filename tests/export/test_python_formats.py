@@ -10,9 +10,9 @@ import sys
 
 import numpy as np
 import pytest
+from export_points import NAMES, functional
 
 import fastsfes as fs
-from conftest import NAMES, functional
 from fastsfes.functional import free_parameters
 
 

@@ -12,10 +12,10 @@ import subprocess
 import jsonschema
 import numpy as np
 import pytest
+from export_points import NAMES, functional
 from matplotlib.mathtext import MathTextParser
 
 import fastsfes as fs
-from conftest import NAMES, functional
 from fastsfes.cli import main
 from fastsfes.export import FORMATS
 from fastsfes.export.describe import identifier, plain
@@ -38,7 +38,9 @@ def test_json_keeps_every_double(tmp_path):
     values = [struct.unpack("<d", rng.bytes(8))[0] for _ in range(1000)]
     values = [v for v in values if math.isfinite(v)]
     names = [f"p{k}" for k in range(len(values))]
-    f = fs.Functional("many", {"x": fs.Channel(fs.Expression.parse(" + ".join(names)), dict(zip(names, values, strict=True)))})
+    f = fs.Functional(
+        "many", {"x": fs.Channel(fs.Expression.parse(" + ".join(names)), dict(zip(names, values, strict=True)))}
+    )
     (path,) = fs.export(f, "json", tmp_path / "many.json")
     assert list(fs.load(path).parameters.values()) == values
 
