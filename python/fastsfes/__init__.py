@@ -17,6 +17,7 @@ from .objective import Evaluation, evaluate, wrmsd
 from .quadrature import Quadrature
 from .registry import get_functional, list_functionals
 from .search import Run, search
+from .validation import Validation, ValidationConfig, validate
 
 __all__ = [
     "VV10",
@@ -34,6 +35,8 @@ __all__ = [
     "Quadrature",
     "Run",
     "SearchConfig",
+    "Validation",
+    "ValidationConfig",
     "__version__",
     "build_info",
     "evaluate",
@@ -44,6 +47,7 @@ __all__ = [
     "load",
     "load_comparison",
     "search",
+    "validate",
     "wrmsd",
 ]
 

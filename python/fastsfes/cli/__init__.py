@@ -13,11 +13,11 @@ from collections.abc import Sequence
 
 from .._core import __version__
 from ..errors import FastsfesError, InputError
-from . import analyse, dataset, export, fit, health, precompile, report, search, show
+from . import analyse, dataset, export, fit, health, precompile, report, search, show, validate
 from .stopping import Stopped, exit_status, stopping_signals
 
 #: Modules with ``add_parser(subparsers)``, in the order of the help text.
-_COMMANDS = (search, fit, show, report, health, analyse, export, dataset, precompile)
+_COMMANDS = (search, fit, show, report, validate, health, analyse, export, dataset, precompile)
 
 
 def build_parser() -> argparse.ArgumentParser:

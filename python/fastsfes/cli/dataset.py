@@ -113,7 +113,7 @@ def run_build(arguments: argparse.Namespace) -> int:
 
     contents, defaults = _source(arguments)
     settings = _settings(arguments, defaults)
-    show = None if arguments.quiet else _show_progress
+    show = None if arguments.quiet else show_progress
     started = time.perf_counter()
     result = build_dataset(
         contents,
@@ -240,7 +240,8 @@ def _settings(arguments: argparse.Namespace, defaults: ScfSettings) -> ScfSettin
     return replace(defaults, **{name: value for name, value in given.items() if value is not None})
 
 
-def _show_progress(progress: Progress) -> None:
+def show_progress(progress: Progress) -> None:
+    """One line per finished calculation."""
     state = "" if progress.converged else "NOT CONVERGED "
     print(
         f"[{progress.done}/{progress.total}] {progress.name}: {state}{progress.message}"

@@ -1,0 +1,65 @@
+"""``fastsfes validate``: self-consistent energies of functionals on a dataset."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+from ..load import FUNCTIONAL
+from ..options import add_arguments, given_arguments
+from ..validation import ValidationConfig, validate
+from .dataset import show_progress
+
+_DESCRIPTION = """Compute self-consistent energies of functionals in PySCF, and compare their errors with those on
+frozen densities and with known functionals. Run the same command again to go on after it was stopped or killed.
+
+  fastsfes validate fastsfes-runs/20260101-120000-quickstart-0 --workers 4
+  fastsfes validate mine.json gas22 --dataset molecules.h5 --subset HTBH38,AE18 --executor dask:scheduler.json"""
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the command to the parser."""
+    parser = subparsers.add_parser(
+        "validate",
+        help="self-consistent energies of functionals on a dataset",
+        description=_DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("functional", nargs="+", metavar="FUNCTIONAL", help=f"{FUNCTIONAL}, or libxc:NAME")
+    parser.add_argument("--dataset", default="builtin", help="builtin, a dataset file or a folder (default builtin)")
+    parser.add_argument("--work", type=Path, metavar="DIR", help="folder of finished calculations (default: see below)")
+    parser.add_argument("--output", type=Path, metavar="FILE.json", help="result (default: validation.json in DIR)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--quiet", action="store_true", help="print only the result")
+    parser.epilog = "Without --work, DIR is RUN/validation for a run directory, else fastsfes-validation."
+    add_arguments(parser, ValidationConfig)
+    parser.set_defaults(handler=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command: 0, or 1 when a calculation failed or did not converge."""
+    config = ValidationConfig(**given_arguments(ValidationConfig, arguments))
+    work = arguments.work or _default_work(arguments.functional[0])
+    output = arguments.output or work / "validation.json"
+    if arguments.output is not None and not output.parent.is_dir():
+        raise InputError(f"--output {output}: the folder {output.parent} does not exist; make it")
+    quiet = arguments.quiet or arguments.json
+    result = validate(
+        arguments.functional,
+        arguments.dataset,
+        config=config,
+        work=work,
+        progress=None if quiet else show_progress,
+    )
+    result.to_json(output)
+    print(json.dumps(result.to_dict(), indent=1) if arguments.json else f"{result.table()}\n\nwritten: {output}")
+    return 0 if result.complete else 1
+
+
+def _default_work(first: str) -> Path:
+    from ..validation.validate import WORK
+
+    return Path(first) / "validation" if Path(first).is_dir() else Path(WORK)
