@@ -23,7 +23,7 @@ from typing import Any
 
 from .errors import FastsfesError, InputError
 
-__all__ = ["LOCK", "RunLock"]
+__all__ = ["LOCK", "RunLock", "Witness"]
 
 LOCK = "run.lock"
 
@@ -165,6 +165,31 @@ class RunLock:
         except (OSError, ValueError):
             return {}
         return data if isinstance(data, dict) else {}
+
+
+class Witness:
+    """Sees from outside whether somebody works on a run; does not touch the lock.
+
+    An owner on this machine lives while its process does; of one elsewhere the counter must rise within a lease.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._lock = RunLock(path)
+        self._last: tuple[object, object] = (None, None)
+        self._changed = time.monotonic()
+
+    def working(self) -> bool:
+        """Whether the run has a living owner now."""
+        owner, mine = self._lock._read(), self._lock.record
+        if not owner:
+            return False
+        if (owner.get("host"), owner.get("namespace")) == (mine["host"], mine["namespace"]):
+            here = owner.get("boot") == mine["boot"]
+            return here and _started(int(owner.get("pid", 0))) == owner.get("started")
+        now = (owner.get("token"), owner.get("beats"))
+        if now != self._last:
+            self._last, self._changed = now, time.monotonic()
+        return time.monotonic() - self._changed < LEASE
 
 
 def _identity() -> dict[str, Any]:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import datetime
 import errno
 import json
-import logging
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +19,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+from ._core import __version__
 from .config import SearchConfig
 from .errors import FastsfesError, InputError
 from .evolve.coordinator import SUMMARY, Coordinator
@@ -26,6 +27,7 @@ from .evolve.interrupt import SearchInterrupted, signals
 from .evolve.island import IslandState
 from .evolve.problem import make_problem
 from .evolve.progress import make_progress
+from .evolve.runlog import RunLog
 from .evolve.setup import Problem, prepare
 from .evolve.store import RunStore
 from .evolve.worker import set_up
@@ -37,7 +39,7 @@ from .runlock import RunLock
 
 __all__ = ["RESUME_OPTIONS", "Problem", "Run", "SearchInterrupted", "search"]
 
-CONFIG, HISTORY, LOG = "config.toml", "history.sqlite", "log.txt"
+CONFIG, HISTORY = "config.toml", "history.sqlite"
 
 RESUME_OPTIONS = ("time_limit", "executor", "workers", "threads")
 """Options that do not change what a run finds: they may differ when it is resumed."""
@@ -164,14 +166,41 @@ def search(
         display.message(made.describe())
         if resume is None:
             _make(path, config)
-        with RunLock(path, display.message) as lock, _open(path) as store, _log(path) as log:
+        with RunLock(path, display.message) as lock, _open(path) as store:
+            log = RunLog(path, display.message)
             coordinator = Coordinator(path, config, parts, made, store, lock, stop, log, display)
+            _log_start(log, here, coordinator, resume is not None)
             # work in this process uses this process's problem
             context = (here, (lambda _: made) if here.executor == "local" else make)
-            with open_executor(here.executor, here.workers, set_up, context, threads=here.threads) as pool:
-                coordinator.run(pool, here.time_limit)
-            coordinator.finish(report)
+            try:
+                with open_executor(here.executor, here.workers, set_up, context, threads=here.threads) as pool:
+                    coordinator.run(pool, here.time_limit)
+                coordinator.finish(report)
+            except Exception as error:
+                coordinator.failed(error)
+                raise
     return Run(path)
+
+
+def _log_start(log: RunLog, config: SearchConfig, coordinator: Coordinator, resumed: bool) -> None:
+    log.event(
+        "start",
+        f"resumed at {coordinator.candidates} candidates" if resumed else "",
+        resumed=resumed,
+        candidates=coordinator.candidates,
+        budget=config.candidates,
+        seconds=coordinator.elapsed,
+        preset=config.preset,
+        seed=config.seed,
+        dataset=config.dataset,
+        islands=config.islands,
+        executor=config.executor,
+        workers=config.workers,
+        threads=config.threads,
+        fastsfes=__version__,
+        host=socket.gethostname(),
+        pid=os.getpid(),
+    )
 
 
 def _make(path: Path, config: SearchConfig) -> None:
@@ -217,16 +246,3 @@ def _open(path: Path) -> Iterator[RunStore]:
     file = path / HISTORY
     with RunStore.open(file) if file.is_file() else RunStore.create(file) as store:
         yield store
-
-
-@contextmanager
-def _log(path: Path) -> Iterator[logging.Logger]:
-    """A logger that writes to the run's own log and nowhere else."""
-    logger = logging.Logger(f"fastsfes.search.{path.name}")
-    handler = logging.FileHandler(path / LOG, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-    logger.addHandler(handler)
-    try:
-        yield logger
-    finally:
-        handler.close()

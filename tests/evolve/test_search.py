@@ -37,7 +37,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 def test_the_run_directory_holds_everything(undisturbed: Run) -> None:
     assert sorted(p.name for p in undisturbed.path.iterdir()) == [
-        "best.json", "config.toml", "history.sqlite", "log.txt", "run.lock", "summary.json",
+        "best.json", "config.toml", "events.jsonl", "history.sqlite", "log.txt", "run.lock", "summary.json",
     ]  # fmt: skip
     assert undisturbed.config == SMALL
     assert isinstance(undisturbed.best, Functional)

@@ -1,13 +1,19 @@
-"""``fastsfes show``: print a run again."""
+"""``fastsfes show``: print a run again, or watch it while it goes on."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
+from ..config import SearchConfig
+from ..errors import FastsfesError, InputError
 from ..evolve.summary import format_run
-from ..search import Run
+from ..evolve.watch import Snapshot, plain_line, table, watch
+from ..search import CONFIG, HISTORY, Run
 
 
 def add_parser(subparsers: Any) -> None:
@@ -16,11 +22,17 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("run", metavar="RUN", help="run directory")
     parser.add_argument("--json", action="store_true", help="print summary and best functional as JSON")
     parser.add_argument("--pareto", action="store_true", help="print the front of complexity against fitness too")
+    parser.add_argument("--watch", action="store_true", help="follow the run until it ends, or until Ctrl-C")
+    parser.add_argument(
+        "--interval", type=float, default=2.0, metavar="S", help="with --watch: seconds between looks (default: 2)"
+    )
     parser.set_defaults(handler=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit status."""
+    if arguments.watch:
+        return _watch(arguments)
     found = Run(arguments.run)
     best = found.best
     if arguments.json:
@@ -35,6 +47,51 @@ def run(arguments: argparse.Namespace) -> int:
         for row in found.pareto:
             texts = "; ".join(f"f_{k} = {t}" for k, t in row["expressions"].items())
             print(
-                f"{row['complexity']:10d}  {row['fitness']:.5g}  {row['train']:.5g}  {row['validation']:.5g}  {texts}"
+                f"{row['complexity']:10g}  {row['fitness']:.5g}  {row['train']:.5g}  {row['validation']:.5g}  {texts}"
             )
     return 0
+
+
+def _watch(arguments: argparse.Namespace) -> int:
+    """Plain lines, JSON lines, or a table that redraws itself on a terminal; 1 when the run stopped before its end."""
+    if not arguments.interval > 0:
+        raise InputError(f"--interval {arguments.interval:g}: expected a number of seconds above 0")
+    path = Path(arguments.run)
+    if not (path / CONFIG).is_file():
+        raise InputError(f"{path}: not the directory of a search; expected {CONFIG} in it")
+    config = SearchConfig.from_toml(path / CONFIG)
+    try:
+        if sys.stdout.isatty() and not arguments.json:
+            from rich.live import Live
+
+            with Live(auto_refresh=False) as live:
+                last = watch(
+                    path, HISTORY, config,
+                    lambda now, rate: live.update(table(now, rate, path.name), refresh=True),
+                    interval=arguments.interval,
+                )  # fmt: skip
+        else:
+            last = watch(path, HISTORY, config, _as_json if arguments.json else _plain, interval=arguments.interval)
+    except KeyboardInterrupt:
+        return 0
+    if last is None:
+        raise FastsfesError(f"{path}: nobody works on this run, and it holds no complete round")
+    found = Run(path)
+    if not found.summary.get("complete"):
+        print(
+            f"stopped after {last.candidates} of {last.budget} candidates; "
+            f"continue with: fastsfes search --resume {path}",
+            file=sys.stderr,
+        )
+        return 1
+    if not arguments.json:
+        print(format_run(found.best, found.summary, str(path)))
+    return 0
+
+
+def _plain(snapshot: Snapshot, rate: float) -> None:
+    print(plain_line(snapshot, rate), flush=True)
+
+
+def _as_json(snapshot: Snapshot, rate: float) -> None:
+    print(json.dumps({**asdict(snapshot), "rate": rate}), flush=True)

@@ -9,7 +9,6 @@ complete round.
 from __future__ import annotations
 
 import json
-import logging
 import math
 import time
 from collections.abc import Collection, Sequence
@@ -29,8 +28,10 @@ from .interrupt import SearchInterrupted, Signals
 from .island import EpochResult, Individual, IslandState, pareto_front
 from .migration import migrate
 from .progress import Progress, Status
+from .runlog import RunLog
 from .setup import Problem, SearchParts
 from .store import RunStore
+from .usage import Totals
 from .worker import Behind, Job, run_epoch, run_found
 
 __all__ = ["SUMMARY", "Coordinator"]
@@ -53,7 +54,7 @@ class Coordinator:
         store: RunStore,
         lock: RunLock,
         signals: Signals,
-        log: logging.Logger,
+        log: RunLog,
         display: Progress,
     ) -> None:
         self.path = path
@@ -70,6 +71,7 @@ class Coordinator:
         self.rounds = store.news()  # families by the round in which they became known
         self.known = {name for news in self.rounds for name, _ in news}
         self.elapsed = store.elapsed
+        self.totals = Totals(store.usage)
 
     @property
     def best(self) -> Individual:
@@ -108,7 +110,6 @@ class Coordinator:
         except SearchInterrupted:
             if self.states:
                 self._save_best()
-            self.log.info("interrupted after %d candidates", self.candidates)
             raise
 
     def _stop_if_told(self) -> None:
@@ -126,7 +127,13 @@ class Coordinator:
                         f'the starting point "{base}" gives no finite loss (train {first.train}, validation '
                         f"{first.validation}); start from another one with --base"
                     )
-                self.log.info("%s: train %.6g, validation %.6g kcal/mol", base, first.train, first.validation)
+                self.log.event(
+                    "base",
+                    f"{base}: train {first.train:.6g}, validation {first.validation:.6g} kcal/mol",
+                    island=result.state.island,
+                    base=base,
+                    **_losses(first),
+                )
         self._take(results, [r.state for r in results], started)
 
     def _round(self, pool: Executor) -> None:
@@ -138,12 +145,22 @@ class Coordinator:
         archive = pareto_front((*self.archive, *(m for r in results for m in r.front)))
         states = migrate(list(after.values()), archive, self.parts.migration, self.config.seed, number)
         self._take(results, states, started)
+        for state in states:
+            here = {(m.island, m.number) for m in after[state.island].population}
+            came = [[m.island, m.number] for m in state.population if (m.island, m.number) not in here]
+            if came:
+                self.log.event("migration", island=state.island, round=number, migrants=came)
         best = self.best
         if (best.island, best.number) != (before.island, before.number):
-            self.log.info(
-                "island %d, candidate %d: train %.6g, validation %.6g, fitness %.6g kcal/mol",
-                best.island, best.number, best.train, best.validation, best.fitness,
-            )  # fmt: skip
+            self.log.event(
+                "improvement",
+                f"island {best.island}, candidate {best.number}: train {best.train:.6g}, validation "
+                f"{best.validation:.6g}, fitness {best.fitness:.6g} kcal/mol",
+                island=best.island,
+                candidate=best.number,
+                complexity=best.complexity,
+                **_losses(best),
+            )
 
     def _active(self) -> list[IslandState]:
         """Islands with candidates left."""
@@ -179,13 +196,24 @@ class Coordinator:
 
     def _take(self, results: Sequence[EpochResult], states: Sequence[IslandState], started: float) -> None:
         """Make the results of a round part of the run, in the order of the islands."""
+        number = len(self.rounds)
         self.archive = pareto_front((*self.archive, *(m for r in results for m in r.front)))
+        for result in results:
+            if result.usage is not None:
+                self.totals.add(result.usage)
         self.elapsed += time.monotonic() - started
         self.lock.check()
-        self.store.commit_round(
-            states, {r.state.island: r.records for r in results}, self.archive, len(self.rounds), self.elapsed
-        )
+        fresh = {r.fingerprint for result in results for r in result.records if not r.duplicate} - self.known
+        usage = {"families": len(self.known) + len(fresh), **self.totals.to_dict()}
+        with self.totals.clock.phase("commit"):
+            records = {r.state.island: r.records for r in results}
+            self.store.commit_round(states, records, self.archive, number, self.elapsed, usage)
+        for result in results:
+            self._log_epoch(result, number)
         self.states = tuple(states)
+        self.log.event(
+            "checkpoint", round=number, candidates=self.candidates, families=usage["families"], seconds=self.elapsed
+        )
         news: dict[str, Known] = {}
         for result in results:
             for r in result.records:
@@ -194,6 +222,41 @@ class Coordinator:
                     news.setdefault(r.fingerprint, known)
         self.rounds.append(tuple(news.items()))
         self.known.update(news)
+
+    def _log_epoch(self, result: EpochResult, number: int) -> None:
+        state, usage = result.state, result.usage
+        self.log.event(
+            "epoch",
+            round=number,
+            island=state.island,
+            epoch=state.epoch,
+            candidates=state.candidates,
+            made=len(result.records),
+            fitted=sum(not r.duplicate for r in result.records),
+            best=_losses(state.best),
+            phases={} if usage is None else dict(usage.phases),
+            process="" if usage is None else usage.process,
+            cpu_seconds=0.0 if usage is None else usage.cpu,
+            peak_memory=0 if usage is None else usage.memory,
+        )
+
+    def failed(self, error: Exception) -> None:
+        """Log that the search ends here, by a signal or an error."""
+        if isinstance(error, SearchInterrupted):
+            self._end("interrupted", f"interrupted after {self.candidates} candidates")
+        else:
+            self._end("failed", f"failed after {self.candidates} candidates: {error}")
+
+    def _end(self, status: str, text: str) -> None:
+        self.log.event(
+            "end",
+            text,
+            status=status,
+            candidates=self.candidates,
+            families=len(self.known),
+            seconds=self.elapsed,
+            resources=self.totals.to_dict(),
+        )
 
     def _save_best(self) -> Functional:
         name = f"{self.config.preset}-{self.config.seed}"
@@ -204,6 +267,10 @@ class Coordinator:
     def finish(self, report: bool = True) -> None:
         """The winner, its figures on all splits and on the full grid, and the summary."""
         winner = self._save_best()
+        with self.totals.clock.phase("report"):
+            figures = self.problem.report(winner, self.display) if report else None
+        if figures is not None:
+            self.log.event("report", rows=figures["rows"][:1], grid=figures["grid"])
         made, fitted = self.store.counts()
         best = self.best
         summary: dict[str, Any] = {
@@ -220,9 +287,15 @@ class Coordinator:
                 "fitness": best.fitness,
                 "complexity": winner.complexity,
             },
-            "report": self.problem.report(winner, self.display) if report else None,
+            "resources": self.totals.to_dict(),
+            "report": figures,
         }
         if self.config.stop_below > 0:
             summary["reached"] = self.store.first_below(self.config.stop_below)
         write_text(self.path / SUMMARY, json.dumps(summary, indent=2) + "\n")
-        self.log.info("done: %d candidates, %d fitted, %.1f s", made, fitted, self.elapsed)
+        status = "complete" if self.done() else "stopped"
+        self._end(status, f"{status}: {made} candidates, {fitted} fitted, {self.elapsed:.1f} s")
+
+
+def _losses(member: Individual) -> dict[str, float]:
+    return {"train": member.train, "validation": member.validation, "fitness": member.fitness}

@@ -21,6 +21,7 @@ from .genome import Genome, Workspace
 from .instructions import INSTRUCTIONS
 from .mutate import NEUTRAL, Mutator
 from .rules import Rules
+from .usage import Clock, Usage
 
 __all__ = ["EpochResult", "EvolutionSettings", "Individual", "IslandState", "Record", "epoch", "found", "pareto_front"]
 
@@ -182,11 +183,15 @@ class EvolutionSettings:
 
 @dataclass(frozen=True)
 class EpochResult:
-    """The state after an epoch, the candidates made in it, in order, and the best of them for the archive."""
+    """The state after an epoch, the candidates made in it, in order, and the best of them for the archive.
+
+    `usage` says what making it took; it is no part of the result.
+    """
 
     state: IslandState
     records: tuple[Record, ...]
     front: tuple[Individual, ...]
+    usage: Usage | None = field(default=None, compare=False)
 
 
 def pareto_front(members: Iterable[Individual]) -> tuple[Individual, ...]:
@@ -286,8 +291,9 @@ def epoch(
     defaults: Parameters,
     *,
     limit: int | None = None,
+    clock: Clock | None = None,
 ) -> EpochResult:
-    """Run one epoch: a pure function of its arguments.
+    """Run one epoch: a pure function of its arguments (the clock only watches).
 
     Args:
         state: where the island stands.
@@ -296,7 +302,9 @@ def epoch(
         seed: of the run.
         settings, mutator, fitness, evaluate, defaults: the rules of the run.
         limit: the number of candidates, the island's earlier ones included, at which the run ends.
+        clock: counts the time of mutation, recognition, fit and selection.
     """
+    clock = clock or Clock()
     sequence = np.random.SeedSequence(seed, spawn_key=(state.island, state.epoch))
     rng = np.random.Generator(np.random.PCG64(sequence))
     local: dict[str, Known] = {}
@@ -306,19 +314,24 @@ def epoch(
         room = settings.generation if limit is None else min(settings.generation, limit - state.candidates)
         if room <= 0:
             break
-        children = [_child(state.population, mutator, settings, defaults, rng) for _ in range(room)]
-        wanted: dict[str, int] = {}
-        for index, child in enumerate(children):
-            new = child.print not in known and child.print not in local
-            if new and child.print not in wanted and _fits(child, settings):
-                wanted[child.print] = index
-        requests = [children[i].request() for i in wanted.values()]
-        outcomes = dict(zip(wanted.values(), evaluate(requests) if requests else [], strict=True))
-        for index, outcome in outcomes.items():
-            if outcome.known.finite:
-                local[children[index].print] = outcome.known
-        state, members = _join(state, children, outcomes, known, local, settings, fitness, records)
-        front = pareto_front((*front, *members))
+        with clock.phase("mutation"):
+            made = [_mutant(state.population, mutator, settings, defaults, rng) for _ in range(room)]
+        with clock.phase("recognition"):
+            children = [_Child(*mutant, settings.rules) for mutant in made]
+            wanted: dict[str, int] = {}
+            for index, child in enumerate(children):
+                new = child.print not in known and child.print not in local
+                if new and child.print not in wanted and _fits(child, settings):
+                    wanted[child.print] = index
+        with clock.phase("fit"):
+            requests = [children[i].request() for i in wanted.values()]
+            outcomes = dict(zip(wanted.values(), evaluate(requests) if requests else [], strict=True))
+        with clock.phase("selection"):
+            for index, outcome in outcomes.items():
+                if outcome.known.finite:
+                    local[children[index].print] = outcome.known
+            state, members = _join(state, children, outcomes, known, local, settings, fitness, records)
+            front = pareto_front((*front, *members))
     return EpochResult(replace(state, epoch=state.epoch + 1), tuple(records), front)
 
 
@@ -330,13 +343,17 @@ def _fits(child: _Child, settings: EvolutionSettings) -> bool:
     return not (settings.max_parameters and child.parameters > settings.max_parameters)
 
 
-def _child(
+_Mutant = tuple[Individual, Genome, str, dict[str, Expression] | None, dict[str, dict[str, float]]]
+"""Parent, genome, mutations, expressions (None when they have no values), and where the parameters start."""
+
+
+def _mutant(
     population: Sequence[Individual],
     mutator: Mutator,
     settings: EvolutionSettings,
     defaults: Parameters,
     rng: np.random.Generator,
-) -> _Child:
+) -> _Mutant:
     parent = _tournament(population, settings.tournament, rng)
     mate = _tournament(population, settings.tournament, rng)
     for _ in range(_ATTEMPTS):
@@ -350,7 +367,7 @@ def _child(
     if any(n.startswith("crossover") for n in names):
         inherited = {k: {**mate.parameters.get(k, {}), **v} for k, v in parent.parameters.items()}
     start = start_parameters(genome, mutator.workspaces, inherited, defaults)
-    return _Child(parent, genome, "+".join(names), expressions, start, settings.rules)
+    return parent, genome, "+".join(names), expressions, start
 
 
 def _mutated(

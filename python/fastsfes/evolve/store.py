@@ -20,6 +20,7 @@ from .island import Individual, IslandState, Record
 __all__ = ["RunStore"]
 
 VERSION = 2
+_PATIENCE = 60.0  # seconds that a reader and the writer wait for each other
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE candidates (
@@ -75,8 +76,12 @@ class RunStore:
         if not path.is_file():
             raise InputError(f"{path}: there is no such file; is this the directory of a search?")
         try:
+            # somebody who reads a long history must not make the writer give up
             db = sqlite3.connect(
-                f"{path.resolve().as_uri()}?mode={'ro' if read_only else 'rw'}", uri=True, isolation_level=None
+                f"{path.resolve().as_uri()}?mode={'ro' if read_only else 'rw'}",
+                uri=True,
+                isolation_level=None,
+                timeout=_PATIENCE,
             )
             found = db.execute("SELECT value FROM meta WHERE key = 'version'").fetchone()
         except sqlite3.DatabaseError as error:
@@ -102,10 +107,11 @@ class RunStore:
         archive: Sequence[Individual],
         round_: int,
         elapsed: float,
+        usage: Mapping[str, Any] | None = None,
     ) -> None:
         """Store the candidates of a round by island, the states after it and the archive, all or nothing.
 
-        `elapsed` is the time spent searching so far, in seconds.
+        `elapsed` is the time spent searching so far, in seconds; `usage` what that took, plain data.
         """
         rows = [
             (
@@ -139,6 +145,7 @@ class RunStore:
             self._db.execute("DELETE FROM archive")
             self._db.executemany("INSERT INTO archive VALUES (?, ?)", kept)
             self._db.execute("INSERT OR REPLACE INTO meta VALUES ('elapsed', ?)", (repr(elapsed),))
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES ('usage', ?)", (json.dumps(usage or {}),))
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
             if self._db.in_transaction:
@@ -179,6 +186,12 @@ class RunStore:
         """Seconds spent searching so far."""
         row = self._db.execute("SELECT value FROM meta WHERE key = 'elapsed'").fetchone()
         return float(row[0]) if row else 0.0
+
+    @property
+    def usage(self) -> dict[str, Any]:
+        """What the run has taken so far, as `commit_round` was told."""
+        row = self._db.execute("SELECT value FROM meta WHERE key = 'usage'").fetchone()
+        return dict(json.loads(row[0])) if row else {}
 
     def counts(self) -> tuple[int, int]:
         """Candidates made, and families fitted among them."""

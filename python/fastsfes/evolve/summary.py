@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..functional import Functional
+from .usage import resources_line
 
 __all__ = ["format_run"]
 
@@ -50,6 +51,9 @@ def format_run(functional: Functional, summary: Mapping[str, Any], path: str) ->
     lines.append(
         f"{summary['candidates']} candidates ({summary['fitted']} fitted) in {summary['seconds']:.1f} s, {rate:.0f}/s"
     )
+    taken = resources_line(summary.get("resources") or {})
+    if taken:
+        lines.append(taken)
     if summary.get("reached") is not None:
         lines.append(f"goal reached by candidate {summary['reached']}")
     if not summary["complete"]:

@@ -8,12 +8,13 @@ epoch. A worker that missed something says so (`Behind`) and gets the job again 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..config import SearchConfig
 from .evaluation import Known
 from .island import EpochResult, IslandState, epoch, found
 from .setup import Problem, SearchParts, prepare
+from .usage import Clock
 
 __all__ = ["Behind", "Job", "News", "Worker", "run_epoch", "run_found", "set_up"]
 
@@ -63,15 +64,17 @@ def set_up(config: SearchConfig, make: Callable[[SearchConfig], Problem]) -> Wor
 
 def run_found(worker: Worker, island: int) -> EpochResult:
     """Fit the bases of an island."""
-    parts = worker.parts
-    return found(
-        parts.bases_of(island),
-        island,
-        parts.mutator.workspaces,
-        parts.settings.rules,
-        parts.fitness,
-        worker.problem.evaluate,
-    )
+    parts, clock = worker.parts, Clock()
+    with clock.phase("fit"):
+        result = found(
+            parts.bases_of(island),
+            island,
+            parts.mutator.workspaces,
+            parts.settings.rules,
+            parts.fitness,
+            worker.problem.evaluate,
+        )
+    return replace(result, usage=clock.usage())
 
 
 def run_epoch(worker: Worker, job: Job) -> EpochResult | Behind:
@@ -84,8 +87,8 @@ def run_epoch(worker: Worker, job: Job) -> EpochResult | Behind:
     for news in job.news[worker.rounds - job.since :]:
         worker.known.update(news)
     worker.rounds = end
-    parts = worker.parts
-    return epoch(
+    parts, clock = worker.parts, Clock()
+    result = epoch(
         job.state,
         worker.known,
         worker.config.seed,
@@ -95,4 +98,6 @@ def run_epoch(worker: Worker, job: Job) -> EpochResult | Behind:
         worker.problem.evaluate,
         parts.defaults,
         limit=job.limit,
+        clock=clock,
     )
+    return replace(result, usage=clock.usage())
