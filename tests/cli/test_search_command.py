@@ -48,7 +48,10 @@ def test_search_writes_a_run_and_show_prints_it_again(tmp_path: Path, capsys: py
     assert main(["search", "--output", str(path)]) == 2
     assert "exists already" in capsys.readouterr().err
     assert main(["search", "--resume", str(path)]) == 0
-    assert capsys.readouterr().out == out
+    again = capsys.readouterr().out
+    # the report was made once more, which took its time
+    same = [line for line in out.splitlines() if "CPU" not in line]
+    assert [line for line in again.splitlines() if "CPU" not in line] == same
 
 
 @pytest.mark.usefixtures("no_grid")

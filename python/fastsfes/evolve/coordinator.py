@@ -203,8 +203,13 @@ class Coordinator:
                 self.totals.add(result.usage)
         self.elapsed += time.monotonic() - started
         self.lock.check()
-        fresh = {r.fingerprint for result in results for r in result.records if not r.duplicate} - self.known
-        usage = {"families": len(self.known) + len(fresh), **self.totals.to_dict()}
+        news: dict[str, Known] = {}
+        for result in results:
+            for r in result.records:
+                known = Known(r.train, r.validation, r.terms)
+                if not r.duplicate and known.finite and r.fingerprint not in self.known:
+                    news.setdefault(r.fingerprint, known)
+        usage = {"families": len(self.known) + len(news), **self.totals.to_dict()}
         with self.totals.clock.phase("commit"):
             records = {r.state.island: r.records for r in results}
             self.store.commit_round(states, records, self.archive, number, self.elapsed, usage)
@@ -214,12 +219,6 @@ class Coordinator:
         self.log.event(
             "checkpoint", round=number, candidates=self.candidates, families=usage["families"], seconds=self.elapsed
         )
-        news: dict[str, Known] = {}
-        for result in results:
-            for r in result.records:
-                known = Known(r.train, r.validation, r.terms)
-                if not r.duplicate and known.finite and r.fingerprint not in self.known:
-                    news.setdefault(r.fingerprint, known)
         self.rounds.append(tuple(news.items()))
         self.known.update(news)
 
