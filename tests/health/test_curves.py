@@ -60,8 +60,9 @@ def test_channel_surfaces_are_the_factors() -> None:
 
 
 def test_a_sum_of_libxc_shows_what_it_has() -> None:
-    found = enhancement_curves("libxc:b97m_v", (), points=11)
-    assert {c.quantity for c in found.curves} == {"F_xc"}
+    found = enhancement_curves("libxc:wb97m_v", ("libxc:b97m_v",), points=11)
+    assert {c.quantity for c in found.curves if "libxc:wb97m_v" in c.values} == {"F_xc"}
+    assert {c.quantity for c in found.curves if "libxc:b97m_v" in c.values} == {"F_x", "F_c", "F_xc"}
 
 
 @pytest.mark.parametrize("form", ["svg", "png"])

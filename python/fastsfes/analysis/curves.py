@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..conditions import FeaturePoints, Subject, as_subject, enhancement, feature_points
+from ..conditions import Evaluable, FeaturePoints, Subject, as_subject, enhancement, feature_points
 from ..functional import Functional
 from ..load import Comparison
 from ..quadrature.nodes import derived_features
@@ -145,7 +145,7 @@ def enhancement_curves(
     )
 
 
-def _parts(subject: Subject, quantity: str) -> tuple[Comparison, ...]:
+def _parts(subject: Subject, quantity: str) -> tuple[Evaluable, ...]:
     exact = subject.exact_exchange_in_gas()
     if quantity == "F_xc":
         return ((*subject.exchange, *subject.correlation) if subject.separable else (subject.whole,)) + exact

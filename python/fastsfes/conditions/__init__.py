@@ -3,10 +3,11 @@
 from .exact import Enhancement, enhancement, exact_conditions
 from .points import FeaturePoints, feature_points, search_grid
 from .row import Row
-from .subject import Subject, as_subject
+from .subject import Evaluable, Subject, as_subject
 
 __all__ = [
     "Enhancement",
+    "Evaluable",
     "FeaturePoints",
     "Row",
     "Subject",

@@ -21,7 +21,7 @@ from ..load import Comparison
 from ..registry import get_functional
 from .points import FeaturePoints, feature_points, search_grid
 from .row import Row
-from .subject import Subject, as_subject, scaling_derivatives
+from .subject import Evaluable, Subject, as_subject, scaling_derivatives
 
 __all__ = ["GROUP", "Enhancement", "Level", "enhancement", "exact_conditions"]
 
@@ -49,7 +49,7 @@ EQUALITY = 1e-6
 GAS_CORRELATION = 0.02
 """Allowed deviation from PW92, relative; fits to the same Monte Carlo energies differ by up to 2 per cent."""
 
-_SUM_ONLY = "libxc gives exchange and correlation of this functional as a sum only"
+_SUM_ONLY = "libxc gives a range-separated sum, from which correlation cannot be told apart"
 
 SIZES: dict[Level, tuple[int, int, int, int]] = {"quick": (16, 16, 5, 9), "full": (40, 51, 11, 26)}
 """Number of values of rs, s, zeta, alpha."""
@@ -64,7 +64,7 @@ class Enhancement:
     curvature: Array
 
 
-def enhancement(parts: Sequence[Comparison], points: FeaturePoints, order: int = 1) -> Enhancement:
+def enhancement(parts: Sequence[Evaluable], points: FeaturePoints, order: int = 1) -> Enhancement:
     """The factor of a sum of functionals; derivatives beyond `order` (0, 1, 2) are zero."""
     value, slope, curvature = np.zeros(points.size), np.zeros(points.size), np.zeros(points.size)
     with np.errstate(all="ignore"):
@@ -266,7 +266,8 @@ class _Conditions:
 
     @property
     def _nonlocal_text(self) -> str:
-        return " without VV10" if self.subject.nlc is not None else ""
+        split = f", {self.subject.split}" if self.subject.split else ""
+        return (" without VV10" if self.subject.nlc is not None else "") + split
 
     def _inequality(
         self, name: str, margins: Array, points: FeaturePoints, detail: str, rounding: float = ROUNDING
@@ -297,7 +298,7 @@ def _fraction(margins: Array, limit: float) -> str:
     return f"; fails at {100.0 * failing:.3g} % of {len(margins)} points" if failing else f"; {len(margins)} points"
 
 
-def _ratio(parts: Sequence[Comparison], reference: Sequence[Comparison], points: FeaturePoints) -> Array:
+def _ratio(parts: Sequence[Evaluable], reference: Sequence[Evaluable], points: FeaturePoints) -> Array:
     return enhancement(parts, points, 0).value / enhancement(reference, points, 0).value
 
 

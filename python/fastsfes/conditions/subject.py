@@ -12,14 +12,15 @@ from ..expression import Expression
 from ..functional import VARIABLES, VV10, Channel, Functional, Hybrid, derivative_keys
 from ..libxc import LibxcFunctional
 from ..load import Comparison, load_comparison
+from .partition import SCALING, Part
 from .points import FeaturePoints, feature_points
 
-__all__ = ["Subject", "as_subject", "scaling_derivatives"]
+__all__ = ["Evaluable", "Subject", "as_subject", "scaling_derivatives"]
 
 Array = np.ndarray
 
-_SCALING = {"rho": 3.0, "sigma": 8.0, "tau": 5.0}
-"""Powers of gamma by which the variables grow when the density is scaled uniformly, n_gamma(r) = gamma^3 n(gamma r)."""
+Evaluable = Comparison | Part
+"""What a subject is made of: has family and energy_density."""
 
 
 @dataclass(frozen=True)
@@ -32,14 +33,16 @@ class Subject:
     whole: all semilocal terms.
     exchange, correlation: semilocal parts; empty where the functional has none.
     separable: whether exchange and correlation are known apart.
+    split: how they were told apart where that takes a limit, else "".
     hybrid, nlc: exact exchange and VV10, which are not semilocal.
     """
 
     name: str
     whole: Comparison
-    exchange: tuple[Comparison, ...]
-    correlation: tuple[Comparison, ...]
+    exchange: tuple[Evaluable, ...]
+    correlation: tuple[Evaluable, ...]
     separable: bool
+    split: str
     hybrid: Hybrid
     nlc: VV10 | None
 
@@ -73,7 +76,8 @@ def as_subject(functional: Comparison | str) -> Subject:
     """Split a functional into exchange and correlation.
 
     Ours: channel "x" is exchange, "css", "cos" and "c" are correlation, and "one" is exchange when it scales like
-    exchange under uniform scaling of the density. libxc's: by the kind that libxc gives each component.
+    exchange under uniform scaling of the density. libxc's: by the kind that libxc gives each component; sums that it
+    does not take apart are split at the high-density limit, unless they are range separated.
     """
     found = load_comparison(functional)
     if isinstance(found, LibxcFunctional):
@@ -88,26 +92,25 @@ def as_subject(functional: Comparison | str) -> Subject:
         (exchange if _scales_like_exchange(one) else correlation).append(one)
     if rest:
         correlation.append(_only(found, rest))
-    return Subject(found.name, found, tuple(exchange), tuple(correlation), True, found.hybrid, found.nlc)
+    return Subject(found.name, found, tuple(exchange), tuple(correlation), True, "", found.hybrid, found.nlc)
 
 
 def _from_libxc(found: LibxcFunctional) -> Subject:
     kinds = {kind for kind, _ in found.components}
     if "kinetic" in kinds:
         raise InputError(f'"{found.name}" is a kinetic energy functional; give exchange and correlation')
-    part = {
-        kind: tuple(component for k, component in found.components if k == kind) for kind in ("exchange", "correlation")
-    }
-    separable = "exchange-correlation" not in kinds
-    none: tuple[Comparison, ...] = ()
+    parts: dict[str, tuple[Evaluable, ...]] = {"exchange": (), "correlation": ()}
+    separable, split = True, ""
+    if "exchange-correlation" not in kinds:
+        for kind, component in found.components:
+            parts[kind] += (component,)
+    elif found.hybrid.omega == 0.0:
+        parts = {kind: (Part(found, kind),) for kind in parts}
+        split = "split at the high-density limit"
+    else:
+        separable = False
     return Subject(
-        found.name,
-        found,
-        part["exchange"] if separable else none,
-        part["correlation"] if separable else none,
-        separable,
-        found.hybrid,
-        found.nlc,
+        found.name, found, parts["exchange"], parts["correlation"], separable, split, found.hybrid, found.nlc
     )
 
 
@@ -125,10 +128,10 @@ def _scales_like_exchange(part: Functional) -> bool:
     return bool(np.all(np.abs(first - 4.0 * energy) <= 1e-9 * np.abs(energy)))
 
 
-def scaling_derivatives(functional: Comparison, points: FeaturePoints, order: int = 1) -> tuple[Array, Array, Array]:
+def scaling_derivatives(functional: Evaluable, points: FeaturePoints, order: int = 1) -> tuple[Array, Array, Array]:
     """The energy density e and its derivatives with respect to ln(gamma) under uniform scaling of the density.
 
-    With the powers a of `_SCALING`: D e = sum_i a_i x_i de/dx_i, and
+    With the powers a of `SCALING`: D e = sum_i a_i x_i de/dx_i, and
     D^2 e = sum_i a_i^2 x_i de/dx_i + sum_ij a_i a_j x_i x_j d2e/dx_i dx_j, from analytic derivatives. Where second
     derivatives are not finite (libxc's, with one spin absent), D^2 e is a difference of the analytic D e.
 
@@ -144,7 +147,7 @@ def scaling_derivatives(functional: Comparison, points: FeaturePoints, order: in
         for names, row in zip(components, rows, strict=True):
             times = 1.0 if len(set(names)) == 1 else 2.0  # d2/dx dy stands for d2/dy dx too
             product = np.prod([inputs[name] for name in names], axis=0)
-            power = np.prod([_SCALING[name.partition("_")[0]] for name in names])
+            power = np.prod([SCALING[name.partition("_")[0]] for name in names])
             # nothing where a variable is zero, whatever the slope
             term = np.where(product == 0.0, 0.0, row * product)
             sums[len(names)] += times * power * term
@@ -159,7 +162,7 @@ def scaling_derivatives(functional: Comparison, points: FeaturePoints, order: in
     return values.exc, first, second
 
 
-def _second_by_differences(functional: Comparison, points: FeaturePoints) -> Array:
+def _second_by_differences(functional: Evaluable, points: FeaturePoints) -> Array:
     step = 1e-3
     result: Array = np.zeros(points.size)
     for distance, weight in ((1, 8.0), (2, -1.0)):  # central, of fourth order
