@@ -1,5 +1,8 @@
 #include "core/interpreter.hpp"
 
+#include <cstdlib>
+#include <string>
+
 #include "core/kernels.hpp"
 
 namespace fastsfes {
@@ -8,10 +11,14 @@ const KernelTable& kernels() noexcept {
 #if defined(FASTSFES_X86)
   static const KernelTable& best = [&]() -> const KernelTable& {
     __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
-      return kernels_avx512();
-    }
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return kernels_avx2();
+    // FASTSFES_ISA is a limit: what the processor lacks is never used.
+    const char* text = std::getenv("FASTSFES_ISA");
+    const std::string limit = text == nullptr ? "" : text;
+    const bool avx512 =
+        __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    if (avx512 && limit != "avx2" && limit != "generic") return kernels_avx512();
+    if (avx2 && limit != "generic") return kernels_avx2();
     return kernels_generic();
   }();
   return best;

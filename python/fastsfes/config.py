@@ -66,6 +66,13 @@ class SearchConfig:
         '"mpi"; the result does not depend on it',
     )
     workers: int = option(0, "int", "search", "workers of the executor; 0 for as many as it has", minimum=0)
+    worker_timeout: float = option(
+        1800.0,
+        "float",
+        "search",
+        "seconds without an answer after which a worker counts as lost and its epoch is run elsewhere; 0 for never",
+        minimum=0,
+    )
 
     dataset: str = option("builtin", "text", "data", 'packaged dataset ("builtin") or a dataset file')
     targets: str = option(

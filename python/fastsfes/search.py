@@ -41,7 +41,7 @@ __all__ = ["RESUME_OPTIONS", "Problem", "Run", "SearchInterrupted", "search"]
 
 CONFIG, HISTORY = "config.toml", "history.sqlite"
 
-RESUME_OPTIONS = ("time_limit", "executor", "workers", "threads")
+RESUME_OPTIONS = ("time_limit", "executor", "workers", "worker_timeout", "threads")
 """Options that do not change what a run finds: they may differ when it is resumed."""
 
 
@@ -111,6 +111,7 @@ def search(
     time_limit: float | None = None,
     executor: str | None = None,
     workers: int | None = None,
+    worker_timeout: float | None = None,
     threads: int | None = None,
     go_on: bool = False,
     progress: str = "none",
@@ -123,8 +124,8 @@ def search(
         config: the options; default: the preset "quickstart".
         output: directory of the run, which must not exist yet; default: see `default_path`.
         resume: directory of an earlier run to go on with, instead of `config` and `output`.
-        time_limit, executor, workers, threads: override the configuration's for this call; the result does not depend
-            on the last three.
+        time_limit, executor, workers, worker_timeout, threads: override the configuration's for this call; the result
+            does not depend on the last four.
         go_on: when `output` holds a run with the same options already, go on with it, so that one call serves for the
             first job and for all that follow it.
         progress: "live", "plain", "auto" or "none"; written to standard error.
@@ -157,28 +158,32 @@ def search(
             resume = path
         elif path.exists():
             raise _exists(path)
-    own: dict[str, Any] = {"time_limit": time_limit, "executor": executor, "workers": workers, "threads": threads}
+    given = (time_limit, executor, workers, worker_timeout, threads)
+    own: dict[str, Any] = dict(zip(RESUME_OPTIONS, given, strict=True))
     here = replace(config, **{k: v for k, v in own.items() if v is not None})
     parts = prepare(here)
     make = problem or make_problem
     with make_progress(config.candidates, progress) as display, signals(path) as stop:
         made = make(here)
         display.message(made.describe())
-        if resume is None:
-            _make(path, config)
-        with RunLock(path, display.message) as lock, _open(path) as store:
-            log = RunLog(path, display.message)
-            coordinator = Coordinator(path, config, parts, made, store, lock, stop, log, display)
-            _log_start(log, here, coordinator, resume is not None)
-            # work in this process uses this process's problem
-            context = (here, (lambda _: made) if here.executor == "local" else make)
-            try:
-                with open_executor(here.executor, here.workers, set_up, context, threads=here.threads) as pool:
+        # work in this process uses this process's problem
+        context = (here, (lambda _: made) if here.executor == "local" else make)
+        with open_executor(
+            here.executor, here.workers, set_up, context, threads=here.threads, timeout=here.worker_timeout
+        ) as pool:  # first, so that a cluster that is not there leaves nothing behind
+            if resume is None:
+                _make(path, config)
+            with RunLock(path, display.message) as lock, _open(path) as store:
+                log = RunLog(path, display.message)
+                coordinator = Coordinator(path, config, parts, made, store, lock, stop, log, display)
+                _log_start(log, here, coordinator, resume is not None)
+                try:
                     coordinator.run(pool, here.time_limit)
-                coordinator.finish(report)
-            except Exception as error:
-                coordinator.failed(error)
-                raise
+                    pool.close()  # the rest is done here
+                    coordinator.finish(report)
+                except Exception as error:
+                    coordinator.failed(error)
+                    raise
     return Run(path)
 
 

@@ -62,7 +62,8 @@ def dask_cluster(
     place = ["--protocol", "tls"] if tls else []
     with (folder / "dask.log").open("wb") as log:
         scheduler = subprocess.Popen(
-            [*dask, "scheduler", "--scheduler-file", str(file), "--host", "127.0.0.1", "--port", "0", *place, "--no-dashboard"],
+            [*dask, "scheduler", "--scheduler-file", str(file), "--host", "127.0.0.1", "--port", "0", *place,
+             "--no-dashboard"],
             env=env, stdout=log, stderr=log,
         )  # fmt: skip
         started = [
@@ -169,6 +170,12 @@ class Slurm:
             return state in wanted
 
         wait_until(there, f"job {job} {wanted}", seconds)
+
+    def release(self, job: str) -> None:
+        """Let a requeued job begin; Slurm holds it for two minutes, so that nothing of its first part is left."""
+        if self.state(job) == "PENDING":
+            time.sleep(2.0)
+            subprocess.run(["scontrol", "update", f"jobid={job}", "StartTime=now"], env=self.env, check=True)
 
 
 @contextmanager

@@ -137,6 +137,7 @@ class QueueExecutor(Executor):
         self._lock = threading.RLock()
         self._queue: deque[Job] = deque()
         self._running: dict[int, Job] = {}
+        self._broken = ""
         self._closed = threading.Event()
         self._tender = threading.Thread(target=self._tend, name="fastsfes-executor", daemon=True)
 
@@ -162,6 +163,8 @@ class QueueExecutor(Executor):
         with self._lock:
             if self._closed.is_set():
                 raise FastsfesError("this executor is closed; open another one")
+            if self._broken:
+                raise WorkerLost(self._broken)
             job = Job(next(self._numbers), getattr(task, "__qualname__", str(task)), data, future)
             self._queue.append(job)
         self._dispatch()
@@ -212,6 +215,17 @@ class QueueExecutor(Executor):
                 )
             )
         self._dispatch()
+
+    def _break(self, reason: str) -> None:
+        """All workers are gone for good."""
+        with self._lock:
+            self._broken = reason
+            jobs = [*self._queue, *self._running.values()]
+            self._queue.clear()
+            self._running.clear()
+        for job in jobs:
+            if not job.future.done():
+                job.future.set_exception(WorkerLost(reason))
 
     def _tend(self) -> None:
         while not self._closed.wait(min(1.0, self._timeout / 4 or 1.0)):

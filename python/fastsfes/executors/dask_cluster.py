@@ -29,8 +29,8 @@ __all__ = ["DaskExecutor"]
 
 log = logging.getLogger("fastsfes.executors")
 
-CONNECT = 60.0
-"""Seconds to wait for the scheduler, and then for the first workers."""
+WORKERS = 300.0
+"""Seconds to wait for the first workers; how long to wait for the scheduler is part of Dask's configuration."""
 
 
 class _ContextPlugin(distributed.WorkerPlugin):  # type: ignore[misc]
@@ -76,18 +76,18 @@ class DaskExecutor(QueueExecutor):
         self._token = f"fastsfes-{uuid.uuid4().hex}"
         place: dict[str, Any] = {"scheduler_file": where} if where.endswith(".json") else {"address": where}
         try:
-            self._client = distributed.Client(**place, timeout=CONNECT, set_as_default=False)
+            self._client = distributed.Client(**place, set_as_default=False)
         except (OSError, ValueError, TypeError) as error:
             raise FastsfesError(f"the Dask scheduler at {where} cannot be reached ({error}); is it running?") from None
         try:
             data = worker.pack((setup, arguments))
             self.statistics.setup_bytes = len(data)
             self._client.register_plugin(_ContextPlugin(self._token, data), name=self._token)
-            self._client.wait_for_workers(max(workers, 1), timeout=CONNECT)
+            self._client.wait_for_workers(max(workers, 1), timeout=WORKERS)
         except (OSError, TimeoutError) as error:
             self._client.close()
             raise FastsfesError(
-                f"the Dask scheduler at {where} has fewer than {max(workers, 1)} workers after {CONNECT:g} s "
+                f"the Dask scheduler at {where} has fewer than {max(workers, 1)} workers after {WORKERS:g} s "
                 f"({error}); start them with: dask worker --nthreads 1 ..."
             ) from None
         self._threads = 1
@@ -119,13 +119,13 @@ class DaskExecutor(QueueExecutor):
             return
         self._futures.pop(job.number, None)
         try:
-            reply = future.result(timeout=CONNECT)
+            reply = future.result(timeout=WORKERS)
         except distributed.KilledWorker as error:
             self._lose(
                 job, f"every Dask worker that tried it died, the last one at {error.last_worker.address}", final=True
             )
-        except Exception as error:  # cancelled with the scheduler, or an error of Dask itself
-            self._lose(job, f"the Dask scheduler at {self._where} lost the task ({type(error).__name__}: {error})")
+        except Exception as error:  # cancelled with its scheduler
+            self._break(f"the Dask scheduler at {self._where} was lost ({error})")
         else:
             self._reply(job, reply)
 
@@ -146,7 +146,7 @@ class DaskExecutor(QueueExecutor):
 
     def _end(self) -> None:
         futures = list(self._futures.values())
-        with contextlib.suppress(OSError, RuntimeError, TimeoutError, KeyError):  # the scheduler may be gone already
+        with contextlib.suppress(Exception):  # the scheduler may be gone already
             self._client.cancel(futures, force=True)
             self._client.unregister_worker_plugin(self._token)
         self._client.close(timeout=10)
