@@ -86,10 +86,12 @@ void register_jit(py::module_& m) {
       py::arg("programs"), py::arg("isa") = "");
   m.def(
       "jit_source",
-      [](const Program& program, bool sums) { return "void kernel" + jit::lower_body(program, form_of(sums)); },
+      [](const Program& program, bool sums) {
+        return "void kernel" + jit::lower_body(program, form_of(sums), interpreter_isa());
+      },
       py::arg("program"), py::arg("sums") = false);
   m.def("jit_key", [](const Program& program) {
-    return jit::kernel_key(jit::lower_body(program, jit::Form::Values), interpreter_isa());
+    return jit::kernel_key(jit::lower_body(program, jit::Form::Values, interpreter_isa()), interpreter_isa());
   });
   m.def(
       "jit_is_compiled",

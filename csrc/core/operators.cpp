@@ -99,7 +99,7 @@ constexpr std::array<OpInfo, kOpCount> kTable{{
    "e_x^{\\mathrm{LDA}}\\left($a\\right)", "a >= 0", "lda_x(rho_s): exchange energy density of one spin of the uniform gas (hartree/bohr^3)"},
   // The closed form loses all its digits for large a, hence the series; each branch sees an argument at which it is harmless.
   {Op::ErfAttenuation, OpKind::Defined, "erf_attenuation", 1,
-   "b = 1/a; p = max(b, 0.5); m = min(b, 0.5); s = 1/p; q = s*s; r = m*m;"
+   "b = 1/a; p = max(b, 0.5); m = min(b, 0.5); s = min(a, 2); q = s*s; r = m*m;"
    "select(b - 0.5, 1 - (2/3)*s*(3.5449077018110321*erf(p) - 3*s + q*s + (2*s - q*s)*exp(-p*p)), "
    "r*(1/9 - r*(1/60 - r*(1/420 - r*(1/3240 - r*(1/27720 - r*(1/262080 - r*(1/2721600 - "
    "r*(1/30844800 - r*(1/379209600 - r*(1/5029516800 - r*(1/71610739200 - r*(1/1089728640000 - "

@@ -157,32 +157,23 @@ FASTSFES_VM double asinh(double x) {
 FASTSFES_VM double cbrt(double x) {
   const double a = fabs(x);
   const bool denormal = a < 0x1p-1022;
-  const u64 u = bits(denormal ? a * 0x1p54 : a);
-  const u64 field = u >> 52;
-  const double k = from_bits(field | 0x4330000000000000ull) - 0x1p52;
-  const double t = fma(k - 1.0, 0x1.5555555555555p-2, 0x1p52);  // floor(k / 3) in the low bits
-  const double third = t - 0x1p52;
-  const double rest = fma(third, -3.0, k);
-  const u64 q = bits(t);
-  const double m = from_bits((u & 0x000fffffffffffffull) | 0x3ff0000000000000ull);
-  const double z = from_bits(bits(m) + ((field - q - (q << 1)) << 52));  // m 2^rest
-  // r estimates z^(-1/3) to 6e-6; with a = z r^2 and h = 1 - a r the root is a (1 - h)^(-2/3), in which the
-  // rounding of a cancels to a third.
-  const double m2 = m * m;
-  const double p01 = fma(-0x1.90e8e430991cdp+0, m, 0x1.c7f43ffbe2d31p+0);
-  const double p23 = fma(-0x1.321a48f271529p-1, m, 0x1.3e691597fa8efp+0);
-  const double p45 = fma(-0x1.16cce7d5a7c3cp-6, m, 0x1.3f9c398a2a43dp-3);
-  const double p = fma(fma(p45, m2, p23), m2, p01);
-  const double two = rest == 1.0 ? 0x1.965fea53d6e3dp-1 : 0x1.428a2f98d728bp-1;  // 2^(-1/3), 2^(-2/3)
-  const double r = p * (rest == 0.0 ? 1.0 : two);
+  const double z = denormal ? a * 0x1p54 : a;
+  // The upper half of a double's bits is nearly linear in its logarithm: a constant less a third of it is the upper
+  // half of an estimate of z^(-1/3), good to 4 %. Here the half stands in the low bits of a double of exponent 52.
+  const double upper = from_bits((bits(z) >> 32) | 0x4330000000000000ull);
+  const double t = fma(upper, -0x1.5555555555555p-2, 0x1p52 * (4.0 / 3.0) + 1430183936.0);
+  const double g = from_bits(bits(t) << 32);
+  // g (1 - h)^(-1/3) with h = 1 - z g^3, to 2e-6.
+  const double h0 = fma(-(z * (g * g)), g, 1.0);
+  const double p01 = fma(0x1.5550abaad7dc1p-2, h0, 0x1.ffffc065a46dcp-1);
+  const double p23 = fma(0x1.6aaa53ea2419ep-3, h0, 0x1.ca221f0838965p-3);
+  const double r = g * fma(p23, h0 * h0, p01);
+  // With y = z r^2 and h = 1 - y r the root is y (1 - h)^(-2/3), in which the rounding of y cancels to a third.
   const double y = z * (r * r);
   const double h = fma(-y, r, 1.0);
   const double series = fma(fma(0x1.f9add3c0ca458p-2, h, 0x1.1c71c71c71c72p-1), h, 0x1.5555555555555p-1);
-  const double root = fma(y * h, series, y);
-  const double scale = from_bits((q + (denormal ? 664ull : 682ull)) << 52);  // 2^(third - 341), and 2^-18
-  const double value = copysign(root * scale, x);
-  const bool regular = (a > 0.0) & (a < kInf);
-  return regular ? value : x;
+  const double root = fma(y * h, series, y) * (denormal ? 0x1p-18 : 1.0);
+  return a < kInf ? copysign(root, x) : x;
 }
 
 // ---- tanh, erf, atan --------------------------------------------------------------------------------------------
@@ -211,36 +202,32 @@ FASTSFES_VM double erf(double x) {
   const double s47 = fma(s67, z2, s45);
   const double s03 = fma(s23, z2, s01);
   const double small = fma(a, fma(s8b, z8, fma(s47, z4, s03)), a);
-  // Above: 1 - exp(-P(x - 1)), where P approximates -log(erfc).
+  // Above: 1 - exp(-x^2) P(x - 1), where P approximates exp(x^2) erfc(x). Only absolute errors count. Formulas with an
+  // erf have this exp, too (its derivative, range separation), and compilers see that they are the same.
   double t = a - 1.0;
-  t = t < 0.0 ? 0.0 : t;  // keeps NaN
-  t = t > 4.95 ? 4.95 : t;
+  t = t > 4.95 ? 4.95 : t;  // keeps NaN
   const double t2 = t * t, t4 = t2 * t2, t8 = t4 * t4, t16 = t8 * t8;
-  const double g01 = fma(0x1.51c9b0006c21ap+1, t, 0x1.d97fbf27aa2a1p+0);
-  const double g23 = fma(0x1.5477f099b6129p-5, t, 0x1.afabc11a2afdep-1);
-  const double g45 = fma(0x1.033f5a0eb0819p-9, t, -0x1.48c9d37f9adedp-7);
-  const double g67 = fma(-0x1.b92df2a008457p-16, t, -0x1.f1b0496cdf87ep-13);
-  const double g89 = fma(-0x1.4484e7cec60f5p-17, t, 0x1.c852da39d3a4ep-16);
-  const double gab = fma(-0x1.b7e6b0f1f32cdp-23, t, 0x1.1e267c64c2315p-19);
-  const double gcd = fma(0x1.1ec5f7edc66ffp-25, t, -0x1.f22b0b9fd4e06p-25);
-  const double gef = fma(0x1.6a82e47afa50bp-30, t, -0x1.24a503d8e6092p-27);
-  const double ggh = fma(0x1.563f09a4f59a0p-38, t, -0x1.06556173db26ap-33);
+  const double g01 = fma(-0x1.17c4e3f17bf81p-2, t, 0x1.b5d8780f956b2p-2);
+  const double g23 = fma(-0x1.44837f8785201p-4, t, 0x1.3c27283c2bbadp-3);
+  const double g45 = fma(-0x1.10fceed70438ap-6, t, 0x1.33cad0c483494p-5);
+  const double g67 = fma(-0x1.6af0696b7d69cp-9, t, 0x1.c8cb54e391efdp-8);
+  const double g89 = fma(-0x1.9021cbcc17533p-12, t, 0x1.134713f998cc2p-10);
+  const double gab = fma(-0x1.74806eabbfc8ep-15, t, 0x1.17163ce405dd1p-13);
+  const double gcd = fma(-0x1.12b3291ec6a87p-18, t, 0x1.d66130ba10686p-17);
+  const double gef = fma(-0x1.00c37c3677458p-22, t, 0x1.1ee07d24f9d37p-20);
+  const double ggh = fma(-0x1.a6c3223cec92ep-28, t, 0x1.77377e4ccf07dp-25);
+  const double gij = fma(-0x1.5975dd08f08c8p-35, t, 0x1.54592cede1279p-31);
   const double g03 = fma(g23, t2, g01);
   const double g47 = fma(g67, t2, g45);
   const double g8b = fma(gab, t2, g89);
   const double gcf = fma(gef, t2, gcd);
+  const double ggj = fma(gij, t2, ggh);
   const double g07 = fma(g47, t4, g03);
   const double g8f = fma(gcf, t4, g8b);
-  const double g = fma(ggh, t16, fma(g8f, t8, g07));
-  // exp(-g) for 1.8 < g < 40: neither overflow nor underflow, and only its absolute error counts.
-  constexpr double magic = 0x1.8p52 + 1023.0;
-  const double shifted = fma(g, -kLog2e, magic);
-  const double n = shifted - magic;
-  const double r = fma(n, -kLn2Lo, fma(n, -kLn2Hi, -g));
-  const double e = 1.0 + fma(r * r, exp_tail(r), r);
-  const double large = fma(-e, from_bits(bits(shifted) << 52), 1.0);
-  const double y = a < 1.0 ? small : large;
-  return copysign(x == x ? y : x, x);
+  const double ggk = fma(0x1.4a1f35c22f3c7p-40, t4, ggj);
+  const double scaled = fma(ggk, t16, fma(g8f, t8, g07));
+  const double large = fma(-exp(-(a * a)), scaled, 1.0);
+  return copysign(a < 1.0 ? small : large, x);
 }
 
 FASTSFES_VM double atan(double x) {

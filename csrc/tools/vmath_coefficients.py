@@ -114,7 +114,7 @@ def fits() -> dict[str, tuple[Real, Real, float, float, int]]:
             0.029438,
             7,
         ),
-        "cbrt": (lambda m: mp.cbrt(1 / m), lambda m: mp.cbrt(m), 1.0, 2.0, 5),
+        "cbrt": (lambda h: 1 / mp.cbrt(1 - h), lambda h: mp.cbrt(1 - h), -0.09687, 0.10552, 3),
         "atan": (
             quotient(atan_tail, lambda z: -one / 3 + z / 5),
             lambda z: z + mp.mpf("1e-9"),
@@ -130,11 +130,11 @@ def fits() -> dict[str, tuple[Real, Real, float, float, int]]:
             11,
         ),
         "erf_large": (
-            lambda t: -mp.log(mp.erfc(t + 1)),
-            lambda t: mp.erfc(t + 1),
+            lambda t: mp.exp((t + 1) ** 2) * mp.erfc(t + 1),
+            lambda t: mp.exp(-((t + 1) ** 2)),
             0.0,
             4.95,
-            17,
+            20,
         ),
     }
 

@@ -97,7 +97,7 @@ KernelPointer KernelCache::find(const Program& program, Form form) {
     if (KernelPointer kernel = lookup(signature)) return kernel;
     tag = tag_of(compiler());
   }
-  const std::string key = kernel_key(lower_body(program, form), interpreter_isa());
+  const std::string key = kernel_key(lower_body(program, form, interpreter_isa()), interpreter_isa());
   const CacheDirectory directory = open_cache_directory();
   const std::string path = find_entry(directory, key, tag);
   KernelPointer kernel = path.empty() ? nullptr : load(path, key);
@@ -224,7 +224,7 @@ std::vector<KernelPointer> KernelCache::compile(std::span<const Program* const> 
   for (std::size_t i = 0; i < programs.size(); ++i) {
     kernels[i] = find(*programs[i], form);
     if (kernels[i]) continue;
-    std::string body = lower_body(*programs[i], form);
+    std::string body = lower_body(*programs[i], form, interpreter_isa());
     const std::string key = kernel_key(body, interpreter_isa());
     const auto [it, fresh] = position.emplace(key, bodies.size());
     wanted[i] = it->second;
@@ -259,7 +259,7 @@ std::size_t KernelCache::precompile(std::span<const Program* const> programs, co
   std::unordered_map<std::string, std::size_t> position;
   std::size_t present = 0;
   for (const Program* program : programs) {
-    std::string body = lower_body(*program, Form::Values);
+    std::string body = lower_body(*program, Form::Values, isa);
     const std::string key = kernel_key(body, isa);
     if (!find_entry(directory, key, tag).empty()) {
       ++present;

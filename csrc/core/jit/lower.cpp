@@ -1,6 +1,9 @@
 #include "core/jit/lower.hpp"
 
 #include <set>
+#include <vector>
+
+#include "core/jit/tiers.hpp"
 
 namespace fastsfes::jit {
 namespace {
@@ -18,6 +21,9 @@ std::string numbered(char letter, std::size_t index) {
   return text;
 }
 
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_word(char c) { return is_digit(c) || c == '_' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+
 /// The operator's C++ spelling with its arguments put in.
 std::string spell(Op op, const std::array<std::string, 3>& args) {
   std::string text;
@@ -32,6 +38,29 @@ std::string spell(Op op, const std::array<std::string, 3>& args) {
   return text;
 }
 
+/// Whether two vectors of points are worked on side by side. One alone leaves the processor waiting for the long chains
+/// of elementary functions; short programs are not worth twice the compilation, and long ones fill the registers alone.
+bool side_by_side(const Program& program, const std::string& isa) {
+  return isa == "avx512" && program.instructions().size() <= 200 && interpreter_cost(program) >= 15.0;
+}
+
+/// A line of the loop for the point k beside i: every value that belongs to a point gets a name of its own.
+std::string second_point(const std::string& line) {
+  std::string text;
+  for (std::size_t c = 0; c < line.size(); ++c) {
+    text += line[c];
+    if (line[c] == '[' && line[c + 1] == 'i') {
+      text += 'k';
+      ++c;
+    }
+    const bool value = (line[c] == 'v' || line[c] == 'x' || line[c] == 's') && !is_word(line[c - 1]);
+    if (!value || !is_digit(line[c + 1])) continue;
+    while (is_digit(line[c + 1])) text += line[++c];
+    text += 'b';
+  }
+  return text;
+}
+
 }  // namespace
 
 const std::string& prelude() {
@@ -39,14 +68,14 @@ const std::string& prelude() {
   return text;
 }
 
-std::string lower_body(const Program& program, Form form) {
+std::string lower_body(const Program& program, Form form, const std::string& isa) {
   // Registers are reused by the interpreter; here every value gets a name of its own and the compiler allots.
   std::vector<std::string> registers(program.registers()), outputs(program.outputs());
   // GCC 12 takes the many conditions that pow puts on a loop-invariant argument out of the loop and then fails to
   // vectorise what is left: such arguments are spread over an array that is read like a feature.
   std::set<std::uint32_t> uniforms, features, spread;
   std::set<std::string> fused;  // values that are fused multiply-adds
-  std::string loop;
+  std::vector<std::string> lines;
   std::size_t count = 0;
   for (const Instruction& ins : program.instructions()) {
     std::array<std::string, 3> args;
@@ -80,7 +109,7 @@ std::string lower_body(const Program& program, Form form) {
     if (flipped >= 0 && fused.contains(args[static_cast<std::size_t>(flipped)])) {
       std::string& arg = args[static_cast<std::size_t>(flipped)];
       const std::string flip = numbered('s', count);
-      loop.append("    const double ").append(flip).append(" = vm::flip_sign(").append(arg).append(");\n");
+      lines.push_back("    const double " + flip + " = vm::flip_sign(" + arg + ");\n");
       arg = flip;
     }
     const std::string name = numbered('v', count++);
@@ -94,15 +123,15 @@ std::string lower_body(const Program& program, Form form) {
     } else {
       value = spell(ins.op, args);
     }
-    loop.append("    const double ").append(name).append(" = ").append(value).append(";\n");
+    lines.push_back("    const double " + name + " = " + value + ";\n");
     if (ins.target.place == Place::Output) {
       outputs[ins.target.index] = name;
       const std::string index = std::to_string(ins.target.index);
       if (form == Form::Values) {
-        loop.append("    o").append(index).append("[i] = ").append(name).append(";\n");
+        lines.push_back("    o" + index + "[i] = " + name + ";\n");
       } else {
-        loop.append("    a").append(index).append("[j] += w").append(index).append("[i] == 0.0 ? 0.0 : w");
-        loop.append(index).append("[i] * ").append(name).append(";\n");
+        const std::string weight = "w" + index + "[i]";
+        lines.push_back("    a" + index + "[j] += " + weight + " == 0.0 ? 0.0 : " + weight + " * " + name + ";\n");
       }
     } else {
       registers[ins.target.index] = name;
@@ -114,7 +143,7 @@ std::string lower_body(const Program& program, Form form) {
     text.append(type).append(numbered(letter, index)).append(" = ").append(1, array);
     text.append("[").append(std::to_string(index)).append("];\n");
   };
-  const std::string group = std::to_string(kGroup);
+  const std::string group = std::to_string(kLanes);
   const std::string lanes = "  for (int j = 0; j < " + group + "; ++j) ";
   for (const std::uint32_t index : uniforms) declare("  const double ", 'u', 'u', index);
   for (const std::uint32_t index : features) declare("  const double* const ", 'f', 'f', index);
@@ -130,12 +159,15 @@ std::string lower_body(const Program& program, Form form) {
     text.append("  double ").append(numbered('p', index)).append("[").append(group).append("];\n");
     text.append(lanes).append(numbered('p', index)).append("[j] = u[").append(std::to_string(index)).append("];\n");
   }
-  text.append("  const unsigned long n = groups * ").append(group).append(";\n");
-  if (form == Form::Values && spread.empty()) {
+  text.append("  const unsigned long n = groups * ").append(std::to_string(kGroup)).append(";\n");
+  const bool pairs = form == Form::Values && spread.empty() && side_by_side(program, isa);
+  if (form == Form::Values && spread.empty() && !pairs) {
     text.append("  FASTSFES_INDEPENDENT\n  for (unsigned long i = 0; i < n; ++i) {\n");
   } else {
     // Group by group: the inner loop becomes straight-line code on one vector, and the sums stay in registers.
-    text.append("  for (unsigned long g = 0; g < n; g += ").append(group).append(") {\n");
+    text.append("  for (unsigned long g = 0; g < n; g += ")
+        .append(pairs ? std::to_string(kGroup) : group)
+        .append(") {\n");
     if (form == Form::Sums) {
       const auto prefetch = [&text](char letter, std::size_t index) {
         text.append("  __builtin_prefetch(").append(numbered(letter, index)).append(" + g + ");
@@ -146,13 +178,16 @@ std::string lower_body(const Program& program, Form form) {
     }
     text.append("  FASTSFES_INDEPENDENT\n  for (unsigned long j = 0; j < ").append(group).append("; ++j) {\n");
     text.append("    const unsigned long i = g + j;\n");
-    loop.append("  }\n");
+    if (pairs) text.append("    const unsigned long k = i + ").append(group).append(";\n");
   }
-  for (const std::uint32_t index : features) {
-    text.append("    const double ").append(numbered('x', index)).append(" = ");
-    text.append(numbered('f', index)).append("[i];\n");
-  }
-  text.append(loop).append("  }\n");
+  const auto put = [&text, pairs](const std::string& line) {
+    text += line;
+    if (pairs) text += second_point(line);
+  };
+  for (const std::uint32_t index : features)
+    put("    const double " + numbered('x', index) + " = " + numbered('f', index) + "[i];\n");
+  for (const std::string& line : lines) put(line);
+  text.append(form == Form::Values && spread.empty() && !pairs ? "  }\n" : "  }\n  }\n");
   for (std::size_t k = 0; form == Form::Sums && k < program.outputs(); ++k)
     text.append(lanes).append(numbered('o', k)).append("[j] = ").append(numbered('a', k)).append("[j];\n");
   return text + "}\n";

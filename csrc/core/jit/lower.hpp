@@ -9,7 +9,7 @@
 namespace fastsfes::jit {
 
 /// Points per group: a compiled kernel works on whole groups, so that it needs no remainder loop.
-inline constexpr std::size_t kGroup = kLanes;
+inline constexpr std::size_t kGroup = 2 * kLanes;
 
 /// What a kernel does with the values of a program.
 enum class Form : std::uint8_t {
@@ -22,8 +22,9 @@ using KernelFunction = void (*)(const double* uniforms, const double* const* fea
                                 double* const* outputs, std::size_t groups);
 
 /// The body of one kernel function in C++: everything but its name. Made from the operator table and indices alone;
-/// constants and parameters are read from the uniforms, so that fitting never compiles again.
-std::string lower_body(const Program& program, Form form);
+/// constants and parameters are read from the uniforms, so that fitting never compiles again. The instruction set
+/// decides how many points are worked on side by side.
+std::string lower_body(const Program& program, Form form, const std::string& isa);
 
 /// One translation unit: the vector mathematics and a function per body, with C linkage and the names given.
 std::string translation_unit(std::span<const std::string> bodies, std::span<const std::string> symbols);
