@@ -9,6 +9,7 @@ import pytest
 import fastsfes as fs
 from fastsfes.conditions import as_subject
 from fastsfes.health import check
+from fastsfes.health.continuity import continuity_row
 from fastsfes.health.derivatives import derivative_rows
 from fastsfes.health.limits import limit_rows
 from fastsfes.libxc import LibxcFunctional
@@ -67,6 +68,26 @@ def test_limits() -> None:
     row = rows(tail)["finite at vanishing density"]
     assert row.passed is False
     assert "tail" in row.where
+
+
+@pytest.mark.parametrize(
+    ("functional", "passed", "where"),
+    [
+        ("pbe", True, ""),
+        ("gas22", True, ""),
+        ("libxc:scan", True, ""),
+        ("libxc:tpss", True, ""),
+        ("x = 1; cos = 1/(x2 - 3)", False, "s=0.222"),  # x2 = 3 is s = sqrt(3/(4 (6 pi^2)^(2/3))) = 0.2222
+        ("x = 1/(w + 0.3)", False, ""),
+        ("x = 1 + 0.01*tanh(1e16*(x2 - 7.3))", False, "s=0.346"),
+        ("x = 1 + 0.01*tanh(1e3*(x2 - 7.3))", True, ""),  # steep, but no jump
+        ("x = sqrt(x2 - 1)", False, "s=0.001"),
+    ],
+)
+def test_poles_and_jumps(functional: str, passed: bool, where: str) -> None:
+    row = continuity_row(as_subject(functional))
+    assert row.passed is passed
+    assert where in row.where
 
 
 def test_the_table() -> None:

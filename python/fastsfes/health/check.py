@@ -10,6 +10,7 @@ from ..conditions.row import Row
 from ..conditions.subject import Subject, as_subject
 from ..errors import InputError
 from ..load import Comparison
+from .continuity import continuity_row
 from .convergence import convergence_rows
 from .derivatives import derivative_rows
 from .dimers import dimer_rows
@@ -75,6 +76,7 @@ def _rows(subject: Subject, level: Level, progress: Callable[[str], None]) -> li
     found += exact_conditions(subject, level)
     progress(f"{subject.name}: limits and derivatives")
     found += limit_rows(subject)
+    found.append(continuity_row(subject))
     found += derivative_rows(subject)
     progress(f"{subject.name}: atoms on radial grids")
     found += convergence_rows(subject)
