@@ -21,6 +21,7 @@ from .constraints import Equality, Penalty, Point
 __all__ = ["EXACT_EXCHANGE", "FitProblem", "FitSettings", "Fitted"]
 
 FloatArray = npt.NDArray[np.float64]
+Blocks = list[tuple[str, npt.NDArray[np.int64]]]
 
 EXACT_EXCHANGE = ("short_range", "long_range")
 """Names of the optional linear parameters: the fractions of exact exchange at short and long range."""
@@ -91,7 +92,7 @@ class FitProblem:
     correlation: constants of the correlation prefactors.
     exact_exchange: whether the two fractions are linear parameters.
     reactions: block -> its reactions, in the order of `errors`.
-    make: the core's problem with other weights of the rows, block by block.
+    make: the core's problem of some of the rows, with these weights and blocks.
     """
 
     core: _core.FitProblem
@@ -100,7 +101,7 @@ class FitProblem:
     correlation: str
     exact_exchange: bool
     reactions: Mapping[str, tuple[Reaction, ...]] = field(repr=False)
-    make: Callable[[FloatArray], _core.FitProblem] = field(repr=False)
+    make: Callable[[npt.NDArray[np.int64], FloatArray, Blocks], _core.FitProblem] = field(repr=False)
 
     @classmethod
     def from_dataset(
@@ -142,7 +143,7 @@ class FitProblem:
         held, graded = tuple(equalities), tuple(penalties)
         data = Dataset.open(dataset) if isinstance(dataset, str) else dataset
         rows: list[Reaction] = []
-        blocks: list[tuple[str, npt.NDArray[np.int64]]] = []
+        blocks: Blocks = []
         chosen: dict[str, tuple[Reaction, ...]] = {}
         for split in splits:
             part = data.split(split)
@@ -168,20 +169,21 @@ class FitProblem:
             target = np.array([targets[r.name] for r in rows])
         matrices = [(kind, dict(arrays.channels[kind].values), arrays.channels[kind].matrix) for kind in kinds]
 
-        def make(weights: FloatArray) -> _core.FitProblem:
+        def make(part: npt.NDArray[np.int64], weights: FloatArray, names: Blocks) -> _core.FitProblem:
+            whole = len(part) == len(rows)
             return _core.FitProblem(
-                matrices,
-                target,
+                [(kind, values, matrix if whole else matrix[part]) for kind, values, matrix in matrices],
+                target[part],
                 weights,
-                blocks=blocks,
-                extra=extra,
+                blocks=names,
+                extra=None if extra is None else extra[part],
                 equalities=[(_terms(e.terms), e.value) for e in held],
                 penalties=[(_terms(p.terms), p.lower, p.upper, p.weight) for p in graded],
                 ridge=ridge,
                 cache_bytes=cache_bytes,
             )
 
-        core = make(arrays.weights)
+        core = make(np.arange(len(rows), dtype=np.int64), arrays.weights, blocks)
         return cls(core, tuple(kinds), frame, correlation, exact_exchange, chosen, make)
 
     def weights(self, block: str) -> FloatArray:
@@ -189,13 +191,19 @@ class FitProblem:
         return np.array([reaction.weight for reaction in self.reactions[block]])
 
     def reweighted(self, factors: npt.ArrayLike) -> FitProblem:
-        """The problem with the weights of the fitted reactions multiplied by `factors`, (reactions of that block,).
+        """The problem of the fitted reactions alone, with their weights multiplied by `factors`, (reactions,).
 
-        Factors of 0 leave reactions out; the mean over the block stays one over all its reactions.
+        Reactions with a factor of 0 are left out of the rows. The squared loss is still the sum of weight times squared
+        error over the number of all of them.
         """
-        first, *others = self.reactions
-        changed = [self.weights(first) * np.asarray(factors, dtype=float), *(self.weights(b) for b in others)]
-        return replace(self, core=self.make(np.concatenate(changed)))
+        block = next(iter(self.reactions))
+        times = np.asarray(factors, dtype=float)
+        kept = np.flatnonzero(times > 0.0)
+        weights = self.weights(block)[kept] * times[kept] * (len(kept) / len(times))
+        chosen = (self.reactions[block][k] for k in kept)
+        reactions = tuple(replace(reaction, weight=float(w)) for reaction, w in zip(chosen, weights, strict=True))
+        core = self.make(kept, weights, [(block, np.arange(len(kept), dtype=np.int64))])
+        return replace(self, core=core, reactions={block: reactions})
 
     # -- vectors ------------------------------------------------------------------------------------------------------
 

@@ -39,7 +39,7 @@ def derivative_rows(subject: Subject) -> tuple[Row, ...]:
     """
     f = subject.whole
     points = feature_points(
-        f.family, rs=[0.3, 1.0, 3.0], s=[0.1, 0.6, 1.7], zeta=[0.0, 0.4, 0.85], alpha=[0.15, 0.9, 2.5]
+        f.family, rs=[0.3, 1.0, 3.0], s=[0.1, 0.6, 1.7], zeta=[0.0, 0.4, 0.85], alpha=[0.15, 0.9, 2.2]
     )
     with np.errstate(all="ignore"):
         return (_row(f, points, 1), _row(f, points, 2))

@@ -73,7 +73,7 @@ class HealthResult:
 
 def _cell(row: Row) -> str:
     """Verdict and margin; of radial grids the number of points that are needed."""
-    if row.passed is None or row.margin is None:
+    if row.margin is None or (row.passed and row.margin == 0.0):
         return row.verdict
     if row.unit == "points" and row.value is not None:
         return f"{row.verdict}  N0 = {row.value:.0f}"
