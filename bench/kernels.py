@@ -7,10 +7,12 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from .. import _core, features
 from ..errors import InputError
@@ -23,6 +25,7 @@ from .report import Report, row_text
 from .timing import CLOCKS, interleave, once
 
 INTERPRETER, COMPILED = 1, 2
+_FEW = 100_000  # points that caches hold, and that slow peers can do
 PARTS = ("factors", "functionals", "interpreter", "latency", "peers", "roofline")
 
 # Candidates as a search makes them, full of exponentials, logarithms and roots.
@@ -136,31 +139,48 @@ def _channel_data(points: Points, omega: float, threads: int) -> tuple[dict[str,
 
 def enhancement_factors(report: Report, points: Points, options: argparse.Namespace) -> None:
     """Energies per molecule from given features and prefactors: the inner loop of a search on full grids."""
-    report.section("wB97M-V: three enhancement factors, weighted and summed per molecule")
     f = get_functional("wb97m_v")
     arrays, weights = _channel_data(points, f.hybrid.omega, options.threads)
     expressions = [f.channels[kind].bound() for kind in ("x", "css", "cos")]
+    report.section("wB97M-V: three enhancement factors, weighted and summed per molecule")
+    _factor_sums(report, expressions, arrays, weights, points.offsets, options)
+    # The same on as many of the points as caches hold, where arithmetic counts and not memory.
+    few = points.head(_FEW)
+    report.section(f"the same on {len(few):,} points, which stay in cache")
+    arrays, weights = _channel_data(few, f.hybrid.omega, options.threads)
+    _factor_sums(report, expressions, arrays, weights, few.offsets, options, target=None)
+
+
+def _factor_sums(
+    report: Report,
+    expressions: list[Expression],
+    arrays: dict[str, FloatArray],
+    weights: FloatArray,
+    offsets: npt.NDArray[np.int64],
+    options: argparse.Namespace,
+    target: float | None = 10,
+) -> None:
     program = _core.Program([e._handle for e in expressions])
     own = [arrays[name] for name in program.features]
     _core.jit_compile([program], sums=True)
-    n = len(points)
+    n = weights.shape[1]
 
     def ours(backend: int, threads: int) -> Callable[[], FloatArray]:
-        return lambda: program.segment_sums(own, [], weights, points.offsets, threads=threads, backend=backend)
+        return lambda: program.segment_sums(own, [], weights, offsets, threads=threads, backend=backend)
 
     cases: dict[str, Callable[[], Any]] = {
         "fastsfes compiled": ours(COMPILED, options.threads),
         "fastsfes compiled, one thread": ours(COMPILED, 1),
         "fastsfes interpreter": ours(INTERPRETER, options.threads),
     }
-    reference = _plain_sums(expressions, arrays, weights, points)
+    reference = _plain_sums(expressions, arrays, weights, offsets)
     scale = float(np.abs(reference).max())
     report.check("compiled sums", float(np.abs(ours(COMPILED, 2)().sum(axis=0) - reference).max()) / scale, 1e-12)
     jax = peers.optional("jax")
     if jax is None:
         report.note("jax is not installed: no comparison (pip install fastsfes[bench])")
     else:
-        for name, call in _jax_sums(jax, expressions, arrays, weights, points).items():
+        for name, call in _jax_sums(jax, expressions, arrays, weights, offsets).items():
             report.check(f"sums of {name}", float(np.abs(np.asarray(call()) - reference).max()) / scale, 1e-12)
             cases[name] = call
     ne = peers.optional("numexpr")
@@ -172,37 +192,56 @@ def enhancement_factors(report: Report, points: Points, options: argparse.Namesp
         def numexpr_sums() -> FloatArray:
             for part in parts:
                 part()
-            return np.add.reduceat(np.einsum("kn,kn->n", out, weights), points.offsets[:-1])
+            return np.add.reduceat(np.einsum("kn,kn->n", out, weights), offsets[:-1])
 
         report.check("sums of numexpr", float(np.abs(numexpr_sums() - reference).max()) / scale, 1e-12)
         cases["numexpr"] = numexpr_sums
+    # Sums of the same five arrays with next to no arithmetic: what memory lets any program do.
+    plain = _core.Program([_core.Expression.parse(text) for text in ("x2", "w", "x2")])
+    _core.jit_compile([plain], sums=True)
+    bare = [arrays[name] for name in plain.features]
+    cases[_ROOF] = lambda: plain.segment_sums(bare, [], weights, offsets, threads=options.threads, backend=COMPILED)
     seconds = interleave(cases, options.repeats, options.clock)
     for name, t in seconds.items():
         report.add(name, n / t / 1e6, "million points/s")
-    rivals = [t for name, t in seconds.items() if name.startswith("jax")]
+    best = seconds["fastsfes compiled"]
+    rivals = {name: t for name, t in seconds.items() if name.startswith("jax")}
     if rivals:
-        report.add("speed over the faster jax form", min(rivals) / seconds["fastsfes compiled"], "x", target=10)
-    report.add("memory traffic of the compiled form", 5 * 8 * n / seconds["fastsfes compiled"] / 1e9, "GB/s")
+        report.add("speed over the faster jax form", min(rivals.values()) / best, "x", target=target)
+        report.add("speed over the other jax form", max(rivals.values()) / best, "x")
+    report.add("memory traffic of the compiled form", 5 * 8 * n / best / 1e9, "GB/s")
+    report.add("share of the sums without arithmetic", seconds[_ROOF] / best, "")
+
+
+_ROOF = "sums of the same arrays without arithmetic"
 
 
 def _plain_sums(
-    expressions: list[Expression], arrays: dict[str, FloatArray], weights: FloatArray, points: Points
+    expressions: list[Expression],
+    arrays: dict[str, FloatArray],
+    weights: FloatArray,
+    offsets: npt.NDArray[np.int64],
 ) -> FloatArray:
-    total = np.zeros(len(points))
+    n = weights.shape[1]
+    total = np.zeros(n)
     for row, e in zip(weights, expressions, strict=True):
-        value = e.program.evaluate([arrays[k] for k in e.program.features], [], n=len(points), backend=INTERPRETER)[0]
+        value = e.program.evaluate([arrays[k] for k in e.program.features], [], n=n, backend=INTERPRETER)[0]
         total += np.where(row == 0.0, 0.0, row * value)
-    return np.array([np.sum(total[a:b]) for a, b in zip(points.offsets[:-1], points.offsets[1:], strict=True)])
+    return np.array([np.sum(total[a:b]) for a, b in pairwise(offsets)])
 
 
 def _jax_sums(
-    jax: Any, expressions: list[Expression], arrays: dict[str, FloatArray], weights: FloatArray, points: Points
+    jax: Any,
+    expressions: list[Expression],
+    arrays: dict[str, FloatArray],
+    weights: FloatArray,
+    offsets: npt.NDArray[np.int64],
 ) -> dict[str, Callable[[], Any]]:
     """jax.jit of the same arithmetic, the sums written in two ways."""
     table = peers.jax_table()
     jnp = jax.numpy
-    bounds = [int(b) for b in points.offsets]
-    ids = np.repeat(np.arange(len(bounds) - 1), np.diff(points.offsets))
+    bounds = [int(b) for b in offsets]
+    ids = np.repeat(np.arange(len(bounds) - 1), np.diff(offsets))
 
     def energy(x2: Any, w: Any, weights: Any) -> Any:
         leaves = {"x2": x2, "w": w}
@@ -229,40 +268,52 @@ def _jax_sums(
 
 
 def full_functionals(report: Report, points: Points, options: argparse.Namespace) -> None:
-    """Energy density and derivatives from rho, sigma, tau against libxc as PySCF calls it."""
-    from pyscf.dft import libxc
+    """Energy density and derivatives from rho, sigma, tau against libxc and xcfun as PySCF calls them."""
     from pyscf.lib import num_threads
 
     num_threads(options.threads)
+    for name in ("wb97m_v", "gas22"):
+        _one_functional(report, get_functional(name), points, options, (15, 15, 10))
+    # xcfun has no wB97M-V; of the functionals that it has, RPBE has the same constants in all three
+    few = points.head(_FEW)
+    report.note(f"{len(few):,} points for a functional that xcfun has")
+    _one_functional(report, get_functional("rpbe"), few, options, (None, None, None), xcfun="rpbex,pbec")
+
+
+def _one_functional(
+    report: Report,
+    f: Functional,
+    points: Points,
+    options: argparse.Namespace,
+    targets: tuple[int | None, int | None, int | None],
+    xcfun: str = "",
+) -> None:
     polarised = points.rho.ndim == 2
     n = len(points)
-    rho_libxc = _libxc_input(points)
-    for name in ("wb97m_v", "gas22"):
-        f = get_functional(name)
-        report.section(f"{name}, {'polarised' if polarised else 'unpolarised'}: from rho, sigma, tau")
-        for deriv, target in ((0, 15), (1, 15), (2, 10)):
+    rows = {"lda": 1, "gga": 4, "mgga": 5}[f.family]
+    rho = np.ascontiguousarray(_libxc_input(points)[..., :rows, :])
+    report.section(f"{f.name}, {'polarised' if polarised else 'unpolarised'}: from rho, sigma, tau")
+    for deriv, target in enumerate(targets):
 
-            def ours(
-                backend: str = "compiled", f: Functional = f, deriv: int = deriv, threads: int = options.threads
-            ) -> EnergyDensity:
-                _core.jit_set_backend(("auto", "interpreter", "compiled").index(backend))
-                return f.energy_density(points.rho, points.sigma, points.tau, deriv, threads=threads)
+        def ours(backend: str = "compiled", deriv: int = deriv) -> EnergyDensity:
+            _core.jit_set_backend(("auto", "interpreter", "compiled").index(backend))
+            return f.energy_density(points.rho, points.sigma, points.tau, deriv, threads=options.threads)
 
-            def theirs(f: Functional = f, deriv: int = deriv) -> Any:
-                return libxc.eval_xc1(f.libxc, rho_libxc, spin=int(polarised), deriv=deriv)
-
-            _check_against_libxc(report, f"{name} deriv {deriv}", ours(), theirs(), points)
-            seconds = interleave(
-                {"ours": ours, "interpreter": lambda: ours("interpreter"), "libxc": theirs},
-                options.repeats,
-                options.clock,
-            )
-            _core.jit_set_backend(0)
-            what = ("energy", "and first derivatives", "and second derivatives")[deriv]
-            report.add(f"{what}: fastsfes compiled", n / seconds["ours"] / 1e6, "million points/s")
-            report.add(f"{what}: fastsfes interpreter", n / seconds["interpreter"] / 1e6, "million points/s")
-            report.add(f"{what}: libxc through PySCF", n / seconds["libxc"] / 1e6, "million points/s")
-            report.add(f"{what}: speed over libxc", seconds["libxc"] / seconds["ours"], "x", target=target)
+        cases: dict[str, Callable[[], Any]] = {
+            "fastsfes compiled": ours,
+            "fastsfes interpreter": partial(ours, "interpreter"),
+            **peers.density_functionals(f.libxc, xcfun, rho, int(polarised), deriv),
+        }
+        for name in list(cases)[2:]:
+            _check_against(report, f"{f.name} deriv {deriv}, {name}", ours(), cases[name](), points)
+        seconds = interleave(cases, options.repeats, options.clock)
+        _core.jit_set_backend(0)
+        what = ("energy", "and first derivatives", "and second derivatives")[deriv]
+        for name, t in seconds.items():
+            report.add(f"{what}: {name}", n / t / 1e6, "million points/s")
+        for name in list(cases)[2:]:
+            wanted = target if name.startswith("libxc") else None
+            report.add(f"{what}: speed over {name}", seconds[name] / seconds["fastsfes compiled"], "x", target=wanted)
 
 
 def _libxc_input(points: Points) -> FloatArray:
@@ -285,7 +336,7 @@ def _libxc_input(points: Points) -> FloatArray:
     )
 
 
-def _check_against_libxc(report: Report, name: str, ours: EnergyDensity, theirs: Any, points: Points) -> None:
+def _check_against(report: Report, name: str, ours: EnergyDensity, theirs: Any, points: Points) -> None:
     total = points.rho if points.rho.ndim == 1 else points.rho.sum(axis=0)
     energy = float(np.dot(points.weights, ours.exc))
     reference = float(np.dot(points.weights, theirs[0] * total))

@@ -23,6 +23,22 @@ def optional(name: str) -> Any | None:
         return None
 
 
+def density_functionals(
+    libxc_code: str, xcfun_code: str, rho: FloatArray, spin: int, deriv: int
+) -> dict[str, Evaluator]:
+    """Calls of libxc, and of xcfun when it has a name there, as PySCF makes them; `rho` in PySCF's layout."""
+    from pyscf.dft import libxc
+
+    cases: dict[str, Evaluator] = {
+        "libxc through PySCF": lambda: libxc.eval_xc1(libxc_code, rho, spin=spin, deriv=deriv)
+    }
+    if xcfun_code:
+        from pyscf.dft import xcfun
+
+        cases["xcfun through PySCF"] = lambda: xcfun.eval_xc1(xcfun_code, rho, spin=spin, deriv=deriv)
+    return cases
+
+
 def translate(expression: Expression, leaves: Mapping[str, Any], table: Mapping[str, Callable[..., Any]]) -> Any:
     """The expression built with another library's operators; parameters and features come from `leaves`."""
     values: list[Any] = []

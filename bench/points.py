@@ -37,6 +37,13 @@ class Points:
         """Number of points."""
         return int(self.weights.size)
 
+    def head(self, count: int) -> Points:
+        """The first `count` points; the last molecule may be cut."""
+        count = min(count, len(self))
+        offsets = np.append(self.offsets[self.offsets < count], count)
+        arrays = (np.ascontiguousarray(a[..., :count]) for a in (self.weights, self.rho, self.sigma, self.tau))
+        return Points(self.source, offsets, *arrays)
+
 
 def load(count: int, *, polarised: bool) -> Points:
     """At least `count` points of whole molecules (fewer when the data have no more)."""

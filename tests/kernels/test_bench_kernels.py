@@ -25,6 +25,22 @@ def test_parts_without_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert all(row["error"] == 0.0 for row in checks)
 
 
+@pytest.mark.slow
+def test_parts_with_densities_compare_with_every_peer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FASTSFES_SHARED", str(tmp_path))  # none there: the packaged densities
+    target = tmp_path / "figures.json"
+    arguments = ["kernels", "--repeats", "1", "--threads", "1", "--points", "2000", "--json", str(target)]
+    assert main([*arguments, "--only", "factors", "--only", "functionals"]) == 0
+    rows = json.loads(target.read_text())["kernels"]["rows"]
+    names = " ".join(row.get("name", "") for row in rows)
+    for peer in ("libxc through PySCF", "xcfun through PySCF"):
+        for what in ("energy", "and first derivatives", "and second derivatives"):
+            assert f"{what}: speed over {peer}" in names
+    checks = [row for row in rows if "check" in row]
+    assert {row["check"] for row in checks} >= {"compiled sums", "rpbe deriv 2, xcfun through PySCF: vrho"}
+    assert all(row["error"] <= row["limit"] for row in checks)
+
+
 def test_wrong_options_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["kernels", "--repeats", "0"]) == 2
     assert "must be at least 1" in capsys.readouterr().err
