@@ -9,6 +9,7 @@ import pytest
 
 from fastsfes.config import SearchConfig
 from fastsfes.evolve import problem
+from fastsfes.report import collect, render
 from fastsfes.search import Run, search
 
 TINY = SearchConfig.make(candidates=400, population=20, generation=16, generations=2, islands=2)
@@ -26,7 +27,13 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 @pytest.fixture(scope="session")
-def page(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from fastsfes.report import write_report
+def gathered(run: Run) -> dict[str, Any]:
+    """All data of the report of the run; to be copied before it is changed."""
+    return collect(run, samples=20)
 
-    return write_report(run, tmp_path_factory.mktemp("page") / "report.html")
+
+@pytest.fixture(scope="session")
+def page(gathered: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    path.write_text(render(gathered), encoding="utf-8")
+    return path

@@ -5,22 +5,27 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import re
+import shutil
 import sqlite3
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import fastsfes as fs
+from fastsfes import FastsfesError
+from fastsfes.analysis import optimum, parameter_uncertainties, term_contributions
+from fastsfes.cli import main
 from fastsfes.evolve.store import RunStore
+from fastsfes.health import BESIDE
 from fastsfes.objective import evaluate
-from fastsfes.report import collect
+from fastsfes.report import collect, render
 from fastsfes.report.data.history import ancestors, mutation_statistics, search_history
+from fastsfes.report.data.robustness import VALIDATION, validation
+from fastsfes.report.sections.parts import error_text
 from fastsfes.search import HISTORY, Run
-
-
-@pytest.fixture(scope="module")
-def data(run: Run) -> dict:
-    return collect(run)
 
 
 def rows(run: Run, query: str) -> list[tuple]:
@@ -96,8 +101,8 @@ def test_mutations_are_counted(run: Run) -> None:
     assert set().union(*(r[0].split("+") for r in table)) == set(found)
 
 
-def test_errors_are_those_of_the_objective(run: Run, data: dict) -> None:
-    errors = data["errors"]
+def test_errors_are_those_of_the_objective(run: Run, gathered: dict) -> None:
+    errors = gathered["errors"]
     dataset = fs.Dataset.open("builtin")
     report = run.summary["report"]
     assert errors["functionals"] == [r["name"] for r in report["rows"]]
@@ -118,8 +123,8 @@ def test_errors_are_those_of_the_objective(run: Run, data: dict) -> None:
     assert found == {r.name: e for r, e in zip(gas22.reactions, gas22.errors.tolist(), strict=True)}
 
 
-def test_factors_are_the_functionals_factors(run: Run, data: dict) -> None:
-    for kind, item in data["factors"].items():
+def test_factors_are_the_functionals_factors(run: Run, gathered: dict) -> None:
+    for kind, item in gathered["factors"].items():
         s = np.array(item["s"])
         x2 = 4.0 * (6.0 * np.pi**2) ** (2.0 / 3.0) * s**2
         for name, values in item["curves"].items():
@@ -136,34 +141,77 @@ def test_factors_are_the_functionals_factors(run: Run, data: dict) -> None:
         assert 0.99 <= sum(shares) <= 1.0 + 1e-3
 
 
-def test_pbe_exchange_has_its_known_enhancement(data: dict) -> None:
+def test_pbe_exchange_has_its_known_enhancement(gathered: dict) -> None:
     """F(s) = 1 + kappa - kappa/(1 + mu s^2/kappa), 10.1103/PhysRevLett.77.3865 Eq. 14: the axis is the true s."""
-    item = data["factors"]["x"]
+    item = gathered["factors"]["x"]
     s = np.array(item["s"])
     expected = 1.804 - 0.804 / (1 + 0.2195149727645171 * s**2 / 0.804)
     for curve in item["curves"]["pbe_x"]:
         np.testing.assert_allclose(curve, expected, rtol=1e-6)
 
 
-def test_the_data_are_plain_json(data: dict) -> None:
-    text = json.dumps(data, allow_nan=False)
-    assert json.loads(text)["format"] == "fastsfes-report"
+def test_the_data_are_plain_json(page: Path, gathered: dict) -> None:
+    element = re.compile(r'<script type="application/json" id="report-data">(.*?)</script>', re.DOTALL)
+    (text,) = element.findall(page.read_text(encoding="utf-8"))
+    data = json.loads(text, parse_constant=lambda name: pytest.fail(name))
+    assert data["format"] == "fastsfes-report"
+    assert data.keys() == gathered.keys()
+    assert data["summary"] == gathered["summary"]
+    assert data["factors"] == gathered["factors"]
 
 
-def test_without_its_dataset_a_run_has_a_report_all_the_same(run: Run, tmp_path: object) -> None:
-    from dataclasses import replace
-    from pathlib import Path
-    from shutil import copytree
+def test_parts_are_those_of_the_public_functions(run: Run, gathered: dict) -> None:
+    at = optimum(run.best, "builtin", refit=False)
+    assert gathered["insight"]["terms"] == term_contributions(run.best, at=at).to_dict()
+    assert gathered["insight"]["uncertainties"] == parameter_uncertainties(run.best, at=at).to_dict()
+    # the winner's own parameters are analysed, not others
+    values = {p["name"]: p["value"] for p in gathered["insight"]["uncertainties"]["parameters"]}
+    assert values == run.best.parameters
+    assert gathered["insight"]["bootstrap"]["samples"] <= 20
+    assert gathered["health"]["name"] == run.best.name
+    assert list(gathered["health"]["beside"]) == list(BESIDE)
+    assert "validate" in gathered["problems"]["validation"]
 
-    moved = Path(str(tmp_path)) / "moved"
-    copytree(run.path, moved)
+
+def test_a_validation_is_taken_up(run: Run, gathered: dict, tmp_path: Path) -> None:
+    """Real self-consistent calculations of an atom and a molecule, found where the command leaves them."""
+    path = tmp_path / "validated"
+    shutil.copytree(run.path, path)
+    small = ["--basis", "sto-3g", "--density-fit", "none", "--grid", "(20,50)", "--start", "atoms"]
+    assert main(["validate", str(path), "--species", "g2_Li,g2_Li2", "--baselines", "gas22", *small, "--quiet"]) == 0
+    made = json.loads((path / VALIDATION).read_text())
+    found = collect(Run(path), level="none", samples=0)["validation"]
+    assert found["functionals"] == made["functionals"]
+    assert [r["name"] for r in found["reactions"]] == [r["name"] for r in made["reactions"]] != []
+    page = render({**gathered, "validation": found})
+    table = page[page.index('<section id="validation"') :]
+    for f in found["functionals"]:
+        assert f["name"] in table
+        assert error_text(f["scf"]["total"]["wrmsd"]) in table
+    assert "2 of 2" in table
+
+
+def test_a_damaged_validation_is_named(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / VALIDATION
+    file.parent.mkdir()
+    for text in ("{", "[]", '{"format": "other", "version": 1}', '{"format": "fastsfes-validation", "version": 1}'):
+        file.write_text(text)
+        with pytest.raises(FastsfesError, match=r"validation\.json cannot be read .*run again: fastsfes validate"):
+            validation(tmp_path)
+
+
+def test_without_its_dataset_a_run_has_a_report_all_the_same(run: Run, gathered: dict, tmp_path: Path) -> None:
+    moved = tmp_path / "moved"
+    shutil.copytree(run.path, moved)
     (moved / "config.toml").write_text(replace(run.config, dataset="gone.h5").to_toml())
-    data = collect(Run(moved))
+    data = collect(Run(moved), level="none")
     assert data["errors"] is None
     assert data["dataset"] is None
     assert "gone.h5" in data["problems"]["dataset"]
     assert "--dataset" in data["problems"]["dataset"]
     assert data["factors"]["x"]["molecules"] == []
-    assert collect(Run(moved), "builtin")["errors"] == collect(run)["errors"]
+    assert data["insight"] is None
+    render(data)
+    assert collect(Run(moved), "builtin", level="none", samples=0)["errors"] == gathered["errors"]
     with pytest.raises(fs.InputError, match="absent"):
         collect(Run(moved), "absent.h5")

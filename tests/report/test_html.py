@@ -75,7 +75,7 @@ def leaves(latex: str) -> list[str]:
 
 
 GREEK = {"rho": "r", "sigma": "s", "tau": "t", "zeta": "z", "gamma": "g", "kappa": "k", "mu": "m", "beta": "b",
-         "alpha": "a", "ge": ""}  # fmt: skip
+         "alpha": "a", "geq": ""}  # fmt: skip
 LETTER = {"ρ": "r", "σ": "s", "τ": "t", "ζ": "z", "γ": "g", "κ": "k", "μ": "m", "β": "b", "α": "a"}
 
 
@@ -171,7 +171,7 @@ def test_a_line_breaks_where_there_is_no_number() -> None:
 
 def test_a_heat_map_places_and_colours_its_cells() -> None:
     chart = Chart(Axis("x", 0.0, 2.0), Axis("y", 0.0, 1.0), "cells")
-    chart.cells([0.0, 1.0, 2.0], [0.0, 1.0], [[1.0, -0.5]], 1.0, 1)
+    chart.cells([0.0, 1.0, 2.0], [0.0, 1.0], [[1.0, -0.5]], 1.0, titles=1)
     root = ElementTree.fromstring(chart.svg())
     cells = [e for e in root.iter("rect") if e.get("class") in ("pos", "neg")]
     assert [(e.get("class"), float(e.get("fill-opacity", 0))) for e in cells] == [("pos", 1.0), ("neg", 0.5)]

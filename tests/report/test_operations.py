@@ -154,3 +154,11 @@ def test_what_is_too_large_is_not_drawn() -> None:
     drawn = draw_operations(Expression.parse(text), {}, "exchange")
     assert "<svg" not in drawn
     assert "too many" in drawn
+
+
+def test_terms_with_one_child_share_an_edge_that_says_what_they_add_up_to() -> None:
+    """a + g*a with a shared: the edge is not labelled g alone."""
+    drawn = draw_operations(Expression.parse("(w + c0) + g*(w + c0)"), {}, "exchange")
+    assert ">1 + γ<" in drawn
+    assert ">1 − γ<" in draw_operations(Expression.parse("(w + c0) - g*(w + c0)"), {}, "exchange")
+    assert ">2<" in draw_operations(Expression.parse("(w + c0)**2 + x2 + (w + c0)**2"), {}, "exchange")

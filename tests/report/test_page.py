@@ -14,11 +14,12 @@ from browser import CHROMIUM, Browser
 
 from fastsfes import Functional
 from fastsfes.cli import main
-from fastsfes.report import collect, render
+from fastsfes.report import render
 from fastsfes.report.draw.axis import number
+from fastsfes.report.sections.parts import error_text
 from fastsfes.search import Run
 
-SECTIONS = ["formula", "accuracy", "factors", "search", "origin"]
+SECTIONS = ["formula", "accuracy", "factors", "search", "insight", "health", "validation", "origin"]
 HOSTILE = "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">'&"
 
 
@@ -69,7 +70,6 @@ def test_the_page_needs_nothing_else(page: Path) -> None:
 def test_the_figures_are_those_of_the_run(page: Path, run: Run) -> None:
     parsed = Page(page.read_text(encoding="utf-8"))
     data = json.loads(parsed.data)
-    assert data == json.loads(json.dumps(collect(run)))
     assert data["summary"] == run.summary
     assert Functional.from_dict(data["functional"]) == run.best
     for row in run.summary["report"]["rows"]:
@@ -82,7 +82,18 @@ def test_the_figures_are_those_of_the_run(page: Path, run: Run) -> None:
     for group in data["errors"]["groups"]:
         if group["kind"] == "type":
             assert group["name"] in parsed.text
-            assert number(group["statistics"][0]["rmsd"], 3) in parsed.text
+            assert error_text(group["statistics"][0]["rmsd"]) in parsed.text
+    for parameter in data["insight"]["uncertainties"]["parameters"]:
+        assert f"± {number(parameter['standard_error'], 2)}" in parsed.text
+    for term in data["insight"]["terms"]["terms"]:
+        assert error_text(term["refitted"]["train"]) in parsed.text
+    passed = sum(row["passed"] is True for row in data["health"]["rows"])
+    assert f"{passed} of {sum(row['passed'] is not None for row in data['health']['rows'])}" in parsed.text
+    marks = [a.get("aria-label") for _, a in parsed.elements if a.get("class") in ("pass", "fail")]
+    rows = [data["health"]["rows"], *data["health"]["beside"].values()]
+    assert marks.count("passes") == sum(r["passed"] is True for checks in rows for r in checks)
+    assert marks.count("fails") == sum(r["passed"] is False for checks in rows for r in checks)
+    assert f"fastsfes validate {run.path}" in parsed.text  # how to get what is not there
 
 
 def test_every_drawing_can_be_read_aloud(page: Path) -> None:
@@ -95,8 +106,8 @@ def test_every_drawing_can_be_read_aloud(page: Path) -> None:
     assert all(a.get("aria-label") for t, a in parsed.elements if t == "table")
 
 
-def hostile_page(run: Run) -> str:
-    data = copy.deepcopy(collect(run))
+def hostile_page(gathered: dict) -> str:
+    data = copy.deepcopy(gathered)
     data["functional"]["name"] = HOSTILE
     data["functional"]["channels"]["x"] = {
         "expression": "c0 + evil_name*w",
@@ -123,13 +134,25 @@ def hostile_page(run: Run) -> str:
     for row in data["mutations"]:
         row["mutation"] = HOSTILE
     for item in data["factors"].values():
-        item["curves"] = {HOSTILE: item["curves"][run.best.name]}
-    data["problems"] = {"insight": HOSTILE}
+        item["curves"] = {HOSTILE: next(iter(item["curves"].values()))}
+    for curve in data["curves"]["curves"]:
+        curve["values"] = {HOSTILE: next(iter(curve["values"].values()))}
+    for term in data["insight"]["terms"]["terms"]:
+        term["term"] = term["channel"] = HOSTILE
+    for parameter in data["insight"]["uncertainties"]["parameters"]:
+        parameter["name"] = HOSTILE
+    for kind in data["insight"]["sensitivity"]["types"]:
+        kind["data_type"] = HOSTILE
+        kind["pull"] = {HOSTILE: 1.0}
+    data["health"]["name"] = HOSTILE
+    for row in data["health"]["rows"]:
+        row["name"] = row["where"] = row["detail"] = row["group"] = HOSTILE
+    data["problems"] = {"validation": HOSTILE}
     return render(data)
 
 
-def test_hostile_names_stay_text(run: Run, page: Path) -> None:
-    good, bad = Page(page.read_text(encoding="utf-8")), Page(hostile_page(run))
+def test_hostile_names_stay_text(gathered: dict, page: Path) -> None:
+    good, bad = Page(page.read_text(encoding="utf-8")), Page(hostile_page(gathered))
     assert sum(t == "script" for t, _ in bad.elements) == sum(t == "script" for t, _ in good.elements) == 2
     assert not [a for _, a in bad.elements if any(k.startswith("on") for k in a)]
     assert not [t for t, _ in bad.elements if t == "img"]
@@ -138,11 +161,15 @@ def test_hostile_names_stay_text(run: Run, page: Path) -> None:
 
 def test_the_command_writes_the_page(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     target = tmp_path / "page.html"
-    assert main(["report", str(run.path), "--output", str(target), "--quiet"]) == 0
+    quick = ["--quiet", "--health", "none", "--samples", "0"]
+    assert main(["report", str(run.path), "--output", str(target), *quick]) == 0
     out, err = capsys.readouterr()
     assert out.strip() == str(target)
     assert err == ""
     assert target.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    assert "make it again with: --health quick" in target.read_text(encoding="utf-8")
+    assert main(["report", str(run.path), "--samples", "1"]) == 2
+    assert "--samples 1: expected 0, or at least 2" in capsys.readouterr().err
     assert main(["report", str(run.path), "--output", str(tmp_path / "absent" / "page.html")]) == 2
     assert "does not exist; make it" in capsys.readouterr().err
     assert main(["report", str(tmp_path)]) == 2
@@ -207,9 +234,9 @@ def test_the_page_can_be_printed(browser: Browser, page: Path) -> None:
     assert browser.evaluate("getComputedStyle(document.querySelector('nav')).display") == "none"
 
 
-def test_hostile_names_run_nothing_in_a_browser(browser: Browser, run: Run, tmp_path: Path) -> None:
+def test_hostile_names_run_nothing_in_a_browser(browser: Browser, gathered: dict, tmp_path: Path) -> None:
     path = tmp_path / "hostile.html"
-    path.write_text(hostile_page(run), encoding="utf-8")
+    path.write_text(hostile_page(gathered), encoding="utf-8")
     browser.open(path)
     assert browser.console == []
     assert browser.requests == [path.as_uri()]

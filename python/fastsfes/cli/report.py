@@ -22,6 +22,15 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("run", metavar="RUN", help="run directory")
     parser.add_argument("--output", type=Path, metavar="FILE.html", help="the page (default: RUN/report.html)")
     parser.add_argument("--dataset", metavar="NAME", help="dataset name or file (default: the run's)")
+    parser.add_argument(
+        "--health",
+        choices=("none", "quick", "full"),
+        default="quick",
+        help="checks of numerical health: quick takes seconds, full minutes (default quick)",
+    )
+    parser.add_argument(
+        "--samples", type=int, default=100, metavar="N", help="bootstrap samples, 0 for none (default 100)"
+    )
     parser.add_argument("--quiet", action="store_true", help="print nothing but the name of the page")
     parser.set_defaults(handler=run)
 
@@ -32,10 +41,14 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.output is not None and not arguments.output.parent.is_dir():
         raise InputError(f"--output {arguments.output}: the folder {arguments.output.parent} does not exist; make it")
+    if arguments.samples == 1 or arguments.samples < 0:
+        raise InputError(f"--samples {arguments.samples}: expected 0, or at least 2")
     path = write_report(
         Run(arguments.run),
         arguments.output,
         dataset=arguments.dataset,
+        level=arguments.health,
+        samples=arguments.samples,
         tell=(lambda text: None) if arguments.quiet else lambda text: print(text, file=sys.stderr, flush=True),
     )
     print(path)

@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from ..errors import FastsfesError
 from ..files import write_text
 from ..search import Run
-from .data.collect import Tell, collect
+from .data.collect import SAMPLES, Tell, collect
 from .page import render
 
 __all__ = ["collect", "render", "write_report"]
@@ -23,6 +24,8 @@ def write_report(
     output: str | Path | None = None,
     *,
     dataset: str | None = None,
+    level: Literal["none", "quick", "full"] = "quick",
+    samples: int = SAMPLES,
     tell: Tell = lambda text: None,
 ) -> Path:
     """Write the report of a run and return its path.
@@ -31,11 +34,13 @@ def write_report(
         run: a run or its directory.
         output: the file; default: report.html in the run directory.
         dataset: name or file of the dataset; default: the one of the run's configuration.
+        level: of the checks of numerical health; "quick" takes seconds, "full" minutes.
+        samples: of the bootstrap, 0 for none.
         tell: hears one line per stage.
     """
     found = run if isinstance(run, Run) else Run(run)
     path = Path(output) if output is not None else found.path / REPORT
-    text = render(collect(found, dataset, tell))
+    text = render(collect(found, dataset, level=level, samples=samples, tell=tell))
     try:
         write_text(path, text)
     except OSError as error:

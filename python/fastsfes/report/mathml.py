@@ -19,7 +19,7 @@ _GREEK = {
     "alpha": "α", "beta": "β", "gamma": "γ", "kappa": "κ", "mu": "μ", "omega": "ω", "rho": "ρ", "sigma": "σ",
     "tau": "τ", "zeta": "ζ", "infty": "∞",
 }  # fmt: skip
-_OPERATORS = {"times": "×", "ge": "≥", "le": "≤", "cdot": "·", "int": "∫", "sum": "∑", "nabla": "∇"}
+_OPERATORS = {"times": "×", "geq": "≥", "leq": "≤", "cdot": "·", "int": "∫", "sum": "∑", "nabla": "∇"}
 _SPACES = {"\\,": "0.17em", "\\ ": "0.33em", "\\quad": "1em"}
 _NAMED = ("ln", "min", "max", "tanh", "exp")
 _DEEPEST = 200

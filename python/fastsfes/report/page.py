@@ -14,8 +14,11 @@ from .html import Content, Markup, join, tag
 from .sections.accuracy import accuracy_section, tiles
 from .sections.factors import factors_section
 from .sections.formula import formula_section
+from .sections.health import health_section
+from .sections.insight import insight_section
 from .sections.origin import origin_section
 from .sections.search import search_section
+from .sections.validation import validation_section
 
 __all__ = ["render"]
 
@@ -25,6 +28,9 @@ _SECTIONS = (
     ("accuracy", "Accuracy", accuracy_section),
     ("factors", "Factors", factors_section),
     ("search", "Search", search_section),
+    ("insight", "Terms", insight_section),
+    ("health", "Health", health_section),
+    ("validation", "SCF", validation_section),
     ("origin", "Origin", origin_section),
 )
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Literal
 
 from ..._core import __version__
+from ...config import SearchConfig
 from ...datasets import Dataset
 from ...errors import FastsfesError, InputError
 from ...evolve.store import RunStore
@@ -19,20 +20,33 @@ from ...search import HISTORY, Run
 from .accuracy import reaction_errors
 from .factors import enhancement_factors
 from .history import ancestors, mutation_statistics, search_history
+from .robustness import health, insight, validation, whole_factors
 
 __all__ = ["FORMAT", "VERSION", "collect"]
 
 FORMAT, VERSION = "fastsfes-report", 1
 
+SAMPLES = 100
+"""Bootstrap samples, unless another number is asked for."""
+
 Tell = Callable[[str], None]
 
 
-def collect(run: Run, dataset: str | None = None, tell: Tell = lambda text: None) -> dict[str, Any]:
+def collect(
+    run: Run,
+    dataset: str | None = None,
+    *,
+    level: Literal["none", "quick", "full"] = "quick",
+    samples: int = SAMPLES,
+    tell: Tell = lambda text: None,
+) -> dict[str, Any]:
     """Gather the data of a report.
 
     Args:
         run: a run with a best functional.
         dataset: name or file of the dataset; default: the one of the run's configuration.
+        level: of the checks of numerical health; "quick" takes seconds, "full" minutes.
+        samples: of the bootstrap, 0 for none.
         tell: hears one line per stage.
 
     Returns:
@@ -68,7 +82,38 @@ def collect(run: Run, dataset: str | None = None, tell: Tell = lambda text: None
     tell("evaluating the winner and the known functionals")
     found["errors"] = None if data is None else _errors(winner, data, found["summary"], config.targets, problems)
     found["factors"] = enhancement_factors(winner, data)
+    found["curves"] = whole_factors(winner)
+    tell("terms and parameters")
+    found["insight"] = None if data is None else _insight(winner, data, samples, config, problems)
+    found["health"] = None
+    if level == "none":
+        problems["health"] = "The report was made without these checks; make it again with: --health quick"
+    else:
+        found["health"] = health(winner, level, tell)
+    try:
+        found["validation"] = validation(run.path)
+    except FastsfesError as error:
+        found["validation"] = None
+        problems["validation"] = f"{str(error)[:1].upper()}{str(error)[1:]}."
+    if data is None:
+        problems["errors"] = problems["insight"] = problems["dataset"]
     return found
+
+
+def _insight(
+    winner: Functional, dataset: Dataset, samples: int, config: SearchConfig, problems: dict[str, str]
+) -> dict[str, Any] | None:
+    if config.targets != "reference":
+        problems["insight"] = (
+            f'The parameters were fitted to the energies of "{config.targets}", not to reactions: there is no analysis '
+            f"of what the reactions determine."
+        )
+        return None
+    try:
+        return insight(winner, dataset, samples, config.seed)
+    except FastsfesError as error:
+        problems["insight"] = f"The functional cannot be analysed: {error}."
+        return None
 
 
 def _dataset(given: str | None, configured: str, problems: dict[str, str]) -> Dataset | None:

@@ -110,13 +110,14 @@ class Chart:
         ys: Sequence[float],
         values: Sequence[Sequence[float]],
         largest: float,
-        titles: int,
+        *,
+        titles: int = 0,
         shift: float = 0.0,
     ) -> None:
         """A heat map: values[j][i] belongs to the cell between xs[i], xs[i+1] and ys[j], ys[j+1].
 
-        Negative values have one colour, positive ones another, zero none; full strength is `largest`. Every
-        `titles`-th cell of both directions carries a tooltip for its neighbourhood, which adds `shift` to the value.
+        Negative values have one colour, positive ones another, zero none; full strength is `largest`. With `titles`,
+        every so many cells of both directions share a tooltip, which adds `shift` to the value in their middle.
         """
         self._mapped = True
         for j, row in enumerate(values):
@@ -141,27 +142,22 @@ class Chart:
                         )
                     )
                 start = end
-        for j in range(0, len(values), titles):
+        for j in range(0, len(values) if titles else 0, titles or 1):
             for i in range(0, len(values[j]), titles):
                 jj, ii = min(j + titles, len(values)), min(i + titles, len(values[j]))
                 middle = values[(j + jj) // 2 if jj - j > 1 else j][(i + ii) // 2 if ii - i > 1 else i]
-                left, right = self.x.at(xs[i]) * self.wide, self.x.at(xs[ii]) * self.wide
-                top, bottom = (1 - self.y.at(ys[jj])) * self.high, (1 - self.y.at(ys[j])) * self.high
                 text = (
                     f"{self.x.label} ≈ {number((xs[i] + xs[ii]) / 2, 3)}, {self.y.label} ≈ "
                     f"{number((ys[j] + ys[jj]) / 2, 2)}: {number(middle + shift, 4)}"
                 )
-                self._items.append(
-                    tag(
-                        "rect",
-                        tag("title", text),
-                        x=left,
-                        y=top,
-                        width=right - left,
-                        height=bottom - top,
-                        class_="hit",
-                    )
-                )
+                self.hit(xs[i], xs[ii], ys[j], ys[jj], text)
+
+    def hit(self, x1: float, x2: float, y1: float, y2: float, title: str) -> None:
+        """A tooltip for the pointer anywhere in a rectangle."""
+        (left, bottom), (right, top) = self.place(x1, y1), self.place(x2, y2)
+        self._items.append(
+            tag("rect", tag("title", title), x=left, y=top, width=right - left, height=bottom - top, class_="hit")
+        )
 
     def rule(self, *, x: float | None = None, y: float | None = None, diagonal: bool = False) -> None:
         """A thin line at a value of one axis, or where both axes have the same value."""
@@ -198,8 +194,8 @@ class Chart:
             )
         )
 
-    def svg(self) -> Markup:
-        """The drawing."""
+    def svg(self, *, tilted: bool = False) -> Markup:
+        """The drawing; `tilted` turns the labels below the axis, for names."""
         grid: list[Markup] = []
         for value, text in self.marks_y:
             y = self.top + (1 - self.y.at(value)) * self.high
@@ -210,7 +206,9 @@ class Chart:
         for value, text in self.x.ticks():
             x = self.left + self.x.at(value) * self.wide
             grid.append(tag("line", x1=x, x2=x, y1=foot, y2=foot + 4, class_="axis"))
-            grid.append(tag("text", text, x=x, y=foot + 18, text_anchor="middle", class_="tick"))
+            turn = f"rotate(-35 {x:.0f} {foot + 14:.0f})" if tilted else None
+            y, anchor = (foot + 14, "end") if tilted else (foot + 18, "middle")
+            grid.append(tag("text", text, x=x, y=y, text_anchor=anchor, class_="tick", transform=turn))
         middle = self.top + self.high / 2
         labels = [
             tag("line", x1=self.left, x2=self.left + self.wide, y1=foot, y2=foot, class_="axis"),

@@ -28,7 +28,7 @@ def draw_operations(expression: Expression, values: Mapping[str, float], name: s
             route = plan.routes[index, child]
             edges.append(tag("path", d=_curve(route), class_="edge"))
             same = [e for e in o.edges if e.child == child]
-            label = ", ".join(e.label for e in same if e.label) or ("twice" if len(same) > 1 else "")
+            label = _coefficient(o.kind, [e.label for e in same])
             title = ", ".join(f"{p} = {values[p]!r}" for e in same for p in e.parameters if p in values)
             if label:
                 (x1, y1), (x2, y2) = route[0], route[1]
@@ -67,6 +67,16 @@ def draw_operations(expression: Expression, values: Mapping[str, float], name: s
         aria_label=f"Graph of the {len(graph)} operations of {name}, from {inputs} to the factor",
         class_="graph",
     )
+
+
+def _coefficient(kind: str, labels: list[str]) -> str:
+    """One label for all edges between two nodes: terms of a sum add up, factors of a product are a power."""
+    if len(labels) == 1:
+        return labels[0]
+    if kind == "sum":
+        named = [{"": "1", "−": "−1"}.get(text, text) for text in labels]
+        return str(len(named)) if set(named) == {"1"} else " + ".join(named).replace("+ −", "− ")
+    return f"{len(labels)} times"
 
 
 def _curve(route: list[tuple[float, float]]) -> str:

@@ -8,21 +8,12 @@ from typing import Any
 from ..draw.axis import Axis, number
 from ..draw.chart import Chart, figure, legend, sample
 from ..html import Content, Markup, tag
-from .parts import cell, details, grid, missing, section, shaded, table
+from .parts import cell, details, error_text, grid, missing, section, series, shaded, shown, table
 
 __all__ = ["accuracy_section", "tiles"]
 
 SPLITS = ("train", "validation", "test")
 SPLIT_NAMES = {"train": "training", "validation": "validation", "test": "test"}
-SHORT = {
-    "B97 exchange, LDA correlation": "B97x + LDA",
-    "wB97M-V form": "ωB97M-V",
-    "GAS22 form": "GAS22",
-    "wB97M-V form, refitted": "ωB97M-V refit",
-    "GAS22 form, refitted": "GAS22 refit",
-}
-"""How the rows of the final table are called where there is little room."""
-
 _TOOLTIPS = 800
 
 
@@ -34,14 +25,12 @@ def tiles(data: dict[str, Any]) -> Markup:
         row, others = report["rows"][0], report["rows"][1:]
         for split in SPLITS:
             beside = min((r for r in others if r[split] is not None), key=lambda r: r[split], default=None)
-            note = (
-                f"{SHORT.get(beside['name'], beside['name'])} {number(beside[split], 3)}" if beside else report["unit"]
-            )
-            made.append(_tile(number(row[split], 3), f"{SPLIT_NAMES[split]}, kcal/mol", note, split == "test"))
+            note = f"{shown(beside['name'])} {error_text(beside[split])}" if beside else report["unit"]
+            made.append(_tile(error_text(row[split]), f"{SPLIT_NAMES[split]}, kcal/mol", note, split == "test"))
     elif "best" in data["summary"]:
         best = data["summary"]["best"]
         for split in ("train", "validation"):
-            made.append(_tile(number(best[split], 3), f"{SPLIT_NAMES[split]}, kcal/mol", "during the search"))
+            made.append(_tile(error_text(best[split]), f"{SPLIT_NAMES[split]}, kcal/mol", "during the search"))
     parameters = sum(len(c["parameters"]) for c in data["functional"]["channels"].values())
     made.append(_tile(str(parameters), "parameters", f"complexity {data['complexity']}"))
     seconds = data["summary"].get("seconds")
@@ -142,7 +131,7 @@ def _error(value: float | None) -> str:
 
 
 def _types(errors: dict[str, Any], kind: str) -> Markup:
-    names = [SHORT.get(n, n) for n in errors["functionals"]]
+    names = [shown(n) for n in errors["functionals"]]
     rows: list[Markup | list[Content]] = []
     for split in SPLITS:
         groups = [g for g in errors["groups"] if g["split"] == split and g["kind"] == kind]
@@ -186,18 +175,18 @@ def _dots(errors: dict[str, Any]) -> Markup:
         if finite:
             chart.span(min(finite), max(finite), float(row))
     for k in range(len(errors["functionals"]) - 1, -1, -1):
-        name = SHORT.get(errors["functionals"][k], errors["functionals"][k])
+        name = shown(errors["functionals"][k])
         chart.points(
             [g["statistics"][k]["rmsd"] for g in reversed(groups)],
             [float(i) for i in range(len(groups))],
-            k,
+            series(errors["functionals"][k], k),
             titles=[
                 f"{label}, {name}: {number(g['statistics'][k]['rmsd'])} kcal/mol"
                 for label, g in zip(labels, reversed(groups), strict=True)
             ],
             size=6.0 if k == 0 else 4.2,
         )
-    marks = [(sample(k, "dot"), SHORT.get(n, n)) for k, n in enumerate(errors["functionals"])]
+    marks = [(sample(series(n, k), "dot"), shown(n)) for k, n in enumerate(errors["functionals"])]
     return figure(f"Data types, {SPLIT_NAMES[split]} split", chart.svg(), legend=legend(marks))
 
 
@@ -233,19 +222,19 @@ def _scatter(chart: Chart, reactions: list[dict[str, Any]], xs: list[float], ys:
     """A cloud per split; the largest errors can be read by the pointer, all of them where there are few."""
     order = sorted(range(len(reactions)), key=lambda i: -_size(reactions[i]["errors"][0]))
     told = set(order[:_TOOLTIPS])
-    for series, split in enumerate(SPLITS):
+    for number_, split in enumerate(SPLITS):
         rest = [i for i, r in enumerate(reactions) if r["split"] == split and i not in told]
         if rest:
-            chart.points([xs[i] for i in rest], [ys[i] for i in rest], series, size=2.2)
-        shown = [i for i, r in enumerate(reactions) if r["split"] == split and i in told]
+            chart.points([xs[i] for i in rest], [ys[i] for i in rest], number_, size=2.2)
+        told_here = [i for i, r in enumerate(reactions) if r["split"] == split and i in told]
         chart.points(
-            [xs[i] for i in shown],
-            [ys[i] for i in shown],
-            series,
+            [xs[i] for i in told_here],
+            [ys[i] for i in told_here],
+            number_,
             titles=[
                 f"{reactions[i]['name']} ({reactions[i]['type']}): reference {number(reactions[i]['reference'], 6)}, "
                 f"error {number(reactions[i]['errors'][0])} kcal/mol"
-                for i in shown
+                for i in told_here
             ],
         )
 
@@ -266,12 +255,12 @@ def _worst(errors: dict[str, Any]) -> Markup:
             [
                 r["name"],
                 SPLIT_NAMES[r["split"]],
-                number(r["reference"], 6),
-                number(r["errors"][0], 3),
-                number(r["errors"][k], 3),
+                error_text(r["reference"]),
+                error_text(r["errors"][0]),
+                error_text(r["errors"][k]),
             ]
         )
-    beside = SHORT.get(errors["functionals"][k], errors["functionals"][k])
+    beside = shown(errors["functionals"][k])
     return tag(
         "div",
         tag("h4", "Largest errors"),

@@ -8,18 +8,10 @@ from typing import Any
 from ..draw.axis import Axis, number
 from ..draw.chart import Chart, colour_bar, figure, legend, sample
 from ..html import Content, Markup, tag
-from .parts import CHANNEL_NAMES, grid, missing, section
+from .parts import CHANNEL_NAMES, details, grid, missing, section, series, shown
 
 __all__ = ["factors_section"]
 
-_SHOWN = {
-    "wb97m_v": "ωB97M-V",
-    "gas22": "GAS22",
-    "b97_x": "B97",
-    "b97": "B97",
-    "pbe_x": "PBE",
-    "b88_x": "B88",
-}
 _SLICES = {-0.5: "τ three times the uniform gas's", 0.0: "τ of the uniform gas", 0.5: "τ a third of the uniform gas's"}
 _HOVER = 10
 
@@ -35,6 +27,18 @@ def factors_section(data: dict[str, Any]) -> Markup:
         low, high = _range(item)
         slices = [_slice(item, k, low, high) for k in range(len(item["w"]))]
         blocks.append(grid(*slices, _surface(item, CHANNEL_NAMES[kind])))
+    curves = data["curves"]["curves"]
+    blocks += [
+        tag("h3", "The whole functional"),
+        grid(*(_curve(c) for c in curves[:4])),
+        details("More lines", grid(*(_curve(c) for c in curves[4:]))),
+        tag(
+            "p",
+            "F is the energy per volume over that of exchange in the uniform gas, unpolarised. Exact exchange counts "
+            "as in the uniform gas, VV10 is left out. Other features: in the titles.",
+            class_="note",
+        ),
+    ]
     return section(
         "factors",
         "Enhancement factors",
@@ -48,41 +52,50 @@ def _range(item: dict[str, Any]) -> tuple[float, float]:
     """What the winner needs and half as much again; others are cut off where they leave it."""
     winner, *others = item["curves"].values()
     own = [v for row in winner for v in row if v is not None]
+    return _window(own, [v for curves in others for row in curves for v in row if v is not None])
+
+
+def _window(own: list[float], others: list[float]) -> tuple[float, float]:
     low, high = (min(own), max(own)) if own else (0.0, 1.0)
     room = max(0.5 * (high - low), 0.25)
-    rest = [v for curves in others for row in curves for v in row if v is not None]
-    return (
-        max(low - room, min([low, *rest])) if rest else low - room,
-        min(high + room, max([high, *rest])) if rest else high + room,
-    )
+    return max(low - room, min([low, *others])), min(high + room, max([high, *others]))
 
 
 def _slice(item: dict[str, Any], k: int, low: float, high: float) -> Markup:
-    w = item["w"][k]
-    s = item["s"]
-    chart = Chart(
-        Axis("s", s[0], s[-1]),
-        Axis.over("factor", [low, high]),
-        f"Enhancement factors at w = {w:g} against s from {s[0]:g} to {s[-1]:g}: {', '.join(item['curves'])}",
-        height=300.0,
-    )
+    """The factor of one channel at one value of w."""
+    w, s = item["w"][k], item["s"]
+    curves = {name: rows[k] for name, rows in item["curves"].items()}
+    axes = Axis("s", s[0], s[-1]), Axis.over("factor", [low, high])
+    return _lines(f"w = {number(w)}: {_SLICES.get(w, '')}", *axes, s, curves)
+
+
+_QUANTITIES = {"F_x": "Exchange", "F_c": "Correlation", "F_xc": "Exchange and correlation"}
+_GREEK = {"alpha": "α", "rs": "rₛ"}
+
+
+def _curve(curve: dict[str, Any]) -> Markup:
+    """F of the whole functional along one feature."""
+    fixed = curve["fixed"].replace("alpha", "α").replace("rs", "rₛ")
+    x, curves = curve["x"], curve["values"]
+    own, *others = ([v for v in values if v is not None] for values in curves.values())
+    low, high = _window(own, [v for values in others for v in values])
+    axis = Axis(_GREEK.get(curve["axis"], curve["axis"]), x[0], x[-1], log=curve["axis"] == "rs")
+    return _lines(f"{_QUANTITIES[curve['quantity']]}, {fixed}", axis, Axis.over("F", [low, high]), x, curves)
+
+
+def _lines(title: str, x: Axis, y: Axis, xs: list[float], curves: dict[str, list[float | None]]) -> Markup:
+    """Lines of several functionals, the winner first and strong; every few points tell their values."""
+    chart = Chart(x, y, f"{title}: {y.label} against {x.label} of {', '.join(curves)}", height=300.0)
     marks: list[tuple[Markup, Content]] = []
-    for series, (name, rows) in reversed(list(enumerate(item["curves"].items()))):
-        shown = _SHOWN.get(name, name) if series else name
-        values = [math.nan if v is None else v for v in rows[k]]
-        chart.line(s, values, series, title=shown, strong=series == 0)
-        chart.points(
-            s[::_HOVER],
-            values[::_HOVER],
-            series,
-            titles=[
-                f"{shown}: s = {number(a, 3)}, factor {number(b)}"
-                for a, b in zip(s[::_HOVER], values[::_HOVER], strict=True)
-            ],
-            hidden=True,
-        )
-        marks.insert(0, (sample(series, strong=series == 0), shown))
-    return figure(f"w = {number(w)}: {_SLICES.get(w, '')}", chart.svg(), legend=legend(marks))
+    for position, (name, values) in reversed(list(enumerate(curves.items()))):
+        label, kind = shown(name), series(name, position)
+        ys = [math.nan if v is None else v for v in values]
+        chart.line(xs, ys, kind, title=label, strong=position == 0)
+        some = list(zip(xs, ys, strict=True))[::_HOVER]
+        titles = [f"{label}: {x.label} = {number(a, 3)}, {y.label} {number(b)}" for a, b in some]
+        chart.points([a for a, _ in some], [b for _, b in some], kind, titles=titles, hidden=True)
+        marks.insert(0, (sample(kind, strong=position == 0), label))
+    return figure(title, chart.svg(), legend=legend(marks))
 
 
 def _surface(item: dict[str, Any], name: str) -> Markup:
@@ -98,7 +111,7 @@ def _surface(item: dict[str, Any], name: str) -> Markup:
         f"Heat map of the {name.lower()} factor minus one over s and w",
         height=300.0,
     )
-    chart.cells(surface["s"], surface["w"], excess, largest, 4, shift=1.0)
+    chart.cells(surface["s"], surface["w"], excess, largest, titles=4, shift=1.0)
     molecules = item["molecules"]
     if molecules:
         most = molecules[0][2]

@@ -36,7 +36,9 @@ _DEFINITIONS = {
 def formula_section(data: dict[str, Any]) -> Markup:
     """Equation of the energy, then every channel with its formula, parameters and graph."""
     functional = Functional.from_dict(data["functional"])
-    blocks = [_channel(kind, functional, data.get("uncertainties") or {}) for kind in functional.channels]
+    spread = (data["insight"] or {}).get("uncertainties", {"parameters": []})
+    errors = {p["name"]: p["standard_error"] for p in spread["parameters"]}
+    blocks = [_channel(kind, functional, errors) for kind in functional.channels]
     return section(
         "formula",
         "The functional",
@@ -92,7 +94,7 @@ def _channel(kind: str, functional: Functional, uncertainties: dict[str, float])
         if uncertainties:
             row.append("–" if spread is None else f"± {number(spread, 2)}")
         rows.append(row)
-    head = ["parameter", "value", *(["standard error"] if uncertainties else [])]
+    head = ["parameter", "value", *(["std. error"] if uncertainties else [])]
     name = CHANNEL_NAMES[kind]
     parameters: Content = (
         table(head, rows, caption=f"Parameters of {name.lower()}") if rows else missing("This factor has no parameter.")

@@ -34,10 +34,17 @@ def _run(data: dict[str, Any]) -> Markup:
     if summary.get("seconds"):
         rate = summary["candidates"] / summary["seconds"]
         facts += [("time", duration(summary["seconds"])), ("candidates per second", grouped(round(rate)))]
+    taken = summary.get("resources") or {}
+    groups = [(name, taken[name]) for name in ("coordinator", "workers") if taken.get(name, {}).get("processes")]
+    for name, group in groups:
+        count = f"{group['processes']} × " if name == "workers" else ""
+        memory = f"{group['peak_memory'] / 2**20:.0f} MiB"
+        facts.append((name, f"{duration(group['cpu_seconds'])} of processor time, {count}{memory}"))
     rows = [[name, tag("td", value, class_="text")] for name, value in config_rows(config)]
     return tag(
         "div",
         tag("dl", [tag("div", tag("dt", name), tag("dd", value)) for name, value in facts], class_="facts"),
+        _phases(taken.get("phases", {})),
         tag(
             "p",
             "The same configuration and seed give the same run, on any machine and any number of threads: ",
@@ -46,6 +53,18 @@ def _run(data: dict[str, Any]) -> Markup:
         ),
         details("All options", table(["option", "value"], rows, caption="Options of the search", text_columns=2)),
     )
+
+
+def _phases(phases: dict[str, float]) -> Markup | None:
+    """Wall time per phase, all workers together."""
+    total = sum(phases.values())
+    if total <= 0:
+        return None
+    cells = [
+        tag("td", duration(s), class_="shade cool", style=f"--k:{s / total:.2f}", title=f"{100 * s / total:.0f} %")
+        for s in phases.values()
+    ]
+    return table(["phase", *phases], [["time", *cells]], caption="Wall time per phase, the workers' added up")
 
 
 def config_rows(config: dict[str, Any]) -> list[tuple[str, str]]:

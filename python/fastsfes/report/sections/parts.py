@@ -7,7 +7,19 @@ from collections.abc import Iterable, Sequence
 from ..draw.axis import number
 from ..html import Content, Markup, tag
 
-__all__ = ["CHANNEL_NAMES", "cell", "details", "grid", "missing", "section", "shaded", "table"]
+__all__ = [
+    "CHANNEL_NAMES",
+    "cell",
+    "details",
+    "error_text",
+    "grid",
+    "missing",
+    "section",
+    "series",
+    "shaded",
+    "shown",
+    "table",
+]
 
 CHANNEL_NAMES = {
     "x": "Exchange",
@@ -16,6 +28,35 @@ CHANNEL_NAMES = {
     "c": "Correlation",
     "one": "Energy per volume",
 }
+
+
+_KNOWN = {
+    "wb97m_v": ("ωB97M-V", 1),
+    "wB97M-V form": ("ωB97M-V", 1),
+    "gas22": ("GAS22", 2),
+    "GAS22 form": ("GAS22", 2),
+    "b97": ("B97", 3),
+    "b97_x": ("B97", 3),
+    "B97 exchange, LDA correlation": ("B97x + LDA", 3),
+    "pbe": ("PBE", 4),
+    "pbe_x": ("PBE", 4),
+    "b88_x": ("B88", 5),
+    "wB97M-V form, refitted": ("ωB97M-V refit", 5),
+    "libxc:scan": ("SCAN", 6),
+    "GAS22 form, refitted": ("GAS22 refit", 6),
+    "LDA": ("LDA", 7),
+}
+"""Known functionals: how they are called where there is little room, and their series in all charts."""
+
+
+def shown(name: str) -> str:
+    """The short name of a functional."""
+    return _KNOWN[name][0] if name in _KNOWN else name
+
+
+def series(name: str, position: int) -> int:
+    """The series of a functional in charts: the winner, which stands first, is 0."""
+    return 0 if position == 0 else _KNOWN[name][1] if name in _KNOWN else 1 + (position - 1) % 7
 
 
 def section(identifier: str, title: str, *content: Content, lead: Content = None) -> Markup:
@@ -72,9 +113,16 @@ def cell(content: Content, *, best: bool = False, title: str | None = None) -> M
 
 def shaded(value: float | None, strength: float, *, best: bool = False, title: str | None = None) -> Markup:
     """A cell whose background says how large its number is: strength between 0 and 1."""
-    text = number(value, 3)
+    text = error_text(value)
     inside = tag("strong", text) if best else text
     return tag("td", inside, title=title, class_="shade", style=f"--k:{min(max(strength, 0.0), 1.0):.2f}")
+
+
+def error_text(value: float | None) -> str:
+    """An error in kcal/mol with two decimals, more where it is tiny and fewer where it is huge."""
+    if value is None or not 1e-2 <= abs(value) < 1e5:
+        return "0" if value == 0 else number(value, 3)
+    return f"{value:.2f}".replace("-", "−")
 
 
 def details(summary: str, *content: Content) -> Markup:
