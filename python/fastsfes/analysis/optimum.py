@@ -14,12 +14,15 @@ from ..fitting import FitProblem, FitSettings
 from ..functional import Functional
 from ..load import load
 
-__all__ = ["Optimum", "optimum"]
+__all__ = ["FIT", "SEARCH", "Optimum", "optimum"]
 
 FloatArray = npt.NDArray[np.float64]
 
 FIT = FitSettings(max_evaluations=300, ftol=1e-13, xtol=1e-12)
-"""How every fit of the analysis is done, from the parameters that the functional has."""
+"""Fits near a known optimum: from the parameters that the functional has."""
+
+SEARCH = replace(FIT, starts=4)
+"""Fits that have to find their optimum: also from three random starts."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ def optimum(
     test: bool = False,
     threads: int = 0,
 ) -> Optimum:
-    """Fit a functional to the training reactions of a dataset.
+    """Fit a functional to the training reactions of a dataset, from its parameters and three random starts.
 
     Parameters
     ----------
@@ -82,7 +85,7 @@ def optimum(
     problem = FitProblem.from_dataset(dataset, tuple(given.channels), splits=splits, level=level)
     made = replace(given, hybrid=problem.frame, correlation=problem.correlation, libxc="")
     if refit:
-        (found,) = problem.fit([made], FIT, threads=threads)
+        (found,) = problem.fit([made], SEARCH, threads=threads)
         if not math.isfinite(found.losses["train"]):
             raise FastsfesError(f'functional "{given.name}" cannot be fitted: {found.message}')
         made = found.functional

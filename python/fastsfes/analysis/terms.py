@@ -11,7 +11,7 @@ from ..datasets.dataset import Dataset
 from ..evolve.contributions import additive_terms
 from ..expression import Expression
 from ..functional import Channel, Functional
-from .optimum import FIT, Optimum, optimum
+from .optimum import SEARCH, Optimum, optimum
 
 __all__ = ["TermContribution", "TermContributions", "term_contributions"]
 
@@ -96,11 +96,11 @@ def term_contributions(
     """Leave out each additive term of every channel and fit the rest again.
 
     Parameters are those of `optimum`; `at` gives its result instead. The fits start from the parameters of the whole
-    functional, and all run as one batch.
+    functional and from three random starts, and all run as one batch.
     """
     best = at or optimum(functional, dataset, refit=refit, level=level, test=test, threads=threads)
     cases = list(_without_each_term(best.functional))
-    fitted = best.problem.fit([case for _, _, case in cases], FIT, threads=threads)
+    fitted = best.problem.fit([case for _, _, case in cases], SEARCH, threads=threads)
     whole = _by_type(best, best.functional)
     rows = []
     for (channel, term, case), found in zip(cases, fitted, strict=True):
