@@ -44,6 +44,14 @@ class Kernels:
         self.compiled.fit_axpy(ctypes.c_double(a), pointer(x), pointer(out), ctypes.c_size_t(x.size))
         return out
 
+    def reflect(self, v: Array, tau: float, columns: Array) -> Array:
+        out = columns.copy()
+        first = ctypes.c_size_t(columns.shape[1] - v.size)
+        self.compiled.fit_reflect(
+            pointer(v), ctypes.c_double(tau), pointer(out), ctypes.c_size_t(len(out)), first, ctypes.c_size_t(v.size)
+        )
+        return out
+
     def project(self, panel: Array, columns: Array) -> Array:
         out = np.empty((len(columns), PANEL))
         depth, count = ctypes.c_size_t(len(panel)), ctypes.c_size_t(len(columns))
@@ -81,6 +89,12 @@ def test_same_bits_on_every_instruction_set(kernels: dict[str, Kernels]) -> None
         x, y = rng.normal(size=(2, n))
         assert len({k.dot(x, y) for k in kernels.values()}) == 1
         assert len({k.axpy(1.7, x, y).tobytes() for k in kernels.values()}) == 1
+        for count in (1, 2, 3, 4, 5, 9):
+            columns = rng.normal(size=(count, n + PANEL))
+            results = [k.reflect(x, 0.3, columns).tobytes() for k in kernels.values()]
+            assert len(set(results)) == 1
+            alone = np.concatenate([kernels["generic"].reflect(x, 0.3, c[None]) for c in columns])
+            assert alone.tobytes() == results[0]
 
 
 def test_against_numpy(kernels: dict[str, Kernels]) -> None:
@@ -92,6 +106,11 @@ def test_against_numpy(kernels: dict[str, Kernels]) -> None:
         np.testing.assert_allclose(k.project(panel, columns), columns @ panel, rtol=0, atol=1e-13)
         assert k.dot(x, y) == pytest.approx(x @ y, abs=1e-13)
         np.testing.assert_allclose(k.axpy(0.3, x, y), y + 0.3 * x, rtol=0, atol=1e-15)
+        matrix = rng.normal(size=(7, 352))
+        reflected = k.reflect(x, 2 / (x @ x), matrix)
+        np.testing.assert_array_equal(reflected[:, :32], matrix[:, :32])  # rows before the reflector's
+        expected = matrix[:, 32:] - 2 * np.outer(matrix[:, 32:] @ x, x) / (x @ x)
+        np.testing.assert_allclose(reflected[:, 32:], expected, rtol=0, atol=1e-14)
 
 
 def test_not_a_number_survives(kernels: dict[str, Kernels]) -> None:

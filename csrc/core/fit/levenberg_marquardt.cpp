@@ -107,7 +107,7 @@ Outcome minimise(VariableProjection& projection, const std::vector<Variable>& va
   SecondOrder second(n);
   bool augmented = false;  // whether the model of the step includes the second-order part
   double damping = kFirstDamping, growth = 2.0;
-  bool fresh = true, stepped = false;
+  bool fresh = true, stepped = false, rejected = false;
   while (outcome.evaluations < options.max_evaluations) {
     if (fresh) {
       if (outcome.evaluations >= options.give_up_after && point.squared > hopeless) {
@@ -184,7 +184,10 @@ Outcome minimise(VariableProjection& projection, const std::vector<Variable>& va
         const bool done = decrease <= options.ftol * point.objective;
         const double gain = std::min(1.0, decrease / predicted);
         const double cube = 2.0 * gain - 1.0;
-        damping *= gain > 0.75 ? 0.03 : std::max(1.0 / 3.0, 1.0 - cube * cube * cube);
+        // What has just been too long a step is not tried again at once.
+        const double least = rejected ? 0.3 : 0.03;
+        damping *= gain > 0.75 ? least : std::max(1.0 / 3.0, 1.0 - cube * cube * cube);
+        rejected = false;
         damping = std::max(kLeastDamping, damping);
         growth = 2.0;
         theta = trial;
@@ -197,6 +200,7 @@ Outcome minimise(VariableProjection& projection, const std::vector<Variable>& va
       }
       if (std::isfinite(next.objective) && better_other) augmented = !augmented;
     }
+    rejected = true;
     damping = std::max(kRejectedDamping, damping * growth);
     growth *= 2.0;
     if (damping > kLargestDamping) return outcome;

@@ -19,6 +19,9 @@ struct LinalgTable {
   double (*dot)(const double* x, const double* y, std::size_t n);
   /// y[i] += a * x[i]; n is a multiple of kPanel.
   void (*axpy)(double a, const double* x, double* y, std::size_t n);
+  /// columns[c] -= tau (v . columns[c]) v, from row `first` of the columns on; n elements, both multiples of kPanel.
+  void (*reflect)(const double* v, double tau, double* const* columns, std::size_t count, std::size_t first,
+                  std::size_t n);
 };
 
 const LinalgTable& linalg_generic() noexcept;

@@ -102,19 +102,58 @@ void project(const double* panel, std::size_t depth, const double* const* column
   }
 }
 
-double dot(const double* x, const double* y, std::size_t n) {
-  constexpr std::size_t parts = kPanel / kLanes;
-  Vec sum[parts];
-  for (std::size_t i = 0; i < parts; ++i) sum[i] = zero();
-  for (std::size_t k = 0; k < n; k += kPanel) {
-    for (std::size_t i = 0; i < parts; ++i) sum[i] = fma(load(x + k + i * kLanes), load(y + k + i * kLanes), sum[i]);
-  }
+constexpr std::size_t kParts = kPanel / kLanes;  // registers of a panel
+
+/// Sum of the lanes of a panel, in a fixed order.
+double total(const Vec* sum) {
   double lane[kPanel];
-  for (std::size_t i = 0; i < parts; ++i) store(lane + i * kLanes, sum[i]);
+  for (std::size_t i = 0; i < kParts; ++i) store(lane + i * kLanes, sum[i]);
   for (std::size_t width = kPanel / 2; width > 0; width /= 2) {
     for (std::size_t i = 0; i < width; ++i) lane[i] += lane[i + width];
   }
   return lane[0];
+}
+
+double dot(const double* x, const double* y, std::size_t n) {
+  Vec sum[kParts];
+  for (std::size_t i = 0; i < kParts; ++i) sum[i] = zero();
+  for (std::size_t k = 0; k < n; k += kPanel) {
+    for (std::size_t i = 0; i < kParts; ++i) sum[i] = fma(load(x + k + i * kLanes), load(y + k + i * kLanes), sum[i]);
+  }
+  return total(sum);
+}
+
+template <int N>
+void reflect_columns(const double* v, double tau, double* const* columns, std::size_t first, std::size_t n) {
+  Vec sum[N][kParts], factor[N];
+  for (int c = 0; c < N; ++c) {
+    for (std::size_t i = 0; i < kParts; ++i) sum[c][i] = zero();
+  }
+  for (std::size_t k = 0; k < n; k += kPanel) {
+    for (std::size_t i = 0; i < kParts; ++i) {
+      const Vec reflector = load(v + k + i * kLanes);
+      for (int c = 0; c < N; ++c) {
+        sum[c][i] = fma(reflector, load(columns[c] + first + k + i * kLanes), sum[c][i]);
+      }
+    }
+  }
+  for (int c = 0; c < N; ++c) factor[c] = broadcast(-tau * total(sum[c]));
+  for (std::size_t k = 0; k < n; k += kLanes) {
+    const Vec reflector = load(v + k);
+    for (int c = 0; c < N; ++c) {
+      double* to = columns[c] + first + k;
+      store(to, fma(factor[c], reflector, load(to)));
+    }
+  }
+}
+
+void reflect(const double* v, double tau, double* const* columns, std::size_t count, std::size_t first, std::size_t n) {
+  // A few columns at a time, so that their sums do not wait for each other.
+  constexpr int together = FASTSFES_COLUMNS / 2;
+  for (; count >= together; count -= together, columns += together) {
+    reflect_columns<together>(v, tau, columns, first, n);
+  }
+  for (; count > 0; --count, ++columns) reflect_columns<1>(v, tau, columns, first, n);
 }
 
 void axpy(double a, const double* x, double* y, std::size_t n) {
@@ -125,7 +164,7 @@ void axpy(double a, const double* x, double* y, std::size_t n) {
 }  // namespace
 
 const LinalgTable& FASTSFES_LINALG() noexcept {
-  static const LinalgTable table{project, dot, axpy};
+  static const LinalgTable table{project, dot, axpy, reflect};
   return table;
 }
 

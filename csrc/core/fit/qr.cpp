@@ -6,29 +6,17 @@
 #include "core/fit/linalg.hpp"
 
 namespace fastsfes::fit {
-
-// Reflector k is I - tau v v^T with v in rows k... of the pivot column (v[k] stored there, R's diagonal aside). Rows
-// above k belong to R, so the products start at the panel that holds row k with the rows before it masked by hand.
 namespace {
 
-double tail_dot(const LinalgTable& t, const double* x, const double* y, std::size_t k, std::size_t length) {
-  const std::size_t start = std::min(padded(k), length);
-  double sum = 0.0;
-  for (std::size_t i = k; i < start; ++i) sum = std::fma(x[i], y[i], sum);
-  return sum + t.dot(x + start, y + start, length - start);
-}
-
-void tail_axpy(const LinalgTable& t, double a, const double* x, double* y, std::size_t k, std::size_t length) {
-  const std::size_t start = std::min(padded(k), length);
-  for (std::size_t i = k; i < start; ++i) y[i] = std::fma(a, x[i], y[i]);
-  t.axpy(a, x + start, y + start, length - start);
-}
+/// First row of the panel that holds row k: products with a reflector start there, its rows above k being zero.
+std::size_t panel_of(std::size_t k) { return k / kPanel * kPanel; }
 
 }  // namespace
 
+// Reflector k is I - tau v v^T with v in rows k... of its own storage.
 void PivotedQr::factor(const std::vector<double*>& columns, std::size_t length, double tolerance) {
   const LinalgTable& t = linalg();
-  const std::size_t n = columns.size();
+  const std::size_t n = columns.size(), most = std::min(n, length);
   columns_ = columns;
   length_ = length;
   rank_ = 0;
@@ -38,6 +26,7 @@ void PivotedQr::factor(const std::vector<double*>& columns, std::size_t length, 
   reference_.resize(n);
   tau_.resize(n);
   diagonal_.resize(n);
+  reflectors_.resize(most * length);
   for (std::size_t j = 0; j < n; ++j) {
     order_[j] = j;
     const double norm = std::sqrt(t.dot(columns[j], columns[j], length));
@@ -45,7 +34,7 @@ void PivotedQr::factor(const std::vector<double*>& columns, std::size_t length, 
     for (std::size_t i = 0; i < length; ++i) columns[j][i] *= scale_[j];
     norm_[j] = reference_[j] = norm > 0.0 ? 1.0 : 0.0;
   }
-  for (std::size_t k = 0; k < std::min(n, length); ++k) {
+  for (std::size_t k = 0; k < most; ++k) {
     std::size_t best = k;
     for (std::size_t j = k + 1; j < n; ++j) {
       if (norm_[order_[j]] > norm_[order_[best]]) best = j;
@@ -53,36 +42,45 @@ void PivotedQr::factor(const std::vector<double*>& columns, std::size_t length, 
     // Moved, not swapped: the columns left keep their order, so that the first of equals wins.
     std::rotate(order_.begin() + static_cast<std::ptrdiff_t>(k), order_.begin() + static_cast<std::ptrdiff_t>(best),
                 order_.begin() + static_cast<std::ptrdiff_t>(best) + 1);
-    double* v = columns[order_[k]];
-    const double norm = std::sqrt(tail_dot(t, v, v, k, length));
+    const double* pivot = columns[order_[k]];
+    double* v = reflectors_.data() + k * length;
+    const std::size_t start = panel_of(k);
+    std::fill(v + start, v + k, 0.0);
+    std::copy(pivot + k, pivot + length, v + k);
+    const double norm = std::sqrt(t.dot(v + start, v + start, length - start));
     if (!(norm > tolerance)) break;
     const double alpha = v[k] > 0.0 ? -norm : norm;
     v[k] -= alpha;
     tau_[k] = -1.0 / (alpha * v[k]);
     diagonal_[k] = alpha;
+    ++rank_;
+    remaining_.clear();
+    for (std::size_t j = k + 1; j < n; ++j) remaining_.push_back(columns[order_[j]]);
+    t.reflect(v + start, tau_[k], remaining_.data(), remaining_.size(), start, length - start);
     for (std::size_t j = k + 1; j < n; ++j) {
       const std::size_t column = order_[j];
-      double* x = columns[column];
-      tail_axpy(t, -tau_[k] * tail_dot(t, v, x, k, length), v, x, k, length);
+      const double* x = columns[column];
       // The remaining norm follows from Pythagoras until cancellation makes that useless (LAPACK's xGEQPF criterion).
       const double ratio = norm_[column] > 0.0 ? x[k] / norm_[column] : 0.0;
       const double left = std::max(0.0, (1.0 + ratio) * (1.0 - ratio));
       const double loss = norm_[column] / (reference_[column] > 0.0 ? reference_[column] : 1.0);
       if (left * loss * loss < 1e-6) {
-        norm_[column] = reference_[column] = std::sqrt(tail_dot(t, x, x, k + 1, length));
+        double sum = 0.0;
+        const std::size_t next = std::min(length, panel_of(k + kPanel));
+        for (std::size_t i = k + 1; i < next; ++i) sum += x[i] * x[i];
+        norm_[column] = reference_[column] = std::sqrt(sum + t.dot(x + next, x + next, length - next));
       } else {
         norm_[column] *= std::sqrt(left);
       }
     }
-    ++rank_;
   }
 }
 
-void PivotedQr::apply_transpose(double* z) const {
+void PivotedQr::apply_transpose(double* const* columns, std::size_t count) const {
   const LinalgTable& t = linalg();
   for (std::size_t k = 0; k < rank_; ++k) {
-    const double* v = columns_[order_[k]];
-    tail_axpy(t, -tau_[k] * tail_dot(t, v, z, k, length_), v, z, k, length_);
+    const std::size_t start = panel_of(k);
+    t.reflect(reflectors_.data() + k * length_ + start, tau_[k], columns, count, start, length_ - start);
   }
 }
 

@@ -18,8 +18,8 @@ class PivotedQr {
   /// The column taken k-th.
   std::size_t pivot(std::size_t k) const noexcept { return order_[k]; }
 
-  /// v <- Q^T v.
-  void apply_transpose(double* v) const;
+  /// columns[c] <- Q^T columns[c].
+  void apply_transpose(double* const* columns, std::size_t count) const;
   /// Coefficients from the first rank() elements of Q^T z; zero for dropped columns.
   void solve(const double* rotated, double* coefficients) const;
   /// y (rank() elements) with R^T y = v, v given per column.
@@ -27,7 +27,9 @@ class PivotedQr {
 
  private:
   double r(std::size_t i, std::size_t j) const noexcept { return columns_[order_[j]][i]; }
-  std::vector<double*> columns_;
+  std::vector<double*> columns_;    ///< the upper triangle stands in them
+  std::vector<double> reflectors_;  ///< one after the other, zero above their first row
+  std::vector<double*> remaining_;
   std::vector<std::size_t> order_;
   std::vector<double> scale_, norm_, reference_, tau_, diagonal_;
   std::size_t length_ = 0, rank_ = 0;

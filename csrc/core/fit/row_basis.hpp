@@ -21,7 +21,7 @@ class RowBasis {
 
   std::size_t rank() const noexcept { return qr_.rank(); }
   /// v <- Q^T v; v has padded(rows) elements.
-  void rotate(double* v) const { qr_.apply_transpose(v); }
+  void rotate(double* v) const { qr_.apply_transpose(&v, 1); }
 
  private:
   std::vector<double> storage_;

@@ -206,7 +206,8 @@ void VariableProjection::solve(const double* z, Point& point) {
     t.axpy(-equality_value_[b], column_.data() + basic_[b] * length_, rotated_.data(), length_);
   }
   qr_.factor(columns, length_, kRankTolerance);
-  qr_.apply_transpose(rotated_.data());
+  double* rotated = rotated_.data();
+  qr_.apply_transpose(&rotated, 1);
   std::vector<double> reduced(free_.size());
   qr_.solve(rotated_.data(), reduced.data());
   point.coefficients.assign(n, 0.0);
@@ -252,7 +253,7 @@ void VariableProjection::evaluate(const double* theta, bool derivatives, Point& 
     if (!changed) break;
   }
   double squared = 0.0;
-  for (std::size_t i = 0; i < keep; ++i) squared = std::fma(residual_[i], residual_[i], squared);
+  for (std::size_t i = 0; i < keep; ++i) squared += residual_[i] * residual_[i];
   const double objective = t.dot(residual_.data(), residual_.data(), length_);
   if (!std::isfinite(squared) || !std::isfinite(objective)) return;
   point.squared = squared;
@@ -267,9 +268,10 @@ void VariableProjection::differentiate(Point& point) {
   const std::size_t count = theta_.size(), n = linear_.size(), rank = qr_.rank();
   const std::size_t equalities = problem_.equalities().size(), equality_begin = problem_.equality_begin();
   const std::size_t keep = problem_.penalty_begin();
-  std::vector<double> jacobian(count * length_, 0.0), pull(n), share(free_.size()), transform_slope, basic_pull;
+  std::vector<double> jacobian(count * length_, 0.0), pull(n), shares(count * free_.size()), basic_pull;
   for (std::size_t j = 0; j < count; ++j) {
     double* g = jacobian.data() + j * length_;  // d(z - W c)/d theta_j at constant coefficients, with the sign of z
+    double* share = shares.data() + j * free_.size();
     std::fill(pull.begin(), pull.end(), 0.0);
     for (std::size_t d = 0; d < derivative_.size(); ++d) {
       if (derivative_[d].theta != j) continue;
@@ -317,11 +319,14 @@ void VariableProjection::differentiate(Point& point) {
     }
     for (std::size_t p = keep; p < equality_begin; ++p) g[p] = side_[p - keep] ? g[p] : 0.0;
     std::fill(g + equality_begin, g + std::min(length_, equality_begin + equalities), 0.0);
-    qr_.apply_transpose(g);
-    std::vector<double>& top = slope_;
-    qr_.solve_transpose(share.data(), top.data());
+  }
+  std::vector<double*> columns(count);
+  for (std::size_t j = 0; j < count; ++j) columns[j] = jacobian.data() + j * length_;
+  qr_.apply_transpose(columns.data(), count);
+  for (std::size_t j = 0; j < count; ++j) {
     // The sign of the upper part does not matter for J^T J by itself but relative to the other columns it is common.
-    for (std::size_t i = 0; i < rank; ++i) g[i] = -top[i];
+    qr_.solve_transpose(shares.data() + j * free_.size(), slope_.data());
+    for (std::size_t i = 0; i < rank; ++i) columns[j][i] = -slope_[i];
   }
   std::fill_n(rotated_.begin(), rank, 0.0);  // Q^T r
   point.gradient.assign(count, 0.0);
@@ -367,9 +372,7 @@ std::vector<double> VariableProjection::other_blocks(const double* theta, const 
       const int column = moving_linear_[first_moving_[k] + i];
       const double c = column < 0 ? 1.0 : point.coefficients[static_cast<std::size_t>(column)];
       if (c == 0.0) continue;
-      for (std::size_t node = 0; node < channel.nodes; ++node) {
-        combined[node] = std::fma(c, node_pointers_[i][node], combined[node]);
-      }
+      t.axpy(c, node_pointers_[i], combined.data(), stride);
     }
     const double* in = combined.data();
     double* out = projected.data();
@@ -379,7 +382,7 @@ std::vector<double> VariableProjection::other_blocks(const double* theta, const 
   std::size_t row = 0;
   for (std::size_t b = 0; b < losses.size(); ++b) {
     for (std::size_t i = 0; i < problem_.blocks()[b + 1].rows.size(); ++i, ++row) {
-      losses[b] = std::fma(residual[row], residual[row], losses[b]);
+      losses[b] += residual[row] * residual[row];
     }
     if (!std::isfinite(losses[b])) losses[b] = kInfinity;
   }
