@@ -27,12 +27,8 @@ class Report:
         self._append({"title": text})
 
     def add(self, name: str, value: float, unit: str, *, target: float | None = None, larger: bool = True) -> None:
-        """Record a figure; with a target, whether it is met (`larger`: at least, otherwise at most)."""
-        row: dict[str, Any] = {"section": self._section, "name": name, "value": value, "unit": unit}
-        if target is not None:
-            met = value >= target if larger else value <= target
-            row |= {"target": target, "at_least": larger, "met": met}
-        self._append(row)
+        """Record a figure; see `figure`."""
+        self._append({"section": self._section, **figure(name, value, unit, target=target, larger=larger)})
 
     def note(self, text: str) -> None:
         """A line without a figure."""
@@ -52,6 +48,15 @@ class Report:
         self._rows.append(row)
         if (text := row_text(row)) is not None:
             print(text, file=sys.stderr, flush=True)
+
+
+def figure(name: str, value: float, unit: str, *, target: float | None = None, larger: bool = True) -> dict[str, Any]:
+    """A figure as plain data; with a target, whether it is met (`larger`: at least, otherwise at most)."""
+    row: dict[str, Any] = {"name": name, "value": value, "unit": unit}
+    if target is not None:
+        met = value >= target if larger else value <= target
+        row |= {"target": target, "at_least": larger, "met": met}
+    return row
 
 
 def row_text(row: dict[str, Any]) -> str | None:

@@ -18,6 +18,8 @@ from fastsfes.fitting import (
     Point,
     feature_grid,
     fit_factor,
+    fit_through_levels,
+    levels,
     uniform_gas,
 )
 
@@ -137,6 +139,23 @@ def test_penalty_costs_less_than_the_equality(builtin: fs.Dataset) -> None:
     ]
     assert losses[0] <= losses[1] <= losses[2] + 1e-6
     assert losses[0] < losses[2]
+
+
+def test_starts_on_few_nodes_lead_to_the_minimum_on_all(
+    builtin: fs.Dataset, problem: FitProblem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = FitProblem.from_dataset(builtin, level="full")
+    form = fs.get_functional("b97").with_parameters({"x.g": 1.0, "css.g": 1.0, "cos.g": 1.0})
+    settings = FitSettings(starts=4, max_evaluations=200, ftol=1e-12)
+    both = fit_through_levels(full, problem, form, settings)
+    (alone,) = full.fit([form], settings)
+    assert both.losses["train"] == pytest.approx(alone.losses["train"], abs=1e-6)
+    assert fit_through_levels(full, None, form, settings).losses == alone.losses
+    # Where the loss on few nodes does not hold on all, all starts are tried there as well.
+    monkeypatch.setattr(levels, "_HOLDS", -np.inf)
+    again = fit_through_levels(full, problem, form, settings)
+    assert again.evaluations == both.evaluations + alone.evaluations
+    assert again.losses["train"] == min(both.losses["train"], alone.losses["train"])
 
 
 def test_exact_exchange_fractions(builtin: fs.Dataset) -> None:

@@ -86,7 +86,10 @@ std::vector<double> Evaluation::jacobian(const double* parameters, std::size_t b
 }
 
 double Evaluation::objective(const double* parameters) const {
-  const std::vector<double> sum = project(parameters, &ChannelData::fitted);
+  return objective(parameters, project(parameters, &ChannelData::fitted).data());
+}
+
+double Evaluation::objective(const double* parameters, const double* sum) const {
   double total = 0.0;
   for (std::size_t i = 0; i < problem_.penalty_begin(); ++i) {
     double value = sum[i] - problem_.fitted_target()[i];
@@ -117,11 +120,31 @@ std::vector<double> Evaluation::equality_errors(const double* parameters) const 
 }
 
 void Evaluation::objectives(const double* parameters, std::size_t count, double* out, int threads) const {
-  const auto n = static_cast<std::ptrdiff_t>(count);
-  const int team = static_cast<int>(std::min<std::ptrdiff_t>(thread_count(threads), std::max<std::ptrdiff_t>(1, n)));
-#pragma omp parallel for schedule(static) num_threads(team) if (team > 1)
-  for (std::ptrdiff_t i = 0; i < n; ++i) {
-    out[i] = std::sqrt(objective(parameters + static_cast<std::size_t>(i) * parameters_));
+  constexpr std::size_t kTogether = 8;  // as many share one pass over the matrices
+  const auto groups = static_cast<std::ptrdiff_t>((count + kTogether - 1) / kTogether);
+  const int team =
+      static_cast<int>(std::min<std::ptrdiff_t>(thread_count(threads), std::max<std::ptrdiff_t>(1, groups)));
+#pragma omp parallel for schedule(dynamic) num_threads(team) if (team > 1)
+  for (std::ptrdiff_t group = 0; group < groups; ++group) {
+    const std::size_t first = static_cast<std::size_t>(group) * kTogether, n = std::min(kTogether, count - first);
+    const std::size_t length = problem_.fitted_target().size();
+    std::vector<double> sum(n * length, 0.0), part(n * length), values, scratch;
+    std::vector<double*> nodes(n), rows(n);
+    for (std::size_t k = 0; k < models_.size(); ++k) {
+      const ChannelData& channel = problem_.channels()[k];
+      const std::size_t stride = padded(channel.nodes);
+      values.resize(n * stride);
+      for (std::size_t c = 0; c < n; ++c) {
+        nodes[c] = values.data() + c * stride;
+        rows[c] = part.data() + c * length;
+        models_[k]->value->evaluate(channel, parameters + (first + c) * parameters_ + first_[k], &nodes[c], scratch);
+      }
+      channel.fitted.project(nodes.data(), n, rows.data());
+      for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += part[i];
+    }
+    for (std::size_t c = 0; c < n; ++c) {
+      out[first + c] = std::sqrt(objective(parameters + (first + c) * parameters_, sum.data() + c * length));
+    }
   }
 }
 

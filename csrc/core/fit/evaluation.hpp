@@ -27,6 +27,7 @@ class Evaluation {
 
  private:
   std::vector<double> project(const double* parameters, PackedMatrix ChannelData::* rows) const;
+  double objective(const double* parameters, const double* sum) const;
 
   const Problem& problem_;
   std::vector<std::shared_ptr<const ValueModel>> models_;

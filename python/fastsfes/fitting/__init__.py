@@ -7,6 +7,7 @@ from .cmaes import CmaSettings, minimise_cma
 from .constraints import Equality, Penalty, Point, bounded, uniform_gas
 from .factor import FactorFit, feature_grid, fit_factor
 from .fit import FitResult, fit
+from .levels import fit_through_levels
 from .problem import EXACT_EXCHANGE, FitProblem, FitSettings, Fitted
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "feature_grid",
     "fit",
     "fit_factor",
+    "fit_through_levels",
     "minimise_cma",
     "uniform_gas",
 ]

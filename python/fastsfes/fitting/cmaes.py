@@ -6,13 +6,14 @@ import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from .. import _core
 
-__all__ = ["CmaSettings", "minimise_cma"]
+__all__ = ["CmaSettings", "Losses", "minimise_cma"]
 
 _FAILED = 1e30
 """Stands for a loss that is not finite: CMA-ES ranks, so any large number will do."""
@@ -36,8 +37,17 @@ class CmaSettings:
     random_start: bool = False
 
 
+class Losses(Protocol):
+    """What CMA-ES minimises: the core's `FitProblem`, or anything that computes losses in its place."""
+
+    def losses(
+        self, candidate: Sequence[_core.Expression], parameters: npt.ArrayLike, threads: int = 0
+    ) -> npt.NDArray[np.float64]:
+        """Losses of parameter vectors, (n, parameters) -> (n,); infinite where they cannot be computed."""
+
+
 def minimise_cma(
-    problem: _core.FitProblem,
+    problem: Losses,
     candidate: Sequence[_core.Expression],
     start: npt.NDArray[np.float64],
     settings: CmaSettings,

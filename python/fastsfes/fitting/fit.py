@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -15,8 +16,10 @@ from ..datasets.dataset import Dataset
 from ..errors import FastsfesError, InputError
 from ..functional import Channel, Functional
 from ..load import load
+from ..quadrature import Quadrature
 from .cmaes import CmaSettings, minimise_cma
 from .constraints import Equality, Penalty
+from .levels import fit_through_levels
 from .problem import FitProblem, FitSettings, fixed_channel
 
 __all__ = ["FitResult", "fit"]
@@ -89,7 +92,8 @@ def fit(
     seed: of further starts and of CMA-ES.
     optimizer: "varpro" solves for linear parameters and moves the others by Levenberg-Marquardt (10.1137/0710036);
         "cma" searches all parameters with CMA-ES (10.48550/arXiv.1604.00772), slow and global.
-    starts: number of starting points; the first is the functional as given.
+    starts: number of starting points; the first is the functional as given. On "full" nodes all of them are tried on
+        the reduced nodes, and what is found there is refined (see `fastsfes.fitting.levels`).
     fixed: parameters that keep their values, "channel.name", patterns such as "css.*" included.
     bounds: "channel.name" -> (lower, upper).
     equalities, penalties: conditions on the enhancement factors (`fastsfes.fitting.constraints`).
@@ -112,26 +116,30 @@ def fit(
         raise InputError(f'optimizer "{optimizer}" is unknown; expected "varpro" or "cma"')
     given = load(functional)
     free, kept = _split(given, fixed)
-    splits = ["train", "validation", *(["test"] if test else [])]
-    problem = FitProblem.from_dataset(
-        dataset,
+    data = Dataset.open(dataset) if isinstance(dataset, str) else dataset
+    make = partial(
+        FitProblem.from_dataset,
+        data,
         tuple(given.channels),
-        splits=splits,
-        level=level,
+        splits=["train", "validation", *(["test"] if test else [])],
         quadrature=quadrature,
-        equalities=equalities,
-        penalties=penalties,
+        equalities=tuple(equalities),
+        penalties=tuple(penalties),
         ridge=ridge,
         exact_exchange=exact_exchange,
         targets=targets,
     )
+    problem = make(level=level)
     start = problem.loss(free if exact_exchange else replace(free, hybrid=problem.frame))
     began = time.perf_counter()
     linear: tuple[str, ...] = ()
     rank = 0
     if optimizer == "varpro":
         settings = FitSettings(starts=starts, seed=seed, max_evaluations=max_evaluations or 200, ftol=1e-12)
-        (result,) = problem.fit([free], settings, bounds=[bounds or {}], threads=threads)
+        rules = Quadrature.load(data, quadrature).channels.values()
+        reducible = level == "full" and starts > 1 and all("reduced" in rule.levels for rule in rules)
+        reduced = make(level="reduced") if reducible else None
+        result = fit_through_levels(problem, reduced, free, settings, bounds=bounds, threads=threads)
         if not math.isfinite(result.losses["train"]):
             raise FastsfesError(f'functional "{given.name}" cannot be fitted: {result.message}')
         fitted, status, evaluations = result.functional, result.status, result.evaluations
