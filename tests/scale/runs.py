@@ -8,11 +8,13 @@ import sqlite3
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from fake_problem import FakeProblem, three_channels
 
+from fastsfes import FastsfesError
 from fastsfes.config import SearchConfig
 from fastsfes.evolve.evaluation import FitOutcome, FitRequest
 from fastsfes.search import SearchInterrupted, search
@@ -56,15 +58,17 @@ def main() -> int:
     parser.add_argument("directory", type=Path)
     parser.add_argument("--executor", default="local")
     parser.add_argument("--workers", type=int, default=0)
+    parser.add_argument("--timeout", type=float, default=0.0)
+    parser.add_argument("--candidates", type=int, default=SMALL.candidates)
     given = parser.parse_args()
     try:
         search(
-            SMALL, output=given.directory, go_on=True, problem=slow, report=False, executor=given.executor,
-            workers=given.workers,
+            replace(SMALL, candidates=given.candidates), output=given.directory, go_on=True, problem=slow, report=False,
+            executor=given.executor, workers=given.workers, worker_timeout=given.timeout,
         )  # fmt: skip
-    except SearchInterrupted as error:
-        print(error, file=sys.stderr)
-        return 75
+    except FastsfesError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 75 if isinstance(error, SearchInterrupted) else 1
     return 0
 
 
