@@ -78,6 +78,14 @@ def test_cancelling_and_undefined_candidates_fail(evaluator: FitEvaluator) -> No
     assert not np.isfinite(evaluator([undefined])[0].known.train)
 
 
+def test_columns_that_lose_the_target_in_rounding_are_no_solution() -> None:
+    config = SearchConfig.make("b97x", targets="pbe_x")
+    powers = FitRequest(
+        {"x": Expression.parse("x2*x2 + x2*x2*(x2*x2) + (x2*x2 + x2*x2*(x2*x2))*c1")}, {"x": {"c1": 1.0}}
+    )
+    assert not make_problem(config).evaluate([powers])[0].known.finite
+
+
 def test_the_test_split_is_not_read_before_the_report(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
     original = problem_module.Quadrature.problem
