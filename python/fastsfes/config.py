@@ -332,24 +332,71 @@ def _preset_of(table: Mapping[str, Any]) -> Any:
     return table.get("preset", "quickstart")
 
 
+_REDISCOVER: dict[str, Any] = {
+    "stop_below": 1e-6,
+    "channels": ("x",),
+    "base": ("empty",),
+    "mutation_pool": {"insert": 1.0, "remove": 1.0, "replace": 1.0, "change_argument": 1.0, "crossover_lines": 0.5},
+    "keep_duplicates": True,
+    "parameter_penalty": 0.0,
+    "complexity_penalty": 0.0,
+}
+
+_BEYOND: dict[str, Any] = {
+    "candidates": 60000,
+    "base": ("wb97m_v",),
+    "islands": 4,
+    "parameters": 8,
+    "max_instructions": 30,
+    "max_parameters": 16,
+    "train_coefficient": 0.5,
+    "validation_coefficient": 0.5,
+    "parameter_penalty": 0.01,
+    "complexity_penalty": 0.003,
+}
+
 PRESETS: dict[str, dict[str, Any]] = {
     "quickstart": {},
     "b97x": {
+        **_REDISCOVER,
         "targets": "b97x",
         "candidates": 10000,
-        "stop_below": 1e-6,
-        "channels": ("x",),
-        "base": ("empty",),
         "features_x": ("u = u(x2, 0.004)",),
         "parameters": 3,
         "variables": 1,
         "instruction_pool": {"add": 1.0, "fma": 1.0, "square": 1.0},
-        "mutation_pool": {"insert": 1.0, "remove": 1.0, "replace": 1.0, "change_argument": 1.0, "crossover_lines": 0.5},
         "max_instructions": 4,
         "restart": 1000,
-        "keep_duplicates": True,
-        "parameter_penalty": 0.0,
-        "complexity_penalty": 0.0,
+    },
+    "pbex": {
+        **_REDISCOVER,
+        "targets": "pbe_x",
+        "candidates": 60000,
+        "features_x": ("x2",),
+        "parameters": 3,
+        "variables": 2,
+        "instruction_pool": {"add": 1.0, "add1": 1.0, "mul": 1.0, "div": 1.0, "fma": 2.0},
+        "max_instructions": 6,
+        "tournament": 4,
+        "restart": 3000,
+    },
+    "b88x": {
+        **_REDISCOVER,
+        "targets": "b88_x",
+        "candidates": 100000,
+        "features_x": ("x2", "x"),
+        "parameters": 2,
+        "variables": 1,
+        "instruction_pool": {"asinh": 1.0, "add1": 1.0, "mul": 1.0, "div": 1.0, "fma": 2.0},
+        "max_instructions": 7,
+        "tournament": 4,
+        "restart": 4000,
+    },
+    "beyond": _BEYOND,
+    "constrained": {
+        **_BEYOND,
+        "constraints": ("uniform_gas", "0 <= f_x <= 1.804", "-5 <= f_css <= 5", "0 <= f_cos <= 5"),
+        "grid_coefficient": 10.0,
     },
 }
 """Preset name to the options in which it differs from the defaults of `SearchConfig`."""
