@@ -168,9 +168,9 @@ class _Conditions:
         value = float(ratio[worst])
         margin = allowed - float(deviation[worst])
         failing = _fraction(allowed - deviation, 0.0)
-        text = f"{detail}; ratio {value:.6g} where worst, allowed deviation {allowed:g}{failing}"
+        text = f"{detail}; ratio {value:.6g} where worst, allowed deviation {allowed:g}{_counted(failing, points.size)}"
         passed = bool(margin >= 0.0)
-        return Row(GROUP, name, passed, margin, "", points.where(worst, self.subject.family), text, value)
+        return Row(GROUP, name, passed, margin, "", points.where(worst, self.subject.family), text, value, failing)
 
     # -- correlation --------------------------------------------------------------------------------------------------
 
@@ -275,17 +275,10 @@ class _Conditions:
         """A row from a quantity that must not be negative anywhere."""
         worst = _worst(margins)
         margin = float(margins[worst])
-        passed = bool(margin >= -rounding)
-        return Row(
-            GROUP,
-            name,
-            passed,
-            margin,
-            "",
-            points.where(worst, self.subject.family),
-            detail + _fraction(margins, -rounding),
-            margin,
-        )
+        failing = _fraction(margins, -rounding)
+        place = points.where(worst, self.subject.family)
+        text = detail + _counted(failing, points.size)
+        return Row(GROUP, name, bool(margin >= -rounding), margin, "", place, text, margin, failing)
 
 
 def _worst(margins: Array) -> int:
@@ -293,9 +286,13 @@ def _worst(margins: Array) -> int:
     return int(np.argmin(np.where(np.isnan(margins), -np.inf, margins)))
 
 
-def _fraction(margins: Array, limit: float) -> str:
-    failing = float(np.mean(~(margins >= limit)))
-    return f"; fails at {100.0 * failing:.3g} % of {len(margins)} points" if failing else f"; {len(margins)} points"
+def _fraction(margins: Array, limit: float) -> float:
+    """Part of the points that fail; those without a number do."""
+    return float(np.mean(~(margins >= limit)))
+
+
+def _counted(failing: float, number: int) -> str:
+    return f"; fails at {100.0 * failing:.3g} % of {number} points" if failing else f"; {number} points"
 
 
 def _ratio(parts: Sequence[Evaluable], reference: Sequence[Evaluable], points: FeaturePoints) -> Array:

@@ -23,6 +23,7 @@ class Row:
     where: the worst point, as text.
     detail: what exactly was tested, and the part of the points that fail.
     value: the number that was compared with the limit.
+    fraction: part of the points at which the check fails; None where there are none to count.
     """
 
     group: str
@@ -33,6 +34,7 @@ class Row:
     where: str
     detail: str
     value: float | None = None
+    fraction: float | None = None
 
     @property
     def verdict(self) -> str:

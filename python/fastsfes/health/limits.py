@@ -102,16 +102,8 @@ def _finite(
     detail = f"energy and derivatives to order {order}; {n} points"
     if guilty:
         detail = f"{', '.join(guilty)} not {'zero or finite' if zero else 'finite'} at {100 * part:.3g} % of {n} points"
-    return Row(
-        GROUP,
-        name,
-        not guilty,
-        -part if guilty else 0.0,
-        "part of points",
-        where(int(np.argmax(bad))) if guilty else "",
-        detail,
-        part,
-    )
+    margin, place = (-part, where(int(np.argmax(bad)))) if guilty else (0.0, "")
+    return Row(GROUP, name, not guilty, margin, "part of points", place, detail, part, part)
 
 
 def _potential(f: Comparison) -> Row:
