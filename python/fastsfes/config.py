@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -12,12 +11,7 @@ from .errors import InputError
 from .evolve.instructions import instruction_kind
 from .evolve.mutate import MUTATIONS
 from .executors import check_executor
-from .options import convert, from_table, option, options, to_toml
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from .options import convert, from_table, option, options, read_toml, to_toml
 
 __all__ = ["PRESETS", "SearchConfig"]
 
@@ -305,14 +299,7 @@ class SearchConfig:
         Raises:
             InputError: names the file, the key, and the nearest known one.
         """
-        path = Path(path)
-        try:
-            with path.open("rb") as file:
-                table = tomllib.load(file)
-        except OSError as error:
-            raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise InputError(f"{path}: not valid TOML: {error}") from None
+        table = read_toml(path)
         preset = changes.get("preset") or _preset_of(table)
         if preset not in PRESETS:
             raise InputError(f'{path}: preset "{preset}" is unknown; the presets are {", ".join(PRESETS)}')

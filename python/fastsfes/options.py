@@ -10,12 +10,19 @@ import argparse
 import dataclasses
 import json
 import math
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, TypeVar
 
 from .errors import InputError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 __all__ = [
     "Option",
@@ -26,6 +33,7 @@ __all__ = [
     "markdown",
     "option",
     "options",
+    "read_toml",
     "split_names",
     "to_toml",
 ]
@@ -157,6 +165,18 @@ def _pool(value: Any, fail: Any) -> dict[str, float]:
         return {str(name): float(weight) for name, weight in value.items()}
     except (TypeError, ValueError):
         raise fail("a number as the weight of every name") from None
+
+
+def read_toml(path: str | Path) -> dict[str, Any]:
+    """The table of a TOML file; `InputError` names the file and what is wrong with it."""
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not valid TOML: {error}") from None
 
 
 def from_table(cls: type[T], table: Mapping[str, Any], where: str, base: Mapping[str, Any] | None = None) -> T:

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pyscf
 import pytest
-from families import calculation, functional, molecule
 from pyscf import dft, gto, scf
+from scf_families import calculation, functional, molecule
 
 import fastsfes as fs
 import fastsfes.pyscf

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from families import CODES, calculation, molecule
 from pyscf import gto, scf
+from scf_families import CODES, calculation, molecule
 
 ENERGY, GRADIENT = 1e-8, 1e-6  # hartree, hartree/bohr
 

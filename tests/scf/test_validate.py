@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from pyscf import dft, gto
-from small import build, contents
+from scf_small import build, build_with_vv10, contents
 
 import fastsfes as fs
 from fastsfes.cli import main
@@ -29,11 +29,21 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def vv10(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_with_vv10(tmp_path_factory.mktemp("validate") / "vv10.h5")
+
+
+def changed_b97() -> fs.Functional:
+    """A functional whose exact exchange is that of the densities."""
+    return replace(fs.get_functional("b97").with_parameters({"x.c1": 0.6, "cos.c2": -4.0}), name="changed")
+
+
+@pytest.fixture(scope="module")
 def validation(small: Path, tmp_path_factory: pytest.TempPathFactory) -> fs.Validation:
-    """GAS22 and PBE0 beside wB97M-V and libxc's B97, on everything that can be evaluated."""
+    """Another B97 and PBE0 beside B97 and libxc's PBE, on everything that can be evaluated."""
     work = tmp_path_factory.mktemp("work")
-    baselines = ("wb97m_v", "libxc:hyb_gga_xc_b97")
-    return fs.validate(["gas22", "pbe0"], small, work=work, split=ALL, baselines=baselines, conv_tol=1e-10)
+    baselines = ("b97", "libxc:gga_x_pbe,gga_c_pbe")
+    return fs.validate([changed_b97(), "pbe0"], small, work=work, split=ALL, baselines=baselines, conv_tol=1e-10)
 
 
 def independent(name: str, xc: str, nlc: Any) -> float:
@@ -48,52 +58,70 @@ def independent(name: str, xc: str, nlc: Any) -> float:
 
 
 @pytest.mark.parametrize(
-    ("functional", "xc"), [("pbe0", "pbe0"), ("libxc:hyb_gga_xc_b97", "hyb_gga_xc_b97"), ("wb97m_v", "wb97m_v")]
+    ("functional", "xc"), [("pbe0", "pbe0"), ("b97", "hyb_gga_xc_b97"), ("libxc:gga_x_pbe,gga_c_pbe", "pbe")]
 )
-def test_energies_equal_independent_calculations(
-    validation: fs.Validation, small: Path, functional: str, xc: str
-) -> None:
+def test_energies_equal_independent_calculations(validation: fs.Validation, functional: str, xc: str) -> None:
     for name in ("H2", "H3", "H3+"):
         found = validation.species[functional][name]
-        expected = independent(name, xc, 0)
-        if xc == "wb97m_v":  # VV10 comes after convergence, of a density that is the stored one
-            expected += fs.Dataset.open(small).energies(name).e_nlc
         assert found["converged"]
         # both converged to 1e-10, and H3 holds points where libxc's thresholds act
-        assert found["e_tot"] == pytest.approx(expected, abs=2e-8)
+        assert found["e_tot"] == pytest.approx(independent(name, xc, ""), abs=2e-8)
 
 
-def test_the_functional_of_the_densities_stays_where_it_is(validation: fs.Validation, small: Path) -> None:
-    data = fs.Dataset.open(small)
-    for name, found in validation.species["wb97m_v"].items():
-        assert found["e_tot"] == pytest.approx(data.energies(name).e_tot, abs=1e-8)
-        assert found["e_frozen"] == pytest.approx(data.energies(name).e_tot, abs=1e-8)
-        assert abs(found["rise"]) < 1e-8
-        assert found["cycles"] <= 3
-        assert found["start"] == name
+def test_the_functional_of_the_densities_stays_where_it_is(
+    validation: fs.Validation, small: Path, vv10: Path, tmp_path: Path
+) -> None:
+    with_vv10 = fs.validate("wb97m_v", vv10, work=tmp_path, split=ALL, baselines=("none",), conv_tol=1e-10)
+    for path, rows in ((small, validation.species["b97"]), (vv10, with_vv10.species["wb97m_v"])):
+        data = fs.Dataset.open(path)
+        assert len(rows) == len(data.density_names)
+        for name, found in rows.items():
+            assert found["e_tot"] == pytest.approx(data.energies(name).e_tot, abs=1e-8)
+            assert found["e_frozen"] == pytest.approx(data.energies(name).e_tot, abs=1e-8)
+            assert abs(found["rise"]) < 1e-8
+            assert found["cycles"] <= 3
+            assert found["start"] == name
 
 
-def test_frozen_errors_equal_those_of_the_full_grid(validation: fs.Validation, small: Path) -> None:
+def test_frozen_errors_equal_those_of_the_full_grid(
+    validation: fs.Validation, small: Path, vv10: Path, tmp_path: Path
+) -> None:
     """Two independent ways: PySCF's total energy of a density matrix, and frozen parts plus our grid integration."""
-    data = fs.Dataset.open(small)
-    for name in ("gas22", "wb97m_v"):
-        expected = fs.evaluate(name, data, validation.reactions, "grid")
+    gas22 = fs.validate("gas22", vv10, work=tmp_path, split=ALL, baselines=("none",))
+    for found, functional, path in ((validation, changed_b97(), small), (gas22, fs.get_functional("gas22"), vv10)):
+        expected = fs.evaluate(functional, fs.Dataset.open(path), found.reactions, "grid")
         # roundings of total energies, 1e-11 hartree, and densities below 1e-16 that the grid data leave out
-        np.testing.assert_allclose(validation.frozen[name].errors, expected.errors, rtol=0, atol=1e-6)
+        np.testing.assert_allclose(found.frozen[functional.name].errors, expected.errors, rtol=0, atol=1e-6)
     assert {r.name for r in validation.reactions} == {"dissociation", "long", "stretch", "barrier", "ionisation"}
 
 
+def test_another_vv10_is_computed_for_the_stored_density(vv10: Path, tmp_path: Path) -> None:
+    """The stored VV10 energy holds for its own parameters only."""
+    own = fs.get_functional("wb97m_v")
+    other = replace(own, name="other", nlc=fs.VV10(5.0, 0.01))
+    found = fs.validate([own, other], vv10, work=tmp_path, species=("H",), baselines=("none",)).species
+    mol = gto.M(atom="H 0 0 0", basis="6-31g", spin=1, verbose=0)
+    mf = dft.UKS(mol)
+    density = fs.Dataset.open(vv10).density("H").density_matrix().sum(axis=0)
+    energies = []
+    for b in (6.0, 5.0):
+        mf._numint.nlc_coeff = lambda code, b=b: (((b, 0.01), 1.0),)
+        energies.append(mf._numint.nr_nlc_vxc(mol, mf.nlcgrids.build(), "wb97m_v", density)[1])
+    difference = found["other"]["H"]["e_frozen"] - found["wb97m_v"]["H"]["e_frozen"]
+    assert difference == pytest.approx(energies[1] - energies[0], abs=1e-8)
+    assert abs(difference) > 1e-4
+
+
 def test_self_consistency_lowers_energies(validation: fs.Validation) -> None:
-    for found in validation.species["gas22"].values():
+    for found in validation.species["changed"].values():
         assert -1e-2 < found["rise"] < 1e-9
-        # VV10 is not iterated: it may rise, by less than the rest falls in second order
-        assert found["e_tot"] < found["e_frozen"] + 1e-5
+        assert found["e_tot"] == pytest.approx(found["e_frozen"] + found["rise"], abs=1e-12)
 
 
 def test_statistics_by_type(validation: fs.Validation) -> None:
     found = validation.to_dict()["functionals"][0]
-    errors = {r["name"]: r["errors"]["gas22"] for r in validation.to_dict()["reactions"]}
-    assert found["name"] == "gas22"
+    errors = {r["name"]: r["errors"]["changed"] for r in validation.to_dict()["reactions"]}
+    assert found["name"] == "changed"
     assert found["scf"]["by_type"]["BH"]["rmsd"] == pytest.approx(abs(errors["barrier"]["scf"]), rel=1e-14)
     three = [errors[n]["frozen"] for n in ("dissociation", "long", "ionisation")]
     assert found["frozen"]["by_type"]["TCE"]["mae"] == pytest.approx(np.mean(np.abs(three)), rel=1e-14)
@@ -126,10 +154,10 @@ def test_another_basis_starts_from_atoms(small: Path, tmp_path: Path) -> None:
     assert found.to_dict()["functionals"][0]["scf"] is None
 
 
-def test_vv10_in_every_iteration(small: Path, tmp_path: Path) -> None:
+def test_vv10_in_every_iteration(vv10: Path, tmp_path: Path) -> None:
     options: dict[str, Any] = {"species": ("H",), "baselines": ("none",), "conv_tol": 1e-10}
-    after = fs.validate("wb97m_v", small, work=tmp_path, **options).species["wb97m_v"]["H"]
-    during = fs.validate("wb97m_v", small, work=tmp_path, nlc="scf", **options).species["wb97m_v"]["H"]
+    after = fs.validate("wb97m_v", vv10, work=tmp_path, **options).species["wb97m_v"]["H"]
+    during = fs.validate("wb97m_v", vv10, work=tmp_path, nlc="scf", **options).species["wb97m_v"]["H"]
     assert during["e_tot"] == pytest.approx(independent("H", "wb97m_v", ""), abs=2e-8)
     assert during["e_tot"] < after["e_tot"]
     assert during["e_frozen"] == pytest.approx(after["e_frozen"], abs=1e-10)
@@ -238,7 +266,7 @@ def test_the_finalists_of_a_run(small: Path, tmp_path: Path) -> None:
 
 
 def test_the_command(small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    command = ["validate", "b97", "--dataset", str(small), "--work", str(tmp_path), "--subset", "TCE", "--baselines"]
+    command = ["validate", "pbe", "--dataset", str(small), "--work", str(tmp_path), "--subset", "TCE", "--baselines"]
     assert main([*command, "none"]) == 0
     text = capsys.readouterr().out
     assert "[5/5]" in text
@@ -248,7 +276,7 @@ def test_the_command(small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
     assert printed == json.loads((tmp_path / "validation.json").read_text())
     assert printed["format"] == "fastsfes-validation"
     assert main([*command, "none", "--max-cycle", "1", "--quiet"]) == 1
-    assert "did not converge with b97" in capsys.readouterr().out
+    assert "did not converge with pbe" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -268,6 +296,27 @@ def test_the_command(small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
 def test_wrong_options(small: Path, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["validate", "pbe", "--dataset", str(small), *arguments]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_options_from_a_file(small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = tmp_path / "validate.toml"
+    config.write_text('species = ["H"]\n[points]\nbaselines = ["none"]\n[scf]\nbasis = "sto-3g"\n')
+    command = ["validate", "pbe", "--dataset", str(small), "--work", str(tmp_path / "work"), "--config", str(config)]
+    assert main([*command, "--json", "--grid", "(10,14)"]) == 0
+    record = json.loads(capsys.readouterr().out)["species"]["pbe"]["H"]
+    assert (record["settings"]["basis"], record["settings"]["grid"]) == ("sto-3g", "(10,14)")
+    config.write_text("[scf]\nbases = 1\n")
+    assert main(command) == 2
+    assert 'there is no option "bases"; did you mean "basis"?' in capsys.readouterr().err
+
+
+def test_wrong_options_in_python(small: Path) -> None:
+    with pytest.raises(fs.InputError, match='a validation has no option "bases"'):
+        fs.validate("pbe", small, bases="sto-3g")
+    with pytest.raises(fs.InputError, match=r"conv_tol = -1\.0; expected a number of at least 1e-14"):
+        fs.validate("pbe", small, conv_tol=-1.0)
+    with pytest.raises(fs.InputError, match="no functional is given"):
+        fs.validate([], small)
 
 
 def test_a_run_without_a_functional(tmp_path: Path, small: Path, capsys: pytest.CaptureFixture[str]) -> None:

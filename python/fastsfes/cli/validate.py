@@ -29,6 +29,7 @@ def add_parser(subparsers: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("functional", nargs="+", metavar="FUNCTIONAL", help=f"{FUNCTIONAL}, or libxc:NAME")
+    parser.add_argument("--config", metavar="FILE", help="TOML file of the options below")
     parser.add_argument("--dataset", default="builtin", help="builtin, a dataset file or a folder (default builtin)")
     parser.add_argument("--work", type=Path, metavar="DIR", help="folder of finished calculations (default: see below)")
     parser.add_argument("--output", type=Path, metavar="FILE.json", help="result (default: validation.json in DIR)")
@@ -41,7 +42,8 @@ def add_parser(subparsers: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command: 0, or 1 when a calculation failed or did not converge."""
-    config = ValidationConfig(**given_arguments(ValidationConfig, arguments))
+    base = ValidationConfig() if arguments.config is None else ValidationConfig.from_toml(arguments.config)
+    config = base.changed(**given_arguments(ValidationConfig, arguments))
     work = arguments.work or _default_work(arguments.functional[0])
     output = arguments.output or work / "validation.json"
     if arguments.output is not None and not output.parent.is_dir():

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 from ..datasets.model import SPLITS
 from ..densities.settings import STABILITY_CHOICES
+from ..errors import InputError
 from ..executors import check_executor
-from ..options import option
+from ..options import convert, from_table, option, options, read_toml
 
 __all__ = ["ValidationConfig"]
 
@@ -66,3 +69,16 @@ class ValidationConfig:
     def __post_init__(self) -> None:
         if self.executor:
             check_executor(self.executor)
+
+    @classmethod
+    def from_toml(cls, path: str | Path) -> ValidationConfig:
+        """Read a TOML file; what it does not give stays at its default."""
+        return from_table(cls, read_toml(path), str(path))
+
+    def changed(self, **changes: Any) -> ValidationConfig:
+        """The same with some options changed; `InputError` when there is no such option or value."""
+        rows = {row.name: row for row in options(type(self))}
+        for name in changes:
+            if name not in rows:
+                raise InputError(f'a validation has no option "{name}"; the options are {", ".join(rows)}')
+        return replace(self, **{k: convert(rows[k], v, "validation options") for k, v in changes.items()})

@@ -52,7 +52,7 @@ def validate(
     Raises:
         InputError: when an option, a functional or a name of the dataset is wrong.
     """
-    settings = replace(config or ValidationConfig(), **options)
+    settings = (config or ValidationConfig()).changed(**options)
     data = dataset if isinstance(dataset, Dataset) else Dataset.open(dataset)
     chosen = _functionals(functionals, settings)
     reactions, species = _points(data, settings)

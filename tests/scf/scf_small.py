@@ -1,7 +1,8 @@
-"""A dataset of a few electrons: hydrogen atoms and molecules in a minimal basis, wB97M-V densities."""
+"""Datasets of a few electrons: hydrogen atoms and molecules in a small basis, B97 or wB97M-V densities."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,8 @@ from fastsfes.datasets import DatasetContents, Reaction, Species
 from fastsfes.datasets.production import build_dataset
 from fastsfes.densities import ScfSettings
 
-SETTINGS = ScfSettings(xc="wb97m_v", basis="6-31g", grid="(20,50)", conv_tol=1e-10)
+SETTINGS = ScfSettings(xc="b97", basis="6-31g", grid="(20,50)", conv_tol=1e-10)
+WITH_VV10 = replace(SETTINGS, xc="wb97m_v")
 
 
 def hydrogen(name: str, *z: float, charge: int = 0) -> Species:
@@ -38,7 +40,22 @@ def contents() -> DatasetContents:
 
 
 def build(path: Path) -> Path:
-    result = build_dataset(contents(), path, settings=SETTINGS)
+    """All species with B97."""
+    return _build(path, contents(), SETTINGS)
+
+
+def build_with_vv10(path: Path) -> Path:
+    """H and H2 with wB97M-V: PySCF's default grid for VV10 takes seconds for anything larger."""
+    full = contents()
+    names = ("H", "H2")
+    species = {name: full.species[name] for name in names}
+    return _build(
+        path, replace(full, name="vv10", species=species, reactions=full.reactions[:1], missing={}), WITH_VV10
+    )
+
+
+def _build(path: Path, what: DatasetContents, settings: ScfSettings) -> Path:
+    result = build_dataset(what, path, settings=settings)
     assert not result.failed
     assert not result.unconverged
     return path
