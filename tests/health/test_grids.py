@@ -43,8 +43,12 @@ def test_dimer_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     """Three distances in a small basis, the table as it is: a smooth functional passes, a rough one does not."""
     monkeypatch.setattr(dimers_module, "DIMERS", {"Ne": (2.8, 3.1, 3.6)})
     monkeypatch.setattr(dimers_module, "BASIS", SMALL)
-    monkeypatch.setattr(dimers_module.dimer_curve, "__kwdefaults__", {"grids": dimers_module.GRIDS, "basis": SMALL})
-    smooth = dimers_module.dimer_rows(as_subject("pbe"))
+    monkeypatch.setattr(
+        dimers_module.dimer_curve, "__kwdefaults__", {**dimers_module.dimer_curve.__kwdefaults__, "basis": SMALL}
+    )
+    lines: list[str] = []
+    smooth = dimers_module.dimer_rows(as_subject("pbe"), lines.append)
+    assert lines == [f"pbe: Ne2 at {r} angstrom" for r in (2.8, 3.1, 3.6)]
     assert [row.name for row in smooth] == ["Ne2, coarse grid", "Ne2, default grid", "Ne2, one well at most"]
     assert all(row.passed for row in smooth)
     assert smooth[1].value < smooth[0].value

@@ -14,7 +14,6 @@ from .continuity import continuity_row
 from .convergence import convergence_rows
 from .derivatives import derivative_rows
 from .dimers import dimer_rows
-from .grids import GRIDS
 from .limits import limit_rows
 from .reactions import reaction_rows
 from .result import HealthResult
@@ -81,7 +80,6 @@ def _rows(subject: Subject, level: Level, progress: Callable[[str], None]) -> li
     progress(f"{subject.name}: atoms on radial grids")
     found += convergence_rows(subject)
     if level == "full":
-        progress(f"{subject.name}: rare-gas dimers on {len(GRIDS)} grids")
-        found += dimer_rows(subject)
+        found += dimer_rows(subject, progress)
         found += reaction_rows(subject, progress)
     return found

@@ -6,7 +6,7 @@ alone. Curves of functionals that depend on the kinetic energy density oscillate
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -79,6 +79,7 @@ def dimer_curve(
     *,
     grids: Mapping[str, str] = GRIDS,
     basis: str = BASIS,
+    progress: Callable[[str], None] | None = None,
 ) -> DimerCurve:
     """The interaction curve of a functional on Hartree-Fock densities, exact exchange and VV10 included.
 
@@ -89,19 +90,24 @@ def dimer_curve(
     distances: angstrom; those of `DIMERS` when not given.
     grids: name -> "level N" or "(radial,angular)".
     basis: of the Hartree-Fock calculations; no counterpoise correction, since grids are compared.
+    progress: called with a line per distance.
     """
     where = tuple(distances if distances is not None else DIMERS[element])
     atom = _energies(functional, element, 0.0, grids, basis)
-    table = [_energies(functional, element, r, grids, basis) - 2.0 * atom for r in where]
+    table = []
+    for r in where:
+        if progress is not None:
+            progress(f"{functional.name}: {element}2 at {r:g} angstrom")
+        table.append(_energies(functional, element, r, grids, basis) - 2.0 * atom)
     columns = HARTREE_TO_KCAL * np.array(table).T
     return DimerCurve(element, where, {n: tuple(c.tolist()) for n, c in zip(grids, columns, strict=True)})
 
 
-def dimer_rows(subject: Subject) -> tuple[Row, ...]:
+def dimer_rows(subject: Subject, progress: Callable[[str], None] | None = None) -> tuple[Row, ...]:
     """Two rows per dimer: deviations from the large grid; and one on the shape of the curve."""
     rows = []
     for element in DIMERS:
-        curve = dimer_curve(subject.whole, element)
+        curve = dimer_curve(subject.whole, element, progress=progress)
         truth = np.array(curve.energies[TRUTH])
         for grid, limit in LIMITS.items():
             deviation = np.abs(np.array(curve.energies[grid]) - truth)
