@@ -34,7 +34,7 @@ from .setup import SearchParts
 from .terms import ConditionTerm, CrossValidation, GridTerm, Term, folds_of, reduced_difference
 from .tidy import tidy
 
-__all__ = ["ReactionProblem", "SpeciesProblem", "make_problem"]
+__all__ = ["ReactionProblem", "SpeciesProblem", "make_problem", "target_functional"]
 
 LEVEL = "reduced"
 """Nodes on which candidates are fitted."""
@@ -147,7 +147,7 @@ class SpeciesProblem(_Common):
 
     def report(self, winner: Functional, progress: Progress) -> dict[str, Any]:
         """Errors of the winner against the target's energies, by quadrature and on the full grid."""
-        target = _target(self.config)
+        target = target_functional(self.config)
         progress.message("checking the winner and the target on the full integration grid")
         splits = species_splits(self.quadrature)
         nodes, grid, worst = species_rows(self.dataset, self.quadrature, winner, target, splits, teller(progress))
@@ -298,7 +298,8 @@ def _grid_term(
     return GridTerm.make(channels, weights)
 
 
-def _target(config: SearchConfig) -> Functional:
+def target_functional(config: SearchConfig) -> Functional:
+    """The functional whose energies are the targets, with the searched channels only."""
     functional = load(config.targets, where="targets")
     missing = [k for k in config.channels if k not in functional.channels]
     if missing:
@@ -310,7 +311,7 @@ def _target(config: SearchConfig) -> Functional:
 
 
 def _species_problem(config: SearchConfig, dataset: Dataset, quadrature: Quadrature) -> SpeciesProblem:
-    target = _target(config)
+    target = target_functional(config)
     keys = quadrature.keys(target)
     splits = species_splits(quadrature)
     sets: dict[str, NodeSet] = {k: quadrature.rule(key).level("full") for k, key in keys.items()}
