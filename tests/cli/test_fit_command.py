@@ -29,7 +29,16 @@ def test_table_and_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
 
 def test_expressions_per_channel_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["fit", "--channel", "x=a + b*u(x2, g)", "--channel", "cos=a", "--start", "x.g=0.01"]
-    arguments += ["--uniform-gas", "x", "--bound", "x.g=1e-3:0.02", "--level", "reduced", "--test", "--json"]
+    arguments += [
+        "--constraint",
+        "f_x(x2=0, w=0) = 1",
+        "--bound",
+        "x.g=1e-3:0.02",
+        "--level",
+        "reduced",
+        "--test",
+        "--json",
+    ]
     assert main(arguments) == 0
     data = json.loads(capsys.readouterr().out)
     assert data["functional"]["channels"]["x"]["parameters"]["a"] == pytest.approx(1.0, abs=1e-10)
@@ -50,7 +59,7 @@ def test_expressions_per_channel_as_json(capsys: pytest.CaptureFixture[str]) -> 
         (["b97", "--start", "x.q=1"], 'no parameter "x.q"'),
         (["b97", "--fix", "z.*"], '"z.*" matches no parameter'),
         (["b97", "--starts", "0"], "--starts 0"),
-        (["b97", "--uniform-gas", "y"], 'channel "y" is unknown'),
+        (["b97", "--constraint", "f_y <= 1"], "f_y is not searched"),
         (["--channel", "y=a"], '--channel: "y=a" is not understood'),
         (["--channel", "x=a", "--channel", "x=b"], "given twice"),
         (["--channel", "x=a + b*tan(w)"], "tan"),

@@ -10,10 +10,10 @@ import pytest
 from test_problem import request
 
 from fastsfes import Expression, InputError, SearchConfig
-from fastsfes.evolve.conditions import parse_conditions
 from fastsfes.evolve.problem import make_problem
 from fastsfes.evolve.setup import prepare
 from fastsfes.evolve.terms import ConditionTerm
+from fastsfes.fitting import parse_conditions
 from fastsfes.functional import Hybrid
 from fastsfes.quadrature.nodes import derived_features
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..datasets.dataset import Dataset
 from ..errors import InputError
-from ..fitting import Equality, FitResult, fit, uniform_gas
+from ..fitting import FitResult, fit
 from ..functional import Functional
 from ..load import FUNCTIONAL, load
 from ..objective import wrmsd
@@ -53,7 +53,12 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("--bound", action="append", default=[], metavar="NAME=LOW:HIGH", help="limits of a parameter")
     parser.add_argument(
-        "--uniform-gas", action="append", default=[], metavar="KIND", help="hold a channel's uniform-gas limit at 1"
+        "--constraint",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help='condition on the factors, can be repeated: "uniform_gas", "f_cos(x2=0, w=0) = 1", "0 <= f_x <= 1.804", '
+        '"f_x rises with x2 weight 10"',
     )
     parser.add_argument(
         "--ridge", type=float, default=0.0, metavar="X", help="X * sum of squares joins the squared loss"
@@ -82,7 +87,6 @@ def run(arguments: argparse.Namespace) -> int:
     ):
         if value is not None and value < least:
             raise InputError(f"{option} {value}: expected at least {least}")
-    equalities: list[Equality] = uniform_gas(*arguments.uniform_gas)
     dataset = Dataset.open(arguments.dataset)
     result = fit(
         functional,
@@ -92,7 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
         starts=arguments.starts,
         fixed=arguments.fix,
         bounds=dict(_bound(text) for text in arguments.bound),
-        equalities=equalities,
+        constraints=arguments.constraint,
         ridge=arguments.ridge,
         exact_exchange=arguments.exact_exchange,
         test=arguments.test,

@@ -19,12 +19,11 @@ from ..config import SEARCHED, SearchConfig
 from ..datasets import HARTREE_TO_KCAL, Dataset, Reaction
 from ..errors import InputError
 from ..expression import Expression
-from ..fitting import fit
+from ..fitting import Conditions, fit, parse_conditions
 from ..functional import Channel, Functional
 from ..load import load
 from ..quadrature import NodeSet, ProblemChannel, Quadrature, QuadratureProblem, channel_key
 from ..registry import get_functional
-from .conditions import Conditions, parse_conditions
 from .contributions import contributions
 from .final import baselines, grid_row, quadrature_rows, species_rows
 from .fitter import FitEvaluator, Rows

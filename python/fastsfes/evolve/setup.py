@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from .. import features as channel_table
 from ..errors import InputError
 from ..expression import Expression
+from ..fitting import parse_conditions
 from ..functional import Functional, Hybrid
 from ..load import load
-from .conditions import parse_conditions
 from .evaluation import Evaluate, Fitness, Parameters
 from .genome import ChannelGenome, Genome, Workspace
 from .instructions import instruction_kind

@@ -4,6 +4,7 @@
 """
 
 from .cmaes import CmaSettings, minimise_cma
+from .conditions import Conditions, parse_conditions
 from .constraints import Equality, Penalty, Point, bounded, uniform_gas
 from .factor import FactorFit, feature_grid, fit_factor
 from .fit import FitResult, fit
@@ -13,6 +14,7 @@ from .problem import EXACT_EXCHANGE, FitProblem, FitSettings, Fitted
 __all__ = [
     "EXACT_EXCHANGE",
     "CmaSettings",
+    "Conditions",
     "Equality",
     "FactorFit",
     "FitProblem",
@@ -27,5 +29,6 @@ __all__ = [
     "fit_factor",
     "fit_through_levels",
     "minimise_cma",
+    "parse_conditions",
     "uniform_gas",
 ]

@@ -60,9 +60,14 @@ class Penalty:
     weight: float = 1.0
 
 
-def uniform_gas(*kinds: str) -> list[Equality]:
-    """The uniform-gas limit of channels: the factor is 1 at x2 = 0, w = 0."""
-    return [Equality((Point(kind, {"x2": 0.0, "w": 0.0}),), 1.0) for kind in kinds]
+def uniform_gas(*kinds: str, short_range: float = 0.0) -> list[Equality]:
+    """The uniform-gas limit of channels: the factor is 1 at x2 = 0, w = 0.
+
+    ``short_range`` is the fraction of short-range exact exchange, which brings its part of the gas' exchange: the
+    factor of channel "x" is then 1 less this fraction. Attenuation leaves the factor at the origin.
+    """
+    limits = {"x": 1.0 - short_range}
+    return [Equality((Point(kind, {"x2": 0.0, "w": 0.0}),), limits.get(kind, 1.0)) for kind in kinds]
 
 
 def bounded(

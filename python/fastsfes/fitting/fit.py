@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import partial
@@ -16,8 +16,10 @@ from ..datasets.dataset import Dataset
 from ..errors import FastsfesError, InputError
 from ..functional import Channel, Functional
 from ..load import load
+from ..objective import frame_of
 from ..quadrature import Quadrature
 from .cmaes import CmaSettings, minimise_cma
+from .conditions import parse_conditions
 from .constraints import Equality, Penalty
 from .levels import fit_through_levels
 from .problem import FitProblem, FitSettings, fixed_channel
@@ -69,6 +71,7 @@ def fit(
     starts: int = 1,
     fixed: Iterable[str] = (),
     bounds: Mapping[str, tuple[float, float]] | None = None,
+    constraints: Sequence[str] = (),
     equalities: Iterable[Equality] = (),
     penalties: Iterable[Penalty] = (),
     ridge: float = 0.0,
@@ -96,7 +99,9 @@ def fit(
         the reduced nodes, and what is found there is refined (see `fastsfes.fitting.levels`).
     fixed: parameters that keep their values, "channel.name", patterns such as "css.*" included.
     bounds: "channel.name" -> (lower, upper).
-    equalities, penalties: conditions on the enhancement factors (`fastsfes.fitting.constraints`).
+    constraints: conditions on the enhancement factors as text, see `fastsfes.fitting.conditions`: "uniform_gas",
+        "f_cos(x2=0, w=0) = 1", "0 <= f_x <= 1.804", ...
+    equalities, penalties: more of them (`fastsfes.fitting.constraints`).
     ridge: ridge * sum(linear parameter^2) joins the squared WRMSD.
     exact_exchange: fit the fractions of short- and long-range exact exchange as well.
     test: also evaluate the test split; it is not read otherwise.
@@ -117,14 +122,16 @@ def fit(
     given = load(functional)
     free, kept = _split(given, fixed)
     data = Dataset.open(dataset) if isinstance(dataset, str) else dataset
+    conditions = parse_conditions(tuple(constraints), tuple(given.channels), frame_of(data)[0])
+    equalities = (*conditions.equalities, *equalities)
     make = partial(
         FitProblem.from_dataset,
         data,
         tuple(given.channels),
         splits=["train", "validation", *(["test"] if test else [])],
         quadrature=quadrature,
-        equalities=tuple(equalities),
-        penalties=tuple(penalties),
+        equalities=equalities,
+        penalties=(*conditions.penalties, *penalties),
         ridge=ridge,
         exact_exchange=exact_exchange,
         targets=targets,

@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import InputError
-from ..fitting import Equality, Penalty, Point
 from ..functional import Hybrid
+from .constraints import Equality, Penalty, Point, uniform_gas
 
 __all__ = ["Conditions", "parse_conditions"]
 
@@ -93,9 +93,7 @@ def _weight(text: str) -> tuple[str, float | None]:
 
 def _read(body: str, text: str, kinds: Sequence[str], frame: Hybrid) -> _Read:
     if body == "uniform_gas":
-        # short-range exact exchange brings its part of the gas' exchange; attenuation leaves the factor at the origin
-        exact = {"x": 1.0 - frame.short_range}
-        return [((Point(k, {"x2": 0.0, "w": 0.0}),), exact.get(k, 1.0), exact.get(k, 1.0)) for k in kinds]
+        return [(e.terms, e.value, e.value) for e in uniform_gas(*kinds, short_range=frame.short_range)]
     if found := re.fullmatch(rf"{_FACTOR}\s*=\s*(?P<value>{_NUMBER})", body):
         fixed = _fixed(found, text, kinds)
         if set(fixed) != set(_GRID):
