@@ -278,7 +278,9 @@ class _Conditions:
         failing = _fraction(margins, -rounding)
         place = points.where(worst, self.subject.family)
         text = detail + _counted(failing, points.size)
-        return Row(GROUP, name, bool(margin >= -rounding), margin, "", place, text, margin, failing)
+        passed = bool(margin >= -rounding)
+        # equality up to rounding, such as E_c = 0 of one electron, has no margin
+        return Row(GROUP, name, passed, max(margin, 0.0) if passed else margin, "", place, text, margin, failing)
 
 
 def _worst(margins: Array) -> int:
