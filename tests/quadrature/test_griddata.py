@@ -1,5 +1,7 @@
 """Densities on integration grids, against PySCF's own evaluation."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -102,6 +104,35 @@ def test_unknown_grids(dataset, grid):
 def test_sizes_that_are_no_lebedev_grids(dataset):
     with pytest.raises(InputError, match="195 is not the size of a Lebedev grid"):
         list(grid_blocks(dataset.density(dataset.density_names[0]), "(50,195)"))
+
+
+def test_memory_does_not_grow_with_the_grid(dataset):
+    """One block of orbital values is held at a time, whatever the number of points; 2 GB are far away."""
+    record = dataset.density(max(dataset.density_names, key=lambda n: (len(dataset.species[n].symbols), n)))
+    peaks, points = [], []
+    for level in ("level 0", "level 3"):
+        tracemalloc.start()
+        points.append(sum(len(block) for block in grid_blocks(record, level)))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert points[1] > 5 * points[0]
+    # Coordinates, weights and PySCF's table of negligible orbitals are all that goes with the points.
+    assert peaks[1] - peaks[0] < 200 * (points[1] - points[0])
+    assert peaks[1] < 256 * 2**20
+
+
+def test_the_cache_stays_within_its_limit(dataset, monkeypatch):
+    clear_cache()
+    monkeypatch.setenv("FASTSFES_GRID_CACHE_MB", "2")
+    names = sorted(dataset.density_names, key=lambda n: (len(dataset.species[n].symbols), n))[:8]
+    held = []
+    for _ in range(2):
+        for name in names:
+            list(cached_blocks(dataset, name, "level 0"))
+        held.append(griddata._cached_bytes)
+    assert 0 < held[0] <= 2 * 2**20
+    assert held[1] == held[0]  # what does not fit pushes nothing out
+    clear_cache()
 
 
 def test_the_cache_returns_what_it_was_given(dataset, monkeypatch):
