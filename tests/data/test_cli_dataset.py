@@ -160,6 +160,15 @@ def test_wrong_arguments(arguments, status, expected, capsys, tmp_path, monkeypa
     assert not (tmp_path / "x.h5").exists()
 
 
+def test_a_reader_that_has_seen_enough_is_no_error(small_file):
+    code = "import sys; from fastsfes.cli import main; sys.exit(main(['dataset', 'info', sys.argv[1], '--json']))"
+    command = [sys.executable, "-c", code, str(small_file)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 1
+
+
 def test_the_installed_command(small_file):
     run = subprocess.run(
         [

@@ -7,6 +7,7 @@ systems ask for an end before the time is up: the job should be queued again.
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -43,13 +44,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(stop.code or 0)
     try:
         with stopping_signals():
-            return int(arguments.handler(arguments))
+            status = int(arguments.handler(arguments))
+            sys.stdout.flush()
+            return status
     except FastsfesError as error:
         print(f"fastsfes: error: {error}", file=sys.stderr)
         return 2 if isinstance(error, InputError) else 1
     except Stopped as stop:
         print(f"fastsfes: stopped by {signal.Signals(stop.signal).name}; what is finished is kept", file=sys.stderr)
         return exit_status(stop.signal)
+    except BrokenPipeError:
+        # Who reads the output, such as head, has seen enough; Python would complain again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 1
     except KeyboardInterrupt:
         print("fastsfes: interrupted", file=sys.stderr)
         return 130
