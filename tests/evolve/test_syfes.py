@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fastsfes import Functional, InputError
+from fastsfes import Functional, InputError, SearchConfig
+from fastsfes.evolve.setup import prepare
 from fastsfes.registry import get_functional
 
 # The form of GAS22's exchange and the PBE block as SyFES writes them.
@@ -105,3 +106,19 @@ def test_damaged_files_get_one_clear_sentence(change: Any, message: str, tmp_pat
     with pytest.raises(InputError, match=message) as caught:
         Functional.from_json(path)
     assert str(path) in str(caught.value)
+
+
+def test_searches_start_from_such_files_beside_others(tmp_path: Path) -> None:
+    theirs, own = write(tmp_path, DATA), tmp_path / "own.json"
+    get_functional("wb97m_v").to_json(own)
+    config = SearchConfig.make(base=(str(theirs), str(own), "gas22"), islands=2, max_instructions=-1)
+    parts = prepare(config)
+    assert parts.names_of(0) == [str(theirs), "gas22"]
+    read = Functional.from_json(theirs)
+    features = {"x2": 2.5, "w": -0.3}
+    _, genome, start = parts.bases[0]
+    expressions = genome.expressions(parts.mutator.workspaces)
+    assert expressions is not None
+    for kind, expression in expressions.items():
+        channel = read.channels[kind]
+        assert expression.evaluate(features, start[kind]) == pytest.approx(channel.evaluate(features), rel=1e-14)
