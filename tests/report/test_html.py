@@ -178,3 +178,20 @@ def test_a_heat_map_places_and_colours_its_cells() -> None:
     assert float(cells[1].get("x", 0)) == pytest.approx(float(cells[0].get("width", 0)), abs=0.02)
     titles = [e.text or "" for e in root.iter("title")]
     assert titles == ["x ≈ 0.5, y ≈ 0.5: 1", "x ≈ 1.5, y ≈ 0.5: −0.5"]
+
+
+def test_values_of_many_sizes_and_both_signs_share_an_axis() -> None:
+    values = [-3e5, -150.0, -2.0, 0.5, 3.0, 20.0, 90.0]
+    axis = Axis.signed("E", values)
+    assert axis.linear == 20.0
+    places = [axis.at(v) for v in values]
+    assert places == sorted(places)
+    assert 0 < places[0] < 0.1
+    assert 0.9 < places[-1] < 1
+    assert axis.at(20.0) - axis.at(0.0) > 0.05  # the many small ones are told apart
+    ticks = axis.ticks()
+    assert [v for v, _ in ticks] == sorted(v for v, _ in ticks)
+    assert (0.0, "0") in ticks
+    assert any(v <= -1e4 for v, _ in ticks)
+    assert not Axis.signed("E", [-3.0, 2.0, 40.0]).linear
+    assert not Axis.signed("E", []).linear

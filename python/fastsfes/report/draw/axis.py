@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 __all__ = ["Axis", "number"]
 
@@ -27,14 +27,29 @@ def number(value: float | None, digits: int = 4) -> str:
     return text.replace("-", "−")
 
 
+def _grouped(value: float) -> str:
+    """Digits in groups of three where they are many."""
+    if not 1e4 <= abs(value) < 1e7:
+        return number(value)
+    return f"{value:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}").replace("-", "−")
+
+
 @dataclass(frozen=True)
 class Axis:
-    """A labelled range; `log` for a logarithmic one (positive numbers)."""
+    """A labelled range.
+
+    Attributes:
+        label, low, high: what it is, and its ends.
+        log: logarithmic, for positive numbers.
+        linear: above 0, linear up to about this size and logarithmic beyond, for numbers of both signs (asinh).
+        categories: names at 0, 1, 2, ...
+    """
 
     label: str
     low: float
     high: float
     log: bool = False
+    linear: float = 0.0
     categories: tuple[str, ...] = ()
 
     @classmethod
@@ -60,12 +75,27 @@ class Axis:
         floor = low == 0.0 and zero  # bars and counts stand on the axis
         return cls(label, low if floor else low - room, high + room)
 
+    @classmethod
+    def signed(cls, label: str, values: Sequence[float]) -> Axis:
+        """As `over`, but logarithmic at both ends where few values are a hundred times as large as the others."""
+        sizes = sorted(abs(v) for v in values if math.isfinite(v))
+        middle = sizes[len(sizes) // 2] if sizes else 0.0
+        plain = cls.over(label, values)
+        if not sizes or middle == 0.0 or sizes[-1] < 100.0 * middle:
+            return plain
+        low, high = (math.asinh(v / middle) for v in (min(values), max(values)))
+        room = 0.05 * (high - low)
+        return replace(plain, low=middle * math.sinh(low - room), high=middle * math.sinh(high + room), linear=middle)
+
     def at(self, value: float) -> float:
         """Position between 0 (low) and 1 (high); beyond them for values outside, NaN for what cannot be shown."""
         if not math.isfinite(value) or (self.log and value <= 0):
             return math.nan
         if self.log:
             return math.log(value / self.low) / math.log(self.high / self.low)
+        if self.linear:
+            low, high, at = (math.asinh(v / self.linear) for v in (self.low, self.high, value))
+            return (at - low) / (high - low)
         return (value - self.low) / (self.high - self.low)
 
     def ticks(self, count: int = 5) -> list[tuple[float, str]]:
@@ -77,10 +107,13 @@ class Axis:
         if self.log:
             found = self._log_ticks()
             if len(found) >= 2:
-                return [
-                    (v, f"{v:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}") if 1e4 <= v < 1e7 else number(v))
-                    for v in found
-                ]
+                return [(v, _grouped(v)) for v in found]
+        if self.linear:
+            first = math.ceil(math.log10(self.linear))
+            last = math.floor(math.log10(max(-self.low, self.high)))
+            sizes = [10.0**k for k in range(first, last + 1, max(1, (last - first) // 2))]
+            values = [*(-v for v in reversed(sizes)), 0.0, *sizes]
+            return [(v, _grouped(v)) for v in values if self.low <= v <= self.high]
         raw = (self.high - self.low) / max(count, 1)
         power = 10.0 ** math.floor(math.log10(raw))
         step = next(m * power for m in (1.0, 2.0, 5.0, 10.0) if m * power >= raw * 0.999)

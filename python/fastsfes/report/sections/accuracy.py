@@ -195,37 +195,41 @@ def _parity(errors: dict[str, Any]) -> Markup:
     values = [(r["reference"], r["reference"] + r["errors"][0]) for r in reactions]
     flat = [v for pair in values for v in pair]
     chart = Chart(
-        Axis.over("reference (kcal/mol)", flat),
-        Axis.over("calculated (kcal/mol)", flat),
+        Axis.signed("reference (kcal/mol)", flat),
+        Axis.signed("calculated (kcal/mol)", flat),
         f"Calculated against reference energies of {len(reactions)} reactions",
     )
     chart.rule(diagonal=True)
     _scatter(chart, reactions, [a for a, _ in values], [b for _, b in values])
     return figure(
-        f"Parity, {len(reactions)} reactions", chart.svg(), legend=_splits_legend(), caption="On the line: exact."
+        f"Parity, {len(reactions)} reactions",
+        chart.svg(),
+        legend=_splits_legend(reactions),
+        caption="On the line: exact.",
     )
 
 
 def _residuals(errors: dict[str, Any]) -> Markup:
     reactions = errors["reactions"]
     chart = Chart(
-        Axis.over("reference (kcal/mol)", [r["reference"] for r in reactions]),
+        Axis.signed("reference (kcal/mol)", [r["reference"] for r in reactions]),
         Axis.over("error (kcal/mol)", [r["errors"][0] for r in reactions], zero=True),
         f"Errors of {len(reactions)} reaction energies against their reference",
     )
     chart.rule(y=0.0)
     _scatter(chart, reactions, [r["reference"] for r in reactions], [r["errors"][0] for r in reactions])
-    return figure("Errors, calculated minus reference", chart.svg(), legend=_splits_legend())
+    return figure("Errors, calculated minus reference", chart.svg(), legend=_splits_legend(reactions))
 
 
 def _scatter(chart: Chart, reactions: list[dict[str, Any]], xs: list[float], ys: list[float]) -> None:
     """A cloud per split; the largest errors can be read by the pointer, all of them where there are few."""
     order = sorted(range(len(reactions)), key=lambda i: -_size(reactions[i]["errors"][0]))
     told = set(order[:_TOOLTIPS])
+    size = 3.4 if len(reactions) <= 200 else 2.3
     for number_, split in enumerate(SPLITS):
         rest = [i for i, r in enumerate(reactions) if r["split"] == split and i not in told]
         if rest:
-            chart.points([xs[i] for i in rest], [ys[i] for i in rest], number_, size=2.2)
+            chart.points([xs[i] for i in rest], [ys[i] for i in rest], number_, size=1.6)
         told_here = [i for i, r in enumerate(reactions) if r["split"] == split and i in told]
         chart.points(
             [xs[i] for i in told_here],
@@ -236,6 +240,7 @@ def _scatter(chart: Chart, reactions: list[dict[str, Any]], xs: list[float], ys:
                 f"error {number(reactions[i]['errors'][0])} kcal/mol"
                 for i in told_here
             ],
+            size=size,
         )
 
 
@@ -243,8 +248,9 @@ def _size(error: float) -> float:
     return abs(error) if math.isfinite(error) else math.inf
 
 
-def _splits_legend() -> Markup:
-    return legend([(sample(k, "dot"), SPLIT_NAMES[s]) for k, s in enumerate(SPLITS)])
+def _splits_legend(reactions: list[dict[str, Any]]) -> Markup:
+    there = {r["split"] for r in reactions}
+    return legend([(sample(k, "dot"), SPLIT_NAMES[s]) for k, s in enumerate(SPLITS) if s in there])
 
 
 def _worst(errors: dict[str, Any]) -> Markup:

@@ -110,7 +110,7 @@ def _channel(kind: str, functional: Functional, uncertainties: dict[str, float])
                 tag("div", draw_operations(expression, channel.parameters, name), class_="scroll graphbox"),
                 tag(
                     "figcaption",
-                    "Operations, from the inputs (below) to the factor (top); coefficients stand on the edges.",
+                    "From the inputs (below) to the factor (top), coefficients on the edges.",
                 ),
             ),
             parameters,
