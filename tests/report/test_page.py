@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 import re
 from collections.abc import Iterator
@@ -123,6 +124,7 @@ def hostile_page(gathered: dict) -> str:
         group["name"] = HOSTILE
     for row in data["summary"]["report"]["rows"]:
         row["name"] = HOSTILE
+        row["train"] = 1.2345e-9  # written with a power of ten, which is long
     data["summary"]["report"]["dataset"] = HOSTILE
     for row in data["search"]["pareto"]:
         row["expressions"] = {HOSTILE: HOSTILE}
@@ -193,6 +195,11 @@ def test_a_browser_shows_the_page(browser: Browser, page: Path, run: Run, width:
     assert browser.console == []
     assert browser.requests == [page.resolve().as_uri()]
     assert browser.evaluate("document.documentElement.scrollWidth") <= width
+    ids = browser.evaluate("[...document.querySelectorAll('[id]')].map(e => e.id)")
+    assert len(ids) == len(set(ids))
+    levels = browser.evaluate("[...document.querySelectorAll('h1, h2, h3, h4')].map(h => +h.tagName[1])")
+    assert levels[0] == 1
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels))  # no level is left out
     # what stands out on the right is inside a box that scrolls by itself
     outside = """[...document.querySelectorAll('main *')].filter(e => e.getBoundingClientRect().right > innerWidth + 1
         && !e.closest('.scroll') && !e.closest('.formula') && !e.closest('svg')).map(e => e.outerHTML.slice(0, 80))"""
@@ -237,7 +244,8 @@ def test_the_page_can_be_printed(browser: Browser, page: Path) -> None:
 def test_hostile_names_run_nothing_in_a_browser(browser: Browser, gathered: dict, tmp_path: Path) -> None:
     path = tmp_path / "hostile.html"
     path.write_text(hostile_page(gathered), encoding="utf-8")
-    browser.open(path)
+    browser.open(path, width=390)
+    assert browser.evaluate("document.documentElement.scrollWidth") <= 390  # nor do long words break the page
     assert browser.console == []
     assert browser.requests == [path.as_uri()]
     assert "owned" in browser.evaluate("document.title")  # as text of the title, which holds the name

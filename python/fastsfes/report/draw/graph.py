@@ -13,6 +13,7 @@ __all__ = ["draw_operations"]
 
 _LARGEST = 160
 _MARGIN = 8.0
+_LINE = 13.0  # height of a label
 
 
 def draw_operations(expression: Expression, values: Mapping[str, float], name: str) -> Markup:
@@ -23,6 +24,7 @@ def draw_operations(expression: Expression, values: Mapping[str, float], name: s
     widths = [max(30.0, 16.0 + 8.0 * len(o.label)) for o in graph]
     plan = layered([[e.child for e in o.edges] for o in graph], root, widths)
     edges: list[Markup] = []
+    taken: list[tuple[float, float, float]] = []  # centre and width of the labels
     for index, o in enumerate(graph):
         for child in dict.fromkeys(e.child for e in o.edges):
             route = plan.routes[index, child]
@@ -31,16 +33,14 @@ def draw_operations(expression: Expression, values: Mapping[str, float], name: s
             label = _coefficient(o.kind, [e.label for e in same])
             title = ", ".join(f"{p} = {values[p]!r}" for e in same for p in e.parameters if p in values)
             if label:
-                (x1, y1), (x2, y2) = route[0], route[1]
-                # below the middle, where edges of one sum have come apart
-                place = 0.55
+                x, y = _free_place(route[0], route[1], 7.5 * len(label), taken)
                 edges.append(
                     tag(
                         "text",
                         tag("title", title) if title else None,
                         label,
-                        x=x1 + (x2 - x1) * place,
-                        y=y1 + (y2 - y1) * place + 3,
+                        x=x,
+                        y=y + 3,
                         text_anchor="middle",
                         class_="coefficient",
                     )
@@ -67,6 +67,20 @@ def draw_operations(expression: Expression, values: Mapping[str, float], name: s
         aria_label=f"Graph of the {len(graph)} operations of {name}, from {inputs} to the factor",
         class_="graph",
     )
+
+
+def _free_place(
+    start: tuple[float, float], end: tuple[float, float], width: float, taken: list[tuple[float, float, float]]
+) -> tuple[float, float]:
+    """Where on an edge a label has room: below the middle, where edges of one sum have come apart, if it can be."""
+    places = [(start[0] + (end[0] - start[0]) * t, start[1] + (end[1] - start[1]) * t) for t in (0.55, 0.72, 0.38)]
+
+    def free(x: float, y: float) -> bool:
+        return all(abs(x - a) >= (width + w) / 2 or abs(y - b) >= _LINE for a, b, w in taken)
+
+    x, y = next((p for p in places if free(*p)), places[0])
+    taken.append((x, y, width))
+    return x, y
 
 
 def _coefficient(kind: str, labels: list[str]) -> str:

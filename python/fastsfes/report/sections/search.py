@@ -25,6 +25,7 @@ def search_section(data: dict[str, Any]) -> Markup:
     return section(
         "search",
         "The search",
+        tag("h3", "Progress"),
         grid(_convergence(data), _pareto(data), _ancestors(data), _mutations(data)),
         tag("h3", "Lineage of the winner"),
         _milestones(data),

@@ -21,7 +21,12 @@ def validation_section(data: dict[str, Any]) -> Markup:
     if found is None:
         content = [missing(data["problems"]["validation"])]
     else:
-        content = [_errors(found), grid(_change(found), _course(found)), _excluded(found)]
+        content = [
+            _errors(found),
+            tag("h3", "Self-consistency"),
+            grid(_change(found), _course(found)),
+            _excluded(found),
+        ]
     return section(
         "validation",
         "Self-consistent validation",
