@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import runs
+from builds import QUICK, numbers
 from clusters import JOBS, DaskCluster, Slurm, dask_cluster, environment, mpi_command, mpiexec_options, wait_until
 from scale_tasks import add, add_slowly, fail, kill_always, kill_first, make
 
@@ -181,3 +182,28 @@ def test_batch_jobs_with_many_workers(script: str, slurm: Slurm, quick: list[Any
     slurm.wait(job)
     assert runs.contents(slurm.folder / name) == quick
     assert "1200/1200 candidates" in slurm.log(job)
+
+
+def test_an_array_of_parts_and_one_writer(
+    slurm: Slurm, hydrogens: Path, built: dict[str, tuple[float, bytes]], tmp_path: Path
+) -> None:
+    build = ["dataset", "build", str(hydrogens), "--output", str(tmp_path / "own.h5"), *QUICK]
+    parts = slurm.submit("--array=1-2", "--cpus-per-task=1", str(JOBS / "array.sh"), "2", *build)
+    writer = slurm.submit(f"--dependency=afterany:{parts}", "--cpus-per-task=1", str(JOBS / "node.sh"), *build)
+    slurm.wait(writer)
+    assert "(0 computed, 13 found in the work folder" in slurm.log(writer)
+    assert numbers(tmp_path / "own.h5") == built
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("script", ["dask.sh", "mpi.sh"])
+def test_densities_with_many_workers(
+    script: str, slurm: Slurm, hydrogens: Path, built: dict[str, tuple[float, bytes]], tmp_path: Path
+) -> None:
+    job = slurm.submit(
+        "--nodes=1", "--ntasks-per-node=2", f"--export=ALL,MPIEXEC_OPTIONS={' '.join(mpiexec_options())}",
+        str(JOBS / script), "dataset", "build", str(hydrogens), "--output", str(tmp_path / "own.h5"), *QUICK,
+    )  # fmt: skip
+    slurm.wait(job)
+    assert "(13 computed, 0 found in the work folder" in slurm.log(job)
+    assert numbers(tmp_path / "own.h5") == built

@@ -17,7 +17,7 @@ from .core import ATTEMPTS, Job, QueueExecutor
 try:
     from mpi4py import MPI
     from mpi4py.futures import MPIPoolExecutor, _core
-except ImportError as problem:
+except (ImportError, RuntimeError) as problem:
     raise InputError(
         f'the executor "mpi" needs mpi4py and an MPI library ({problem}); install it with: pip install "fastsfes[mpi]"'
     ) from None
