@@ -230,6 +230,42 @@ def test_many_share_a_translation_unit(cache: Path) -> None:
     assert len({e.stat().st_ino for e in entries(cache)}) == 1
 
 
+def test_racing_processes_share_a_folder(cache: Path) -> None:
+    code = (
+        "from fastsfes import _core\n"
+        f"p = _core.Program([_core.Expression.parse({TEXT!r})])\n"
+        "out = p.evaluate([[0.5], [0.25]], [0.7], n=1, backend=2)\n"
+        "assert _core.jit_is_compiled(p)\n"
+        "print(float(out[0, 0]).hex())\n"
+    )
+    started = [
+        subprocess.Popen([sys.executable, "-W", "error", "-c", code], stdout=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    results = {process.communicate()[0] for process in started}
+    assert [process.returncode for process in started] == [0] * 4
+    assert len(results) == 1
+    assert len(entries(cache)) == 1
+    assert not list(cache.glob("tmp-*"))
+
+
+@pytest.mark.slow
+def test_memory_holds_the_most_recently_used(cache: Path) -> None:
+    limit = 2048
+    texts = [f"w**{a}*x2**{b}" for a in range(2, 48) for b in range(2, 50)]
+    programs = [Expression.parse(text).program for text in texts]
+    assert len(programs) > limit
+    assert _core.jit_compile(programs) == len(programs)
+    assert kernels.statistics()["in_memory"] == limit
+    before = kernels.statistics()
+    assert _core.jit_compile([Expression.parse(texts[-1]).program]) == 1  # recent: in memory
+    assert _core.jit_compile([Expression.parse(texts[0]).program]) == 1  # left memory, still on disk
+    after = kernels.statistics()
+    assert after["from_memory"] == before["from_memory"] + 1
+    assert after["from_disk"] == before["from_disk"] + 1
+    assert after["compiled"] == before["compiled"]
+
+
 def test_automatic_compiles_when_the_work_pays(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = fresh()
     cost, compile_cost = _core.jit_costs(program)
