@@ -59,12 +59,13 @@ std::unique_ptr<Problem> make_problem(
   for (const auto& [kind, features, matrix] : channels) {
     ChannelInput channel;
     channel.kind = kind;
-    if (matrix.ndim() != 2 || static_cast<std::size_t>(matrix.shape(0)) != rows) {
+    channel.diagonal = matrix.ndim() == 1;
+    if (matrix.ndim() < 1 || matrix.ndim() > 2 || static_cast<std::size_t>(matrix.shape(0)) != rows) {
       throw InputError("channel \"" + kind + "\": expected a matrix of " + std::to_string(rows) +
                        " rows like the target, got " + std::to_string(matrix.ndim()) + " dimensions and " +
                        std::to_string(matrix.ndim() > 0 ? matrix.shape(0) : 0) + " rows");
     }
-    channel.nodes = static_cast<std::size_t>(matrix.shape(1));
+    channel.nodes = static_cast<std::size_t>(matrix.shape(channel.diagonal ? 0 : 1));
     channel.matrix = matrix.data();
     for (const auto& [name, values] : features) {
       channel.feature_names.push_back(name);

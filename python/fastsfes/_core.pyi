@@ -78,6 +78,7 @@ class FitProblem:
     error_i = sum over channels k, nodes n of A_k[i, n] F_k(features of node n) + extra[i] . fractions - target[i]
     WRMSD of a block of rows = sqrt(mean over its rows of weights_i error_i^2)
 
+    A_k is (rows, nodes), or (rows,) for a diagonal: rows that are points, all in one block.
     The first block is the one that is fitted. A candidate is one expression per channel; its parameters are those of
     the channels one after the other (in the order of Expression.parameters), then the fractions.
     An equality (terms, value) demands sum of coefficient F_kind(features) = value; a penalty

@@ -9,6 +9,7 @@ import pytest
 from scipy.optimize import least_squares
 
 import fastsfes as fs
+from fastsfes import _core
 from fastsfes.fitting import (
     CmaSettings,
     Equality,
@@ -230,6 +231,33 @@ def test_factor_fit_is_weighted_least_squares() -> None:
     np.testing.assert_allclose(list(result.channel.parameters.values()), expected, rtol=1e-10)
     residual = matrix @ expected - np.sqrt(weights) * target
     assert result.rmsd == pytest.approx(np.sqrt(np.mean(residual**2)), rel=1e-12)
+
+
+def test_factor_fit_on_many_points_meets_conditions() -> None:
+    """As many points as a grid has: rows are not a dense matrix. The limit is exact, the rest least squares."""
+    rng = np.random.default_rng(8)
+    n = 50_000
+    features = {"x2": 10.0 ** rng.uniform(-2, 4, n), "w": rng.uniform(-1, 1, n)}
+    target = rng.normal(size=n)
+    form = fs.Channel(fs.Expression.parse("a + b*w + c*w**2 + d*u(x2, 0.1)"), dict.fromkeys("abcd", 0.0))
+    result = fit_factor(form, "css", features, target, constraints=["f_css(x2=0, w=0.5) = 0.3"])
+    # a eliminated by hand: a = 0.3 - 0.5 b - 0.25 c
+    u = 0.1 * features["x2"] / (1 + 0.1 * features["x2"])
+    matrix = np.stack([features["w"] - 0.5, features["w"] ** 2 - 0.25, u], axis=1)
+    b, c, d = np.linalg.lstsq(matrix, target - 0.3, rcond=None)[0]
+    expected = {"a": 0.3 - 0.5 * b - 0.25 * c, "b": b, "c": c, "d": d}
+    assert result.channel.parameters == pytest.approx(expected, rel=1e-9, abs=1e-11)
+    free = fit_factor(form, "css", features, target)
+    assert free.rmsd < result.rmsd
+    limited = fit_factor(form, "css", features, target, constraints=["0.2 <= f_css(x2=0, w=0.5) <= 0.4 weight 1e6"])
+    assert free.rmsd < limited.rmsd < result.rmsd
+    at = {"x2": np.array([0.0]), "w": np.array([0.5])}
+    assert limited.channel.evaluate(at)[0] == pytest.approx(0.2, abs=1e-4)
+
+
+def test_points_as_rows_need_one_block() -> None:
+    with pytest.raises(fs.InputError, match="need one block of all rows"):
+        _core.FitProblem([("x", {"w": [0.0, 1.0]}, [1.0, 1.0])], [0.0, 0.0], [1.0, 1.0], blocks=[("train", [1, 0])])
 
 
 def test_factor_fit_refuses_shapes_that_do_not_fit() -> None:

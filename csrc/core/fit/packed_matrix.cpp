@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
-#include <vector>
+#include <utility>
 
 #include "core/fit/linalg.hpp"
 #include "core/kernels.hpp"
@@ -24,7 +24,16 @@ const LinalgTable& linalg() noexcept {
 }
 
 PackedMatrix::PackedMatrix(std::size_t rows, std::size_t columns) : rows_(rows), columns_(columns) {
-  const std::size_t size = std::max<std::size_t>(1, stride() * columns);
+  allocate(stride() * columns);
+}
+
+PackedMatrix::PackedMatrix(std::vector<double> diagonal, std::size_t rows, std::size_t columns)
+    : rows_(rows), columns_(columns), diagonal_(std::move(diagonal)) {
+  allocate((rows - diagonal_.size()) * (columns - diagonal_.size()));
+}
+
+void PackedMatrix::allocate(std::size_t size) {
+  size = std::max<std::size_t>(1, size);
   data_.reset(static_cast<double*>(::operator new[](size * sizeof(double), std::align_val_t{64})));
   std::fill_n(data_.get(), size, 0.0);
 }
@@ -32,6 +41,8 @@ PackedMatrix::PackedMatrix(std::size_t rows, std::size_t columns) : rows_(rows),
 std::size_t PackedMatrix::stride() const noexcept { return padded(rows_); }
 
 std::size_t PackedMatrix::index(std::size_t row, std::size_t column) const noexcept {
+  const std::size_t n = diagonal_.size();
+  if (n > 0) return (row - n) * (columns_ - n) + column - n;
   return ((row / kPanel) * columns_ + column) * kPanel + row % kPanel;
 }
 
@@ -45,12 +56,22 @@ double PackedMatrix::operator()(std::size_t row, std::size_t column) const noexc
 void PackedMatrix::project(const double* const* in, std::size_t count, double* const* out) const {
   constexpr std::size_t kGroup = 32;  // pointers kept on the stack
   const LinalgTable& table = linalg();
+  const std::size_t n = diagonal_.size();
+  for (std::size_t c = 0; n > 0 && c < count; ++c) {
+    for (std::size_t r = 0; r < n; ++r) out[c][r] = diagonal_[r] * in[c][r];
+    for (std::size_t r = n; r < rows_; ++r) {
+      out[c][r] = 0.0;
+      for (std::size_t k = n; k < columns_; ++k) out[c][r] += data_[index(r, k)] * in[c][k];
+    }
+    std::fill(out[c] + rows_, out[c] + stride(), 0.0);
+  }
+  if (n > 0) return;
   double* target[kGroup];
   for (std::size_t first = 0; first < count; first += kGroup) {
-    const std::size_t n = std::min(kGroup, count - first);
+    const std::size_t group = std::min(kGroup, count - first);
     for (std::size_t row = 0; row < rows_; row += kPanel) {
-      for (std::size_t c = 0; c < n; ++c) target[c] = out[first + c] + row;
-      table.project(data_.get() + row * columns_, columns_, in + first, n, target);
+      for (std::size_t c = 0; c < group; ++c) target[c] = out[first + c] + row;
+      table.project(data_.get() + row * columns_, columns_, in + first, group, target);
     }
   }
 }

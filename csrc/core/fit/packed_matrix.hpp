@@ -3,15 +3,20 @@
 #include <cstddef>
 #include <memory>
 #include <new>
+#include <vector>
 
 namespace fastsfes::fit {
 
-/// A row-major matrix repacked in panels of kPanel rows, for products with a few columns at a time.
+/// A row-major matrix repacked in panels of kPanel rows, for products with a few columns at a time; or a diagonal with
+/// a small dense block after it, for rows that are points themselves.
 class PackedMatrix {
  public:
   PackedMatrix() = default;
   PackedMatrix(std::size_t rows, std::size_t columns);
+  /// The first rows and columns are `diagonal`, those after it (few) are dense and zero at first.
+  PackedMatrix(std::vector<double> diagonal, std::size_t rows, std::size_t columns);
 
+  /// With a diagonal, only for rows and columns after it.
   void set(std::size_t row, std::size_t column, double value) noexcept;
   double operator()(std::size_t row, std::size_t column) const noexcept;
 
@@ -28,8 +33,10 @@ class PackedMatrix {
   struct Free {
     void operator()(double* p) const noexcept { ::operator delete[](p, std::align_val_t{64}); }
   };
+  void allocate(std::size_t size);
   std::size_t index(std::size_t row, std::size_t column) const noexcept;
   std::size_t rows_ = 0, columns_ = 0;
+  std::vector<double> diagonal_;  ///< empty: the whole matrix is dense
   std::unique_ptr<double[], Free> data_;
 };
 

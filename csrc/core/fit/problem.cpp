@@ -82,12 +82,20 @@ Problem::Problem(const ProblemInput& input)
                                                      " values like the columns of the matrix, got " +
                                                      std::to_string(in.features[f].size()));
     }
-    for (std::size_t i = 0; i < rows_ * in.nodes; ++i) {
+    for (std::size_t i = 0; i < (in.diagonal ? rows_ : rows_ * in.nodes); ++i) {
       require(std::isfinite(in.matrix[i]), "channel \"" + in.kind + "\": matrix[" + std::to_string(i / in.nodes) +
                                                ", " + std::to_string(i % in.nodes) + "] is not finite");
     }
-    data.train = PackedMatrix(blocks_[0].rows.size(), in.nodes);
     data.other = PackedMatrix(other.size(), in.nodes);
+    if (in.diagonal) {
+      bool plain = in.nodes == rows_ && blocks_.size() == 1 && blocks_[0].rows.size() == rows_;
+      for (std::size_t i = 0; plain && i < rows_; ++i) plain = blocks_[0].rows[i] == i;
+      require(plain, "channel \"" + in.kind + "\": rows that are points need one block of all rows in their order");
+      data.train = PackedMatrix(std::vector<double>(in.matrix, in.matrix + rows_), rows_, rows_);
+      channels_.push_back(std::move(data));
+      continue;
+    }
+    data.train = PackedMatrix(blocks_[0].rows.size(), in.nodes);
     for (std::size_t n = 0; n < in.nodes; ++n) {
       for (std::size_t i = 0; i < blocks_[0].rows.size(); ++i) {
         data.train.set(i, n, in.matrix[blocks_[0].rows[i] * in.nodes + n]);
@@ -129,7 +137,9 @@ void Problem::build_fitted(const ProblemInput& input) {
   }
   std::unique_ptr<RowBasis> basis;
   fitted_rows_ = block.size();
-  if (nodes <= kMostRotatedNodes && block.size() <= nodes && block.size() >= kFewestRotatedRows) {
+  const bool points =
+      std::any_of(input.channels.begin(), input.channels.end(), [](const auto& c) { return c.diagonal; });
+  if (!points && nodes <= kMostRotatedNodes && block.size() <= nodes && block.size() >= kFewestRotatedRows) {
     basis = std::make_unique<RowBasis>(matrices, scale, vectors);
     if (basis->rank() < block.size()) {
       fitted_rows_ = basis->rank();
@@ -173,8 +183,15 @@ void Problem::build_fitted(const ProblemInput& input) {
       add(penalties_[p].terms, penalty_begin() + p, std::sqrt(penalties_[p].weight));
     }
     for (std::size_t e = 0; e < equalities_.size(); ++e) add(equalities_[e].terms, equality_begin() + e, 1.0);
-    data.fitted = PackedMatrix(fitted_length(), data.nodes);
-    for (std::size_t n = 0; n < own; ++n) {
+    const ChannelInput& in = input.channels[k];
+    if (in.diagonal) {
+      std::vector<double> diagonal(in.matrix, in.matrix + rows_);
+      for (std::size_t i = 0; i < rows_; ++i) diagonal[i] *= scale[i];
+      data.fitted = PackedMatrix(std::move(diagonal), fitted_length(), data.nodes);
+    } else {
+      data.fitted = PackedMatrix(fitted_length(), data.nodes);
+    }
+    for (std::size_t n = 0; !in.diagonal && n < own; ++n) {
       std::fill(column.begin(), column.end(), 0.0);
       for (std::size_t i = 0; i < block.size(); ++i) column[i] = scale[i] * data.train(i, n);
       if (basis) basis->rotate(column.data());

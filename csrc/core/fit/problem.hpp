@@ -23,7 +23,8 @@ struct ChannelInput {
   std::vector<std::string> feature_names;
   std::vector<std::vector<double>> features;  ///< per feature, nodes values
   std::size_t nodes = 0;
-  const double* matrix = nullptr;  ///< (rows, nodes), row-major; read during construction only
+  const double* matrix = nullptr;  ///< (rows, nodes), row-major; or (rows,) when diagonal; read in construction only
+  bool diagonal = false;           ///< row i is node i: a single block of all rows, in their order
 };
 
 /// coefficient * F_channel(features), one term of a linear functional of the factors.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,8 +12,9 @@ import numpy.typing as npt
 from .. import _core
 from ..errors import FastsfesError, InputError
 from ..features import channel
-from ..functional import Channel, Functional
+from ..functional import Channel, Functional, Hybrid
 from ..load import load
+from .conditions import parse_conditions
 from .problem import FitSettings
 
 __all__ = ["FactorFit", "feature_grid", "fit_factor"]
@@ -46,6 +47,7 @@ def fit_factor(
     *,
     weights: npt.ArrayLike | None = None,
     prefactor: npt.ArrayLike | None = None,
+    constraints: Sequence[str] = (),
     settings: FitSettings | None = None,
 ) -> FactorFit:
     """Fit an enhancement factor (or, with a prefactor, an energy density) point by point.
@@ -61,6 +63,7 @@ def fit_factor(
     target: values of the factor, (n,), or a functional (or its name) whose channel ``kind`` is the target.
     weights: of the squared deviations, (n,); 1 by default.
     prefactor: energy per volume that the factor multiplies, (n,), e.g. hartree/bohr^3; the RMSD has its unit.
+    constraints: conditions on the factor as text, see `fastsfes.fitting.conditions`; they need features x2 and w.
     settings: starts, tolerances.
 
     Raises
@@ -96,7 +99,8 @@ def fit_factor(
     for name, array in (("target", wanted), ("prefactor", scale), ("weights", weight)):
         if array.shape != (n,):
             raise InputError(f"{name}: expected {n} values like the features, got shape {array.shape}")
-    problem = _core.FitProblem([(kind, arrays, np.diag(scale))], scale * wanted, weight)
+    conditions = parse_conditions(tuple(constraints), (kind,), Hybrid())
+    problem = _core.FitProblem([(kind, arrays, scale)], scale * wanted, weight, **conditions.core())
     start = np.array(list(form.parameters.values()))
     (fit,) = _core.fit_batch(
         problem, [[form.expression._handle]], [start], (settings or FitSettings(max_evaluations=200)).options()
