@@ -108,6 +108,13 @@ def test_the_command(tmp_path, capsys) -> None:
     assert {"terms", "uncertainties"} < set(data)
 
 
+def test_a_file_where_the_folder_should_be(tmp_path, capsys) -> None:
+    (tmp_path / "taken").write_text("")
+    arguments = ["analyse", "pbe", "--parts", "curves", "--beside", "--plot", str(tmp_path / "taken")]
+    assert main(arguments) == 2
+    assert "cannot be made" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

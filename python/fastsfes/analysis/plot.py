@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import FastsfesError
+from ..errors import FastsfesError, InputError
 from ..features import CHANNELS
 from .curves import Curve, EnhancementCurves, Surface
 
@@ -31,10 +31,14 @@ def write_plots(found: EnhancementCurves, folder: str | Path, form: str = "svg")
 
     Raises
     ------
+    InputError: the folder cannot be made.
     FastsfesError: matplotlib is not installed.
     """
     target = Path(folder)
-    target.mkdir(parents=True, exist_ok=True)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{target}: this folder for pictures cannot be made: {error.strerror}") from None
     paths = []
     for name, make in (("curves", plot_curves), ("surfaces", plot_surfaces)):
         path = target / f"{found.name.replace(':', '-').replace('/', '-')}-{name}.{form}"

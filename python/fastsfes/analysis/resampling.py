@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import numpy.typing as npt
 from ..datasets.dataset import Dataset
 from ..datasets.model import Reaction
 from ..errors import FastsfesError, InputError
+from ..executors.threads import threads_per_worker
 from ..functional import Functional
 from .optimum import FIT, Optimum, optimum
 
@@ -123,7 +123,7 @@ def bootstrap(
     samples: number of fits.
     seed: of the draws.
     by: "reaction", or "subset" to draw whole subsets.
-    threads: fits at a time; 0 means all cores.
+    threads: fits at a time; 0 for OMP_NUM_THREADS or all cores.
     progress: called with (done, samples).
 
     The others are those of `optimum`, or its result `at`.
@@ -151,8 +151,7 @@ def bootstrap(
         return best.problem.vector(found.functional), losses
 
     results = []
-    workers = threads or int(os.environ.get("OMP_NUM_THREADS", "0") or 0) or len(os.sched_getaffinity(0))
-    with ThreadPoolExecutor(workers) as pool:
+    with ThreadPoolExecutor(threads or threads_per_worker(1)) as pool:
         for done, result in enumerate(pool.map(one, streams), 1):
             results.append(result)
             if progress is not None:
