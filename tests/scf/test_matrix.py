@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pyscf import gto, scf
-from scf_families import CODES, calculation, molecule
+from pyscf import gto, scf, sgx
+from scf_families import CODES, WATER, calculation, molecule
 
 ENERGY, GRADIENT = 1e-8, 1e-6  # hartree, hartree/bohr
 
@@ -109,6 +109,41 @@ def test_excitations(converged: Any, name: str, method: str) -> None:
         )
     # PySCF iterates excitations to 1e-5 in the vectors, 1e-9 or better in energy; the density's error enters linearly
     assert_same(mine, theirs, 1e-6)
+
+
+@pytest.mark.parametrize("name", CODES)
+def test_triplets_of_a_closed_shell(converged: Any, name: str) -> None:
+    """The only spin-polarised response of restricted orbitals."""
+    mine, theirs = (mf.TDA().set(singlet=False).run(nstates=2).e for mf in both(converged, name))
+    assert_same(mine, theirs, 1e-6)
+
+
+WRAPPERS: dict[str, Callable[[Any], Any]] = {
+    "relativity": lambda mf: mf.x2c(),
+    "solvent": lambda mf: mf.PCM(),
+    "fitted Newton": lambda mf: mf.density_fit().newton(),
+    "Newton, fitted": lambda mf: mf.newton().density_fit(),
+    "seminumerical exchange": lambda mf: sgx.sgx_fit(mf),
+    "fractional occupation": lambda mf: scf.addons.frac_occ(mf),
+}
+
+
+@pytest.mark.parametrize("wrap", WRAPPERS)
+@pytest.mark.parametrize("name", ["pbe0", "wb97m_v"])
+def test_objects_made_from_the_object(name: str, wrap: str) -> None:
+    mine, theirs = (WRAPPERS[wrap](calculation(name, ours)) for ours in (True, False))
+    assert mine.kernel() == pytest.approx(theirs.kernel(), abs=ENERGY)
+    assert mine._numint.calls > 3
+
+
+@pytest.mark.parametrize("name", ["b97m", "wb97m_v"])
+def test_symmetry_and_stability(name: str) -> None:
+    mols = [gto.M(atom=WATER, basis="6-31g", symmetry=True, verbose=0) for _ in range(2)]
+    mine, theirs = (calculation(name, ours, mol=mol).run() for ours, mol in zip((True, False), mols, strict=True))
+    assert mine.e_tot == pytest.approx(theirs.e_tot, abs=ENERGY)
+    calls = mine._numint.calls
+    assert mine.stability(return_status=True)[2:] == theirs.stability(return_status=True)[2:]
+    assert mine._numint.calls > calls
 
 
 @pytest.mark.parametrize("kind", ["RKS", "UKS"])
