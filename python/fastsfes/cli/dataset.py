@@ -54,7 +54,7 @@ def _add_build(actions: Any) -> None:
     )
     build.add_argument(
         "--shard",
-        type=_shard,
+        type=parse_shard,
         default=(1, 1),
         metavar="I/N",
         help="compute the I-th of N parts into the work folder only; the same command without it collects them",
@@ -86,7 +86,8 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stability", choices=STABILITY_CHOICES, help="solutions to check (default off)")
 
 
-def _shard(text: str) -> tuple[int, int]:
+def parse_shard(text: str) -> tuple[int, int]:
+    """A part I/N of a computation."""
     first, slash, count = text.partition("/")
     if not (slash and first.isdigit() and count.isdigit()):
         raise argparse.ArgumentTypeError(f"{text!r} is not of the form I/N, as in 3/8")

@@ -11,7 +11,7 @@ from ..errors import InputError
 from ..load import FUNCTIONAL
 from ..options import add_arguments, given_arguments
 from ..validation import ValidationConfig, validate
-from .dataset import show_progress
+from .dataset import parse_shard, show_progress
 
 _DESCRIPTION = """Compute self-consistent energies of functionals in PySCF, and compare their errors with those on
 frozen densities and with known functionals. Run the same command again to go on after it was stopped or killed.
@@ -32,6 +32,13 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--config", metavar="FILE", help="TOML file of the options below")
     parser.add_argument("--dataset", default="builtin", help="builtin, a dataset file or a folder (default builtin)")
     parser.add_argument("--work", type=Path, metavar="DIR", help="folder of finished calculations (default: see below)")
+    parser.add_argument(
+        "--shard",
+        type=parse_shard,
+        default=(1, 1),
+        metavar="I/N",
+        help="compute the I-th of N parts into the work folder only; the same command without it collects them",
+    )
     parser.add_argument("--output", type=Path, metavar="FILE.json", help="result (default: validation.json in DIR)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--quiet", action="store_true", help="print only the result")
@@ -54,10 +61,14 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.dataset,
         config=config,
         work=work,
+        shard=arguments.shard,
         progress=None if quiet else show_progress,
     )
-    result.to_json(output)
-    print(json.dumps(result.to_dict(), indent=1) if arguments.json else f"{result.table()}\n\nwritten: {output}")
+    written = ""
+    if arguments.shard[1] == 1:
+        result.to_json(output)
+        written = f"\n\nwritten: {output}"
+    print(json.dumps(result.to_dict(), indent=1) if arguments.json else f"{result.table()}{written}")
     return 0 if result.complete else 1
 
 

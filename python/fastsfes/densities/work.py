@@ -123,8 +123,9 @@ def run_jobs(
     finished: whether a job's file, in the folder given, is there and whole.
     compute: importable function that computes a job in a worker's context and writes its file.
     setup, arguments: make the context, once per worker.
-    workers: worker processes, each with a single thread; 1 to compute in this process with all threads.
-    executor: who computes, see `fastsfes.executors.open_executor`; by default processes of this machine.
+    workers: worker processes, each with a single thread; 0 for all that the executor has.
+    executor: who computes, see `fastsfes.executors.open_executor`; by default this process with all threads, or, for
+        two workers and more, processes of this machine.
     shard: (i, n) to compute only every n-th of the calculations, starting with the i-th (1 <= i <= n). Shards of one
         run are disjoint, whoever runs them when; the run without one finds their files.
     progress: called in this process after every finished calculation.
@@ -149,7 +150,7 @@ def run_jobs(
     failed: dict[str, str] = {}
     done = reused = len(by_key) - len(todo)
     started = time.perf_counter()
-    executor = executor or ("local" if workers == 1 else "processes")
+    executor = executor or ("local" if workers <= 1 else "processes")
     if executor == "processes":
         workers = min(workers or available_cores(), max(len(todo), 1))
     if todo:

@@ -61,9 +61,11 @@ class ValidationConfig:
         "off", "text", "scf", "which solutions are checked and followed downhill", choices=STABILITY_CHOICES
     )
 
-    workers: int = option(1, "int", "work", "processes, one thread each; 1: this process, all threads", minimum=0)
+    workers: int = option(
+        0, "int", "work", "worker processes, one thread each; 0: this process, or all that the executor has", minimum=0
+    )
     executor: str = option(
-        "", "text", "work", 'who computes: "processes" (default), "local", "dask:ADDRESS", "dask:FILE.json", "mpi"'
+        "", "text", "work", 'who computes: "local", "processes", "dask:ADDRESS", "dask:FILE.json" or "mpi"'
     )
 
     def __post_init__(self) -> None:

@@ -181,7 +181,7 @@ class Validation:
 
     def _errors(self) -> list[str]:
         if not self.reactions:
-            return [f"no reaction of {self.dataset} has all its energies"]
+            return [f"{self.dataset}: energies of species only, no reaction has them all"]
         kinds = ("SCF", "frozen") if self.frozen else ("SCF",)
         tables = (self.scf, self.frozen) if self.frozen else (self.scf,)
         names = list(self.functionals)

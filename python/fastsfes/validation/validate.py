@@ -32,6 +32,7 @@ def validate(
     *,
     config: ValidationConfig | None = None,
     work: str | Path = WORK,
+    shard: tuple[int, int] = (1, 1),
     progress: Callable[[Progress], None] | None = None,
     **options: Any,
 ) -> Validation:
@@ -44,6 +45,8 @@ def validate(
         config: the options; `options` are fields of `ValidationConfig` that override it.
         work: folder of finished calculations, one file per species and functional; a later call with the same folder
             computes only what is absent, whatever ended the first one.
+        shard: (i, n) to compute only the i-th of n parts and leave them in the work folder; what is returned has the
+            calculations of the part and no reactions. A call without it, with the same folder, finds all.
         progress: called after every finished calculation.
 
     Returns:
@@ -69,13 +72,15 @@ def validate(
         arguments=(folder, None if data.path is None else str(data.path.absolute())),
         workers=settings.workers,
         executor=settings.executor,
+        shard=shard,
         progress=progress,
     )
+    part = {job.label for job in done.jobs}
     results: dict[str, dict[str, Mapping[str, Any]]] = {}
     failed: dict[str, dict[str, str]] = {}
     for name, row in jobs.items():
         results[name], failed[name] = {}, {}
-        for job in row:
+        for job in (j for j in row if j.label in part):
             found = None if job.key in done.failed else read_result(folder, job)
             if found is None:
                 failed[name][job.name] = done.failed.get(job.key, "its file has gone from the work folder")
@@ -84,7 +89,7 @@ def validate(
     return Validation(
         dataset=data.name,
         functionals={name: plain(f) for name, f in chosen.items()},
-        candidates=reactions,
+        candidates=reactions if shard[1] == 1 else (),
         species=results,
         failed=failed,
         settings={k: getattr(settings, k) for k in ("start", "nlc", "conv_tol", "max_cycle", "stability")},
