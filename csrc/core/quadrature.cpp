@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "core/error.hpp"
+#include "core/vmath.h"
 
 namespace fastsfes {
 
@@ -23,11 +24,11 @@ constexpr double boundary_slack = 1e-9;     // in units of the node distance
 double Axis::coordinate(double feature) const noexcept {
   switch (map) {
     case AxisMap::log1p:
-      return std::log1p(feature / scale);
+      return vm::log1p(feature / scale);
     case AxisMap::log:
-      return std::log(feature / scale);
+      return vm::log(feature / scale);
     case AxisMap::u:
-      return std::cbrt(std::sqrt(feature / (feature + scale)));
+      return vm::cbrt(std::sqrt(feature / (feature + scale)));
     case AxisMap::linear:
       break;
   }
@@ -39,9 +40,9 @@ double Axis::feature(int index) const noexcept {
   const double y = lower + (upper - lower) * index / (nodes - 1);
   switch (map) {
     case AxisMap::log1p:
-      return scale * std::expm1(y);
+      return scale * vm::expm1(y);
     case AxisMap::log:
-      return scale * std::exp(y);
+      return scale * vm::exp(y);
     case AxisMap::u: {
       const double u = (y * y * y) * (y * y * y);
       return scale * u / (1.0 - u);

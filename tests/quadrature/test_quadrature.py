@@ -260,6 +260,15 @@ def test_memory_stays_flat_however_many_species_there_are(tmp_path):
     assert list(tmp_path.iterdir()) == []  # nor is anything left behind by a build that is killed
 
 
+def test_positions_of_nodes_do_not_depend_on_their_last_bits():
+    for name, ladder in LADDERS.items():
+        grid = ladder[0]
+        chosen = np.random.default_rng(1).permutation(grid.core().size)[:500]
+        nodes = grid.core().features()[chosen]
+        for factor in (1.0, 1.0 + 1e-15, 1.0 - 1e-15):
+            np.testing.assert_array_equal(grid.positions(nodes * factor), chosen, err_msg=name)
+
+
 def test_keys():
     for key in ("x", "x@0.3", "css", "cos:pw92", "c"):
         assert channel_key(*parse_channel_key(key)) == key

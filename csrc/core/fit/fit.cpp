@@ -8,6 +8,7 @@
 #include "core/error.hpp"
 #include "core/fit/levenberg_marquardt.hpp"
 #include "core/fit/varpro.hpp"
+#include "core/vmath.h"
 
 namespace fastsfes::fit {
 namespace {
@@ -100,7 +101,7 @@ Result run(const Problem& problem, const Candidate& candidate, const Options& op
       if (s == 0) {
         theta[j] = given;
       } else if (variables[j].logarithmic) {
-        theta[j] = given * std::pow(100.0, unit);
+        theta[j] = given * vm::pow(100.0, unit);
       } else {
         theta[j] = given + 2.0 * unit * (1.0 + std::abs(given));
       }

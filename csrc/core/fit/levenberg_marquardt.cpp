@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/vmath.h"  // the library's exp and log differ between processors
+
 namespace fastsfes::fit {
 namespace {
 
@@ -164,10 +166,10 @@ Outcome minimise(VariableProjection& projection, const std::vector<Variable>& va
       for (std::size_t a = 0; a < m; ++a) {
         const std::size_t i = moving[a];
         moved[i] = shrink * step[a];
-        trial[i] = variables[i].logarithmic ? theta[i] * std::exp(moved[i]) : theta[i] + moved[i];
+        trial[i] = variables[i].logarithmic ? theta[i] * vm::exp(moved[i]) : theta[i] + moved[i];
         if (trial[i] < variables[i].lower || trial[i] > variables[i].upper) {
           trial[i] = std::clamp(trial[i], variables[i].lower, variables[i].upper);
-          moved[i] = variables[i].logarithmic ? std::log(trial[i] / theta[i]) : trial[i] - theta[i];
+          moved[i] = variables[i].logarithmic ? vm::log(trial[i] / theta[i]) : trial[i] - theta[i];
         }
         still = still && std::abs(trial[i] - theta[i]) <= options.xtol * (std::abs(theta[i]) + options.xtol);
       }

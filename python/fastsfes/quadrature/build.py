@@ -169,8 +169,7 @@ def _same_nodes(rule: ChannelRule, measures: Measures) -> ChannelRule:
     """Rule whose first nodes are those of another one; nodes that only the new measures touch follow."""
     full = rule.level("full")
     features = rule.grid.core().features()
-    where = {row.tobytes(): k for k, row in enumerate(features)}
-    first = np.array([where[row.tobytes()] for row in np.ascontiguousarray(full.nodes)], dtype=np.int64)
+    first = rule.grid.positions(full.nodes)
     active = np.concatenate([first, np.setdiff1d(measures.active(rule.key, 0), first)])
     nodes = NodeSet(rule.key, full.features, features[active], measures.matrix(rule.key, 0, active))
     outside = np.array(measures.outside[rule.key], dtype=np.int64)

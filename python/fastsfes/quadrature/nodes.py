@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -78,9 +78,16 @@ class NodeGrid:
         """Make the executable form; raises InputError when the axes are not well formed."""
         return _core.TensorNodes([axis.as_tuple() for axis in self.axes])
 
-    def finer(self) -> NodeGrid:
-        """Return the same grid with about 4/3 as many nodes along each axis."""
-        return NodeGrid(tuple(replace(axis, nodes=axis.nodes + (axis.nodes + 2) // 3) for axis in self.axes))
+    def positions(self, nodes: FloatArray) -> npt.NDArray[np.int64]:
+        """Where nodes of this grid, (n, axes), stand among all; their last bits do not matter."""
+        shape = tuple(axis.nodes for axis in self.axes)
+        table = self.core().features().reshape(*shape, len(shape))
+        index = []
+        for k in range(len(shape)):
+            along = np.moveaxis(table[..., k], k, 0).reshape(shape[k], -1)[:, 0]
+            middle = 0.5 * (along[1:] + along[:-1])
+            index.append(np.searchsorted(middle, nodes[:, k]))
+        return np.asarray(np.ravel_multi_index(index, shape), dtype=np.int64)
 
     def to_list(self) -> list[dict[str, Any]]:
         """Plain data, for a file."""
