@@ -15,10 +15,17 @@ from typing import Any
 
 from .. import build_info
 from ..errors import FastsfesError, InputError
-from . import fit, kernels, quadrature, scf, search
+from . import fit, kernels, quadrature, scale, scf, search
 
 #: Benchmarks by name, in the order of ``fastsfes-bench all``.
-BENCHMARKS: dict[str, Any] = {"kernels": kernels, "quadrature": quadrature, "fit": fit, "search": search, "scf": scf}
+BENCHMARKS: dict[str, Any] = {
+    "kernels": kernels,
+    "quadrature": quadrature,
+    "fit": fit,
+    "search": search,
+    "scf": scf,
+    "scale": scale,
+}
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -1,0 +1,133 @@
+"""A cluster that does not exist, made of measured figures: epochs, messages, and the coordinator's processor time.
+
+One coordinator serves all workers, one message at a time. A round ends when its last epoch has come back; the
+coordinator then stores it, while the workers wait. What is assumed and not measured: messages cost their size over
+`BANDWIDTH` plus `LATENCY`, and an epoch of k times as many generations takes k times as long.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.optimize import nnls
+
+BANDWIDTH = 1.25e9
+"""Bytes per second out of and into the coordinator: ten gigabit Ethernet."""
+
+LATENCY = 1e-4
+"""Seconds per message."""
+
+ISLANDS_PER_WORKER = 4
+ROUNDS = 10
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What one search showed: sums over its epochs, but for the list of their seconds.
+
+    Attributes:
+        islands, generation, generations: of the configuration.
+        epochs: how many.
+        seconds: processor time of every epoch in its worker.
+        pack, unpack, store: the coordinator's processor time for sending, for receiving, and between the rounds.
+        sent, received: bytes.
+    """
+
+    islands: int
+    generation: int
+    generations: int
+    epochs: int
+    seconds: Sequence[float]
+    pack: float
+    unpack: float
+    store: float
+    sent: int
+    received: int
+
+    @property
+    def candidates(self) -> int:
+        """Candidates of an epoch."""
+        return self.generation * self.generations
+
+
+class Model:
+    """Costs of one epoch, as a + b candidates (+ c candidates islands, for what tells of all islands)."""
+
+    def __init__(self, samples: Sequence[Sample]) -> None:
+        self.samples = samples
+        self.costs = {name: self._fit(name) for name in ("pack", "unpack", "store", "sent", "received")}
+        # The shape of the distribution of epochs, and the mean time of a candidate.
+        self.shape = np.concatenate([np.asarray(s.seconds) / np.mean(s.seconds) for s in samples])
+        self.candidate = sum(sum(s.seconds) for s in samples) / sum(s.epochs * s.candidates for s in samples)
+
+    def _fit(self, name: str) -> tuple[float, float, float]:
+        rows = [[1.0, s.candidates, s.candidates * s.islands] for s in self.samples]
+        values = np.array([getattr(s, name) / s.epochs for s in self.samples])
+        matrix = np.array(rows)
+        scale = matrix.max(axis=0)
+        unit = values.max() or 1.0
+        found = nnls(matrix / scale, values / unit)[0] * unit / scale
+        return float(found[0]), float(found[1]), float(found[2])
+
+    def cost(self, name: str, islands: int, candidates: int) -> float:
+        """Of one epoch."""
+        a, b, c = self.costs[name]
+        return a + b * candidates + c * candidates * islands
+
+    def simulate(self, workers: int, candidates: int, seed: int = 0) -> dict[str, Any]:
+        """Rounds on so many workers with epochs of so many candidates."""
+        islands = ISLANDS_PER_WORKER * workers
+        sent, received = (self.cost(n, islands, candidates) for n in ("sent", "received"))
+        out = self.cost("pack", islands, candidates) + sent / BANDWIDTH
+        back = self.cost("unpack", islands, candidates) + received / BANDWIDTH
+        store = self.cost("store", islands, candidates) * islands
+        rng = np.random.default_rng(seed)
+        now = work = 0.0
+        for _ in range(ROUNDS):
+            durations = rng.choice(self.shape, islands) * self.candidate * candidates
+            work += float(durations.sum())
+            waiting = durations.tolist()
+            running: list[float] = []
+            while running or waiting:
+                if waiting and len(running) < workers:
+                    now += out
+                    heapq.heappush(running, now + waiting.pop() + 2 * LATENCY)
+                else:
+                    now = max(now, heapq.heappop(running)) + back
+            now += store
+        busy = ROUNDS * (islands * (out + back) + store)
+        return {
+            "workers": workers,
+            "islands": islands,
+            "candidates_per_epoch": candidates,
+            "epoch_seconds": self.candidate * candidates,
+            "efficiency": work / (workers * now),
+            "coordinator_busy": busy / now,
+            "bytes_per_epoch": sent + received,
+            "gigabytes_per_second": ROUNDS * islands * (sent + received) / now / 1e9,
+        }
+
+    def saturation(self, candidates: int) -> int:
+        """Largest number of workers (a power of two) at which the coordinator could still serve all."""
+        workers = 1
+        while workers < 2**20:
+            islands = 2 * workers * ISLANDS_PER_WORKER
+            service = sum(self.cost(n, islands, candidates) for n in ("pack", "unpack", "store"))
+            service += sum(self.cost(n, islands, candidates) for n in ("sent", "received")) / BANDWIDTH
+            if service * 2 * workers > self.candidate * candidates:
+                break
+            workers *= 2
+        return workers
+
+    def to_dict(self) -> Mapping[str, Any]:
+        """The fitted costs, for the record."""
+        return {
+            "seconds_per_candidate": self.candidate,
+            "spread_of_epochs": float(self.shape.std()),
+            "costs_per_epoch": {n: dict(zip(("fixed", "per_candidate", "per_candidate_and_island"), c, strict=True))
+                                for n, c in self.costs.items()},
+        }  # fmt: skip
