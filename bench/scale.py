@@ -24,7 +24,7 @@ from ..evolve.progress import SilentProgress
 from ..evolve.runlog import RunLog
 from ..evolve.setup import prepare
 from ..evolve.store import RunStore
-from ..evolve.worker import run_epoch, set_up
+from ..evolve.worker import report_epoch, set_up
 from ..executors import Executor, available_cores, open_executor
 from ..executors.worker import forget, install, pack, perform, unpack
 from ..runlock import RunLock
@@ -151,7 +151,7 @@ class _Meter(Executor):
         now.append(time.process_time())
         unpack(reply, future.set_exception, future.set_result)
         now.append(time.process_time())
-        if task is run_epoch:
+        if task is report_epoch:
             self.pack += now[1] - now[0]
             self.epochs.append(now[2] - now[1])
             self.unpack += now[3] - now[2]

@@ -14,10 +14,10 @@ from test_search import SMALL, Killed, history
 
 from fastsfes import InputError
 from fastsfes.config import SearchConfig
-from fastsfes.evolve.evaluation import Known
 from fastsfes.evolve.island import EpochResult, Individual, IslandState, pareto_front
 from fastsfes.evolve.migration import Migration, migrate
 from fastsfes.evolve.setup import prepare
+from fastsfes.evolve.travel import pack_news, report
 from fastsfes.evolve.worker import Behind, Job, run_epoch, run_found, set_up
 from fastsfes.search import Run, search
 
@@ -82,8 +82,8 @@ def first(config: SearchConfig) -> tuple[EpochResult, ...]:
     return tuple(run_found(worker, k) for k in range(config.islands))
 
 
-def news_of(result: EpochResult) -> tuple[tuple[str, Known], ...]:
-    return tuple((r.fingerprint, Known(r.train, r.validation)) for r in result.records if not r.duplicate)
+def news_of(result: EpochResult) -> bytes:
+    return pack_news(report(result).news)
 
 
 def test_any_worker_gives_the_same_epoch_and_one_that_missed_a_round_says_so() -> None:

@@ -11,8 +11,9 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -23,22 +24,22 @@ from ..files import write_text
 from ..functional import Functional
 from ..load import BEST
 from ..runlock import RunLock
-from .evaluation import Known
 from .interrupt import SearchInterrupted, Signals
-from .island import EpochResult, Individual, IslandState, pareto_front
+from .island import Individual, IslandState, pareto_front
 from .migration import migrate
 from .progress import Progress, Status
 from .runlog import RunLog
 from .setup import Problem, SearchParts
 from .store import RunStore
+from .travel import News, Report, pack_news
 from .usage import Totals
-from .worker import Behind, Job, run_epoch, run_found
+from .worker import Behind, Job, report_epoch, report_found
 
 __all__ = ["SUMMARY", "Coordinator"]
 
 SUMMARY = "summary.json"
 
-_RECENT = 3
+_RECENT = 1
 """Rounds of which a job always carries the news; a worker that missed more asks for them."""
 
 
@@ -68,8 +69,9 @@ class Coordinator:
         self.display = display
         self.states = tuple(store.states())
         self.archive = store.archive()
-        self.rounds = store.news()  # families by the round in which they became known
-        self.known = {name for news in self.rounds for name, _ in news}
+        rounds = store.news()  # families by the round in which they became known
+        self.known = {name for news in rounds for name, *_ in news}
+        self.rounds = [pack_news(news) for news in rounds]
         self.elapsed = store.elapsed
         self.totals = Totals(store.usage)
 
@@ -118,7 +120,7 @@ class Coordinator:
 
     def _found(self, pool: Executor) -> None:
         started = time.monotonic()
-        futures = [pool.submit(run_found, island) for island in range(self.config.islands)]
+        futures = [pool.submit(report_found, island) for island in range(self.config.islands)]
         results = self._results(pool, futures)
         for result in results:
             for base, first in zip(self.parts.names_of(result.state.island), result.state.founders, strict=True):
@@ -139,7 +141,7 @@ class Coordinator:
     def _round(self, pool: Executor) -> None:
         started, number = time.monotonic(), len(self.rounds) - 1
         before = self.best
-        futures = [pool.submit(run_epoch, self._job(s, len(self.rounds) - _RECENT)) for s in self._active()]
+        futures = [pool.submit(report_epoch, self._job(s, len(self.rounds) - _RECENT)) for s in self._active()]
         results = self._results(pool, futures)
         after = {s.island: s for s in self.states} | {r.state.island: r.state for r in results}
         archive = pareto_front((*self.archive, *(m for r in results for m in r.front)))
@@ -170,9 +172,11 @@ class Coordinator:
         first = max(0, since)
         return Job(state, self.limit(state.island), first, tuple(self.rounds[first:]))
 
-    def _results(self, pool: Executor, futures: Sequence[Future[EpochResult | Behind]]) -> list[EpochResult]:
+    def _results(self, pool: Executor, futures: Sequence[Future[Report | Behind]]) -> list[Report]:
         """What the futures give, in their order; a worker that is behind gets its job again."""
-        results: dict[int, EpochResult] = {}
+        results: dict[int, Report] = {}
+        made = fitted = 0
+        best = self.best if self.states else None
         running = {future: index for index, future in enumerate(futures)}
         while running:
             finished, _ = pool.wait(running, timeout=0.2)
@@ -181,20 +185,16 @@ class Coordinator:
                 index = running.pop(future)
                 answer = future.result()
                 if isinstance(answer, Behind):
-                    running[pool.submit(run_epoch, self._job(self._active()[index], answer.rounds))] = index
+                    running[pool.submit(report_epoch, self._job(self._active()[index], answer.rounds))] = index
                 else:
                     results[index] = answer
-                    if self.states:
-                        self._show(results.values())
+                    if best is not None:
+                        made, fitted = made + len(answer.rows), fitted + answer.fitted
+                        best = min(best, answer.state.best, key=lambda m: (m.fitness, m.island))
+                        self.display.update(Status(self.candidates + made, len(self.known) + fitted, best))
         return [results[k] for k in range(len(futures))]
 
-    def _show(self, results: Collection[EpochResult]) -> None:
-        new = [r for result in results for r in result.records]
-        best = min((self.best, *(r.state.best for r in results)), key=lambda m: (m.fitness, m.island))
-        fitted = sum(not r.duplicate for r in new)
-        self.display.update(Status(self.candidates + len(new), len(self.known) + fitted, best))
-
-    def _take(self, results: Sequence[EpochResult], states: Sequence[IslandState], started: float) -> None:
+    def _take(self, results: Sequence[Report], states: Sequence[IslandState], started: float) -> None:
         """Make the results of a round part of the run, in the order of the islands."""
         number = len(self.rounds)
         self.archive = pareto_front((*self.archive, *(m for r in results for m in r.front)))
@@ -203,26 +203,25 @@ class Coordinator:
                 self.totals.add(result.usage)
         self.elapsed += time.monotonic() - started
         self.lock.check()
-        news: dict[str, Known] = {}
+        news: dict[str, News] = {}
         for result in results:
-            for r in result.records:
-                known = Known(r.train, r.validation, r.terms)
-                if not r.duplicate and known.finite and r.fingerprint not in self.known:
-                    news.setdefault(r.fingerprint, known)
+            for family in result.news:
+                if family[0] not in self.known:
+                    news.setdefault(family[0], family)
         usage = {"families": len(self.known) + len(news), **self.totals.to_dict()}
         with self.totals.clock.phase("commit"):
-            records = {r.state.island: r.records for r in results}
-            self.store.commit_round(states, records, self.archive, number, self.elapsed, usage)
+            rows = chain.from_iterable(r.rows for r in results)
+            self.store.commit_round(states, rows, self.archive, number, self.elapsed, usage)
         for result in results:
             self._log_epoch(result, number)
         self.states = tuple(states)
         self.log.event(
             "checkpoint", round=number, candidates=self.candidates, families=usage["families"], seconds=self.elapsed
         )
-        self.rounds.append(tuple(news.items()))
+        self.rounds.append(pack_news(news.values()))
         self.known.update(news)
 
-    def _log_epoch(self, result: EpochResult, number: int) -> None:
+    def _log_epoch(self, result: Report, number: int) -> None:
         state, usage = result.state, result.usage
         self.log.event(
             "epoch",
@@ -230,8 +229,8 @@ class Coordinator:
             island=state.island,
             epoch=state.epoch,
             candidates=state.candidates,
-            made=len(result.records),
-            fitted=sum(not r.duplicate for r in result.records),
+            made=len(result.rows),
+            fitted=result.fitted,
             best=_losses(state.best),
             phases={} if usage is None else dict(usage.phases),
             process="" if usage is None else usage.process,

@@ -9,15 +9,14 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..errors import FastsfesError, InputError
-from .evaluation import Known
 from .island import Individual, IslandState, Record
 
-__all__ = ["RunStore"]
+__all__ = ["Row", "RunStore", "candidate_rows"]
 
 VERSION = 2
 _PATIENCE = 60.0  # seconds that a reader and the writer wait for each other
@@ -46,6 +45,35 @@ CREATE TABLE candidates (
 CREATE TABLE states (island INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, state TEXT NOT NULL);
 CREATE TABLE archive (complexity REAL PRIMARY KEY, individual TEXT NOT NULL);
 """
+
+
+Row = tuple[Any, ...]
+"""A row of the table of candidates without its round: island, number, and what follows the round."""
+
+
+def candidate_rows(island: int, records: Iterable[Record]) -> tuple[Row, ...]:
+    """The candidates of an epoch for `RunStore.commit_round`."""
+    return tuple(
+        (
+            island,
+            r.number,
+            r.parent_island,
+            r.parent,
+            r.mutation,
+            r.fingerprint,
+            int(r.duplicate),
+            r.complexity,
+            _finite(r.train),
+            _finite(r.validation),
+            json.dumps(dict(r.terms)) if r.terms else None,
+            _finite(r.error),
+            _finite(r.fitness),
+            r.evaluations,
+            json.dumps(dict(r.expressions)) if r.expressions else None,
+            json.dumps({k: dict(v) for k, v in r.parameters.items()}) if r.parameters else None,
+        )
+        for r in records
+    )
 
 
 class RunStore:
@@ -103,44 +131,22 @@ class RunStore:
     def commit_round(
         self,
         states: Sequence[IslandState],
-        records: Mapping[int, Sequence[Record]],
+        rows: Iterable[Row],
         archive: Sequence[Individual],
         round_: int,
         elapsed: float,
         usage: Mapping[str, Any] | None = None,
     ) -> None:
-        """Store the candidates of a round by island, the states after it and the archive, all or nothing.
+        """Store the candidates of a round (`candidate_rows`), the states after it and the archive, all or nothing.
 
         `elapsed` is the time spent searching so far, in seconds; `usage` what that took, plain data.
         """
-        rows = [
-            (
-                island,
-                r.number,
-                round_,
-                r.parent_island,
-                r.parent,
-                r.mutation,
-                r.fingerprint,
-                int(r.duplicate),
-                r.complexity,
-                _finite(r.train),
-                _finite(r.validation),
-                json.dumps(dict(r.terms)) if r.terms else None,
-                _finite(r.error),
-                _finite(r.fitness),
-                r.evaluations,
-                json.dumps(dict(r.expressions)) if r.expressions else None,
-                json.dumps({k: dict(v) for k, v in r.parameters.items()}) if r.parameters else None,
-            )
-            for island, made in records.items()
-            for r in made
-        ]
         last = [(s.island, s.epoch, json.dumps(s.to_dict(), allow_nan=False)) for s in states]
         kept = [(m.complexity, json.dumps(m.to_dict(), allow_nan=False)) for m in archive]
         try:
             self._db.execute("BEGIN IMMEDIATE")
-            self._db.executemany(f"INSERT INTO candidates VALUES ({','.join('?' * 17)})", rows)
+            marks = ",".join("?" * 14)
+            self._db.executemany(f"INSERT INTO candidates VALUES (?, ?, {round_:d}, {marks})", rows)
             self._db.executemany("INSERT OR REPLACE INTO states VALUES (?, ?, ?)", last)
             self._db.execute("DELETE FROM archive")
             self._db.executemany("INSERT INTO archive VALUES (?, ?)", kept)
@@ -162,21 +168,20 @@ class RunStore:
         rows = self._db.execute("SELECT individual FROM archive ORDER BY complexity").fetchall()
         return tuple(Individual.from_dict(json.loads(text)) for (text,) in rows)
 
-    def news(self) -> list[tuple[tuple[str, Known], ...]]:
-        """The families that became known in every round, with their losses, in the order of the candidates."""
+    def news(self) -> list[tuple[tuple[str, float, float, Mapping[str, float]], ...]]:
+        """The families that became known in every round, with losses and terms, in the order of the candidates."""
         rows = self._db.execute(
             "SELECT round, fingerprint, train, validation, terms FROM candidates WHERE duplicate = 0 "
             "AND train IS NOT NULL AND validation IS NOT NULL ORDER BY round, island, number"
         )
         seen: set[str] = set()
-        found: list[list[tuple[str, Known]]] = []
+        found: list[list[tuple[str, float, float, Mapping[str, float]]]] = []
         for number, print_, train, validation, terms in rows:
             while len(found) <= number:
                 found.append([])
             if print_ not in seen:
                 seen.add(print_)
-                known = Known(_loss(train), _loss(validation), _terms(terms))
-                found[number].append((print_, known))
+                found[number].append((print_, _loss(train), _loss(validation), _terms(terms)))
         (last,) = self._db.execute("SELECT MAX(round) FROM candidates").fetchone()
         found.extend([] for _ in range((-1 if last is None else last) + 1 - len(found)))
         return [tuple(news) for news in found]

@@ -14,12 +14,10 @@ from ..config import SearchConfig
 from .evaluation import Known
 from .island import EpochResult, IslandState, epoch, found
 from .setup import Problem, SearchParts, prepare
+from .travel import Report, report, unpack_news
 from .usage import Clock
 
-__all__ = ["Behind", "Job", "News", "Worker", "run_epoch", "run_found", "set_up"]
-
-News = tuple[tuple[str, Known], ...]
-"""Families that became known in one round: fingerprint and losses."""
+__all__ = ["Behind", "Job", "Worker", "report_epoch", "report_found", "run_epoch", "run_found", "set_up"]
 
 
 @dataclass
@@ -41,13 +39,13 @@ class Job:
         state: where the island stands.
         limit: number of candidates at which the island ends.
         since: the round that `news` starts with.
-        news: what became known in the rounds from `since` on; with all of it the epoch starts.
+        news: what became known in the rounds from `since` on (`pack_news`); with all of it the epoch starts.
     """
 
     state: IslandState
     limit: int
     since: int
-    news: tuple[News, ...]
+    news: tuple[bytes, ...]
 
 
 @dataclass(frozen=True)
@@ -85,7 +83,7 @@ def run_epoch(worker: Worker, job: Job) -> EpochResult | Behind:
     if worker.rounds < job.since:
         return Behind(worker.rounds)
     for news in job.news[worker.rounds - job.since :]:
-        worker.known.update(news)
+        worker.known.update(unpack_news(news))
     worker.rounds = end
     parts, clock = worker.parts, Clock()
     result = epoch(
@@ -101,3 +99,14 @@ def run_epoch(worker: Worker, job: Job) -> EpochResult | Behind:
         clock=clock,
     )
     return replace(result, usage=clock.usage())
+
+
+def report_found(worker: Worker, island: int) -> Report:
+    """Fit the bases of an island, for a coordinator."""
+    return report(run_found(worker, island))
+
+
+def report_epoch(worker: Worker, job: Job) -> Report | Behind:
+    """Run one epoch for a coordinator."""
+    result = run_epoch(worker, job)
+    return result if isinstance(result, Behind) else report(result)

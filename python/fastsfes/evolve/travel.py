@@ -1,0 +1,66 @@
+"""What travels between a coordinator and its workers, in the form that costs the coordinator least.
+
+One coordinator serves all workers, so whatever can be done in a worker is done there: candidates arrive as the rows of
+the store, and the news of a round is made into bytes once, not for every worker. The bytes are pickles, between processes
+that belong together.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .evaluation import Known
+from .island import EpochResult, Individual, IslandState
+from .store import Row, candidate_rows
+from .usage import Usage
+
+__all__ = ["News", "Report", "pack_news", "report", "unpack_news"]
+
+News = tuple[str, float, float, Mapping[str, float]]
+"""A family that became known: fingerprint, training and validation WRMSD in kcal/mol, further terms."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """An `EpochResult` as the coordinator needs it.
+
+    Attributes:
+        state: after the epoch.
+        rows: the candidates made, for the store.
+        news: families that were fitted, in order.
+        fitted: how many candidates were fitted.
+        front: see `EpochResult`.
+        usage: see `EpochResult`.
+    """
+
+    state: IslandState
+    rows: tuple[Row, ...]
+    news: tuple[News, ...]
+    fitted: int
+    front: tuple[Individual, ...]
+    usage: Usage | None
+
+
+def report(result: EpochResult) -> Report:
+    """The report of an epoch."""
+    news = []
+    for r in result.records:
+        if not r.duplicate and Known(r.train, r.validation).finite:
+            news.append((r.fingerprint, r.train, r.validation, dict(r.terms)))
+    fitted = sum(not r.duplicate for r in result.records)
+    rows = candidate_rows(result.state.island, result.records)
+    return Report(result.state, rows, tuple(news), fitted, result.front, result.usage)
+
+
+def pack_news(news: Iterable[News]) -> bytes:
+    """The news of one round."""
+    return pickle.dumps(tuple(news), protocol=pickle.HIGHEST_PROTOCOL)
+
+
+def unpack_news(data: bytes) -> dict[str, Known]:
+    """Families by fingerprint."""
+    loaded: tuple[tuple[Any, ...], ...] = pickle.loads(data)
+    return {name: Known(train, validation, terms) for name, train, validation, terms in loaded}
