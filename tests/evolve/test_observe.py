@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import pty
+import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -21,6 +23,7 @@ from fastsfes import runlock
 from fastsfes.cli import main
 from fastsfes.config import SearchConfig
 from fastsfes.evolve.runlog import EVENTS, LOG, RunLog, read_events
+from fastsfes.evolve.store import RunStore
 from fastsfes.evolve.usage import PHASES, Clock, Totals, Usage
 from fastsfes.evolve.watch import look
 from fastsfes.runlock import RunLock, Witness
@@ -279,6 +282,28 @@ def test_on_a_terminal_a_table_of_the_islands_redraws_itself(tmp_path: Path) -> 
     finally:
         running.kill()
         running.communicate()
+
+
+def test_a_run_killed_while_it_wrote_can_be_read(done: Run, tmp_path: Path) -> None:
+    """A journal is left beside the store, which only somebody who may write can take back."""
+    path = tmp_path / "run"
+    shutil.copytree(done.path, path)
+    before = history(path)
+    dying = f"""
+import sqlite3, os
+db = sqlite3.connect({str(path / HISTORY)!r}, isolation_level=None)
+db.execute("PRAGMA cache_size = 5")  # so that half of it is in the file already
+db.execute("BEGIN IMMEDIATE")
+db.execute("UPDATE candidates SET mutation = mutation || 'half written', fitness = 0")
+os._exit(9)
+"""
+    assert subprocess.run([sys.executable, "-c", dying], check=False).returncode == 9
+    assert (path / f"{HISTORY}-journal").stat().st_size > 0
+    with RunStore.open(path / HISTORY, read_only=True) as store:
+        assert store.pareto() == done.pareto
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            store._db.execute("DELETE FROM candidates")
+    assert history(path) == before
 
 
 def test_a_witness_sees_owners_come_and_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

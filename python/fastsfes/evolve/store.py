@@ -104,18 +104,19 @@ class RunStore:
         if not path.is_file():
             raise InputError(f"{path}: there is no such file; is this the directory of a search?")
         try:
-            # somebody who reads a long history must not make the writer give up
-            db = sqlite3.connect(
-                f"{path.resolve().as_uri()}?mode={'ro' if read_only else 'rw'}",
-                uri=True,
-                isolation_level=None,
-                timeout=_PATIENCE,
-            )
-            found = db.execute("SELECT value FROM meta WHERE key = 'version'").fetchone()
+            try:
+                db, found = _connect(path, "ro" if read_only else "rw")
+            except sqlite3.OperationalError:
+                if not read_only:
+                    raise
+                # a writer was killed while it wrote: who may write takes back what it had not finished
+                db, found = _connect(path, "rw")
+                db.execute("PRAGMA query_only = ON")
         except sqlite3.DatabaseError as error:
             raise InputError(f"{path}: cannot be read as the history of a search ({error}); was it cut off?") from None
-        if found is None or found[0] != str(VERSION):
-            raise InputError(f"{path}: version {found and found[0]}, this fastsfes reads {VERSION}")
+        if found != str(VERSION):
+            db.close()
+            raise InputError(f"{path}: version {found}, this fastsfes reads {VERSION}")
         return cls(path, db)
 
     def close(self) -> None:
@@ -270,6 +271,19 @@ class RunStore:
         """The rows of the archive's members: complexity rises, error falls."""
         rows = [self.candidate(m.number, m.island) for m in self.archive()]
         return [row for row in rows if row is not None]
+
+
+def _connect(path: Path, mode: str) -> tuple[sqlite3.Connection, str | None]:
+    """An open file and its version."""
+    # somebody who reads a long history must not make the writer give up
+    uri = f"{path.resolve().as_uri()}?mode={mode}"
+    db = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_PATIENCE)
+    try:
+        found = db.execute("SELECT value FROM meta WHERE key = 'version'").fetchone()
+    except sqlite3.DatabaseError:
+        db.close()
+        raise
+    return db, None if found is None else str(found[0])
 
 
 def _row(row: Mapping[str, Any]) -> dict[str, Any]:

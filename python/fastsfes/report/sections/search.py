@@ -156,6 +156,7 @@ def _mutations(data: dict[str, Any]) -> Markup:
 def _milestones(data: dict[str, Any]) -> Markup:
     steps = data["ancestors"]
     items: list[Markup] = []
+    several = data["config"]["islands"] > 1
     since = 0
     last = len(steps) - 1
     for position, step in enumerate(steps):
@@ -166,13 +167,14 @@ def _milestones(data: dict[str, Any]) -> Markup:
         since = 0
         formulas = [_changed(kind, step["expressions"][kind]) for kind in step["changed"]]
         words = step["mutation"].replace("_", " ").replace("+", ", ")
+        where = f"island {step['island']}, " if several else ""
         label = "base" if position == 0 else ("winner: " if position == last else "") + words
         items.append(
             tag(
                 "li",
                 tag(
                     "div",
-                    tag("span", f"{grouped(step['number'])}", class_="number"),
+                    tag("span", where + grouped(step["number"]), class_="number"),
                     tag("span", label, class_="what"),
                     tag("span", f"after {between} more steps", class_="between") if between > 0 else None,
                     tag(
