@@ -240,6 +240,11 @@ def test_a_run_is_watched_while_it_goes_on_until_it_is_killed(tmp_path: Path) ->
         watcher = fastsfes("show", str(path), "--watch", "--interval", "0.2")
         assert watcher.stdout is not None
         lines = [watcher.stdout.readline() for _ in range(3)]
+        shown = fastsfes("show", str(path))  # the best so far, while it runs
+        out, _ = shown.communicate(timeout=60)
+        assert shown.returncode == 0
+        assert "f_x =" in out
+        assert "not complete" in out
         made = [int(line.partition("/")[0]) for line in lines]
         assert made == sorted(set(made))  # it moves on
         assert all("best (island" in line for line in lines)

@@ -24,7 +24,7 @@ from fastsfes.objective import evaluate
 from fastsfes.report import collect, render
 from fastsfes.report.data.history import ancestors, mutation_statistics, search_history
 from fastsfes.report.data.robustness import VALIDATION, validation
-from fastsfes.report.sections.parts import error_text
+from fastsfes.report.sections.parts import error_text, shown
 from fastsfes.search import HISTORY, Run
 
 
@@ -186,7 +186,7 @@ def test_a_validation_is_taken_up(run: Run, gathered: dict, tmp_path: Path) -> N
     page = render({**gathered, "validation": found})
     table = page[page.index('<section id="validation"') :]
     for f in found["functionals"]:
-        assert f["name"] in table
+        assert shown(f["name"]) in table
         assert error_text(f["scf"]["total"]["wrmsd"]) in table
     assert "2 of 2" in table
 

@@ -137,6 +137,7 @@ class Coordinator:
                     **_losses(first),
                 )
         self._take(results, [r.state for r in results], started)
+        self._keep_best()
 
     def _round(self, pool: Executor) -> None:
         started, number = time.monotonic(), len(self.rounds) - 1
@@ -163,6 +164,7 @@ class Coordinator:
                 complexity=best.complexity,
                 **_losses(best),
             )
+            self._keep_best()
 
     def _active(self) -> list[IslandState]:
         """Islands with candidates left."""
@@ -255,6 +257,13 @@ class Coordinator:
             seconds=self.elapsed,
             resources=self.totals.to_dict(),
         )
+
+    def _keep_best(self) -> None:
+        """The best so far, for those who look while the search goes on; in the end it is written anyway."""
+        try:
+            self._save_best()
+        except OSError as error:
+            self.display.message(f"{self.path / BEST}: cannot be written ({error.strerror}); the search goes on")
 
     def _save_best(self) -> Functional:
         name = f"{self.config.preset}-{self.config.seed}"

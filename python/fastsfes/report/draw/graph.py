@@ -90,7 +90,7 @@ def _coefficient(kind: str, labels: list[str]) -> str:
     if kind == "sum":
         named = [{"": "1", "−": "−1"}.get(text, text) for text in labels]
         return str(len(named)) if set(named) == {"1"} else " + ".join(named).replace("+ −", "− ")
-    return f"{len(labels)} times"
+    return {2: "squared", 3: "cubed"}.get(len(labels), f"power {len(labels)}")
 
 
 def _curve(route: list[tuple[float, float]]) -> str:

@@ -88,7 +88,7 @@ def _pareto(data: dict[str, Any]) -> Markup:
         [r["error"] for r in front],
         0,
         titles=[
-            f"complexity {r['complexity']}, error {number(r['error'])}: "
+            f"complexity {number(r['complexity'])}, error {number(r['error'])}: "
             + "; ".join(f"f_{k} = {t}" for k, t in r["expressions"].items())
             for r in front
         ],
@@ -176,11 +176,13 @@ def _milestones(data: dict[str, Any]) -> Markup:
                     "div",
                     tag("span", where + grouped(step["number"]), class_="number"),
                     tag("span", label, class_="what"),
-                    tag("span", f"after {between} more steps", class_="between") if between > 0 else None,
+                    tag("span", f"{between} {'step' if between == 1 else 'steps'} in between", class_="between")
+                    if between > 0
+                    else None,
                     tag(
                         "span",
                         f"train {number(step['train'], 3)} · validation {number(step['validation'], 3)} · complexity "
-                        f"{step['complexity']}",
+                        f"{number(step['complexity'])}",
                         class_="errors",
                     ),
                     class_="head",
@@ -225,7 +227,7 @@ def _front(data: dict[str, Any]) -> Markup:
         text = "; ".join(f"f_{k} = {t}" for k, t in r["expressions"].items())
         rows.append(
             [
-                r["complexity"],
+                number(r["complexity"]),
                 number(r["error"]),
                 number(r["train"]),
                 number(r["validation"]),

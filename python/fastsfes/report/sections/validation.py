@@ -9,7 +9,7 @@ from ..draw.axis import Axis, number
 from ..draw.chart import Chart, figure
 from ..html import Content, Markup, tag
 from .accuracy import duration
-from .parts import cell, details, error_text, grid, missing, section, table
+from .parts import cell, details, error_text, grid, missing, section, shown, table
 
 __all__ = ["validation_section"]
 
@@ -43,7 +43,7 @@ def _errors(found: dict[str, Any]) -> Markup:
     frozen = all(f["frozen"] is not None for f in functionals)
     head: list[Content] = ["data type", "n"]
     for f in functionals:
-        head += [f"{f['name']}, SCF", "frozen"] if frozen else [f["name"]]
+        head += [f"{shown(f['name'])}, SCF", "frozen"] if frozen else [shown(f["name"])]
     rows: list[list[Content]] = []
     labels: list[tuple[str, str | None, str]] = [(kind, kind, "rmsd") for kind in first["by_type"]]
     labels += [("all", None, "rmsd"), ("all, MAE", None, "mae"), ("all, WRMSD", None, "wrmsd")]
@@ -62,23 +62,23 @@ def _change(found: dict[str, Any]) -> Markup | None:
     """Error with self-consistent against error with frozen densities, of the first functional."""
     name = found["functionals"][0]["name"]
     pairs = [(r, r["errors"][name]["frozen"], r["errors"][name]["scf"]) for r in found["reactions"]]
-    shown = [(r, a, b) for r, a, b in pairs if a is not None and b is not None]
-    if not shown:
+    both = [(r, a, b) for r, a, b in pairs if a is not None and b is not None]
+    if not both:
         return None
-    flat = [v for _, a, b in shown for v in (a, b)]
+    flat = [v for _, a, b in both for v in (a, b)]
     chart = Chart(
         Axis.over("error, frozen densities (kcal/mol)", flat),
         Axis.over("error, self-consistent (kcal/mol)", flat),
-        f"Self-consistent against frozen-density errors of {name} for {len(shown)} reactions",
+        f"Self-consistent against frozen-density errors of {name} for {len(both)} reactions",
     )
     chart.rule(diagonal=True)
     chart.points(
-        [a for _, a, _ in shown],
-        [b for _, _, b in shown],
+        [a for _, a, _ in both],
+        [b for _, _, b in both],
         0,
-        titles=[f"{r['name']}: frozen {number(a)}, self-consistent {number(b)} kcal/mol" for r, a, b in shown],
+        titles=[f"{r['name']}: frozen {number(a)}, self-consistent {number(b)} kcal/mol" for r, a, b in both],
     )
-    change = math.sqrt(sum((b - a) ** 2 for _, a, b in shown) / len(shown))
+    change = math.sqrt(sum((b - a) ** 2 for _, a, b in both) / len(both))
     return figure(
         f"What self-consistency changes, {name}",
         chart.svg(),
@@ -93,21 +93,22 @@ def _course(found: dict[str, Any]) -> Markup:
         rungs = ", ".join(f"{rung} {count}" for rung, count in c["rungs"].items())
         rows.append(
             [
-                f["name"],
+                shown(f["name"]),
+                rungs,
                 f"{c['converged']} of {c['species']}",
                 number(c["cycles_mean"], 3),
                 c["cycles_max"],
                 duration(c["seconds"]),
-                tag("td", rungs, class_="text"),
             ]
         )
     return tag(
         "div",
         tag("h4", "Convergence"),
         table(
-            ["functional", "converged", "mean cycles", "most", "time", "rungs"],
+            ["functional", "rungs", "converged", "mean cycles", "most", "time"],
             rows,
             caption="How the calculations went; rungs of the convergence ladder",
+            text_columns=2,
         ),
     )
 
