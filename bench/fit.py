@@ -128,7 +128,7 @@ def table(result: dict[str, Any]) -> str:
     """Return the result as text."""
     lines = [
         f"fits to {result['reactions']['train']} training reactions of {result['dataset']} "
-        f"(losses: WRMSD in kcal/mol on all nodes; all times measured but those on the grid; first fit in processor time)",
+        f"(losses: WRMSD in kcal/mol on all nodes; times measured, on the grid computed; first fit: processor time)",
         f"{'form':10s} {'parameters':>10s} {'non-linear':>10s} {'loss':>11s} {'first fit':>10s} {'again':>9s}"
         f" {'CMA-ES':>11s} {'losses':>7s} {'on nodes':>9s} {'jax loss':>9s} {'on the grid':>11s} {'ratio':>9s}",
     ]
