@@ -61,3 +61,28 @@ def sanitize(session: nox.Session) -> None:
             "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
         },
     )
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Fuzz the readers of untrusted files (`nox -s fuzz -- --help`; with --engine atheris guided by coverage)."""
+    session.install(".[test]", *(["atheris>=3"] if "atheris" in session.posargs else []))
+    session.run("python", "tests/fuzz/campaign.py", *session.posargs, env={"OMP_NUM_THREADS": "1"})
+
+
+@nox.session
+def fuzz_core(session: nox.Session) -> None:
+    """Fuzz the parser of the core with libFuzzer, AddressSanitizer and UndefinedBehaviorSanitizer (needs Clang)."""
+    session.install("cmake", "ninja", "pybind11")
+    folder = "build/fuzz"
+    flags = "-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined"
+    pybind = str(session.run("python", "-m", "pybind11", "--cmakedir", silent=True)).strip()
+    session.run(
+        "cmake", "-S", ".", "-B", folder, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=RelWithDebInfo", "-DFASTSFES_FUZZ=ON",
+        "-DCMAKE_CXX_COMPILER=clang++", f"-DCMAKE_CXX_FLAGS={flags}", f"-Dpybind11_DIR={pybind}",
+    )  # fmt: skip
+    session.run("cmake", "--build", folder, "--target", "expression_fuzzer")
+    session.run(
+        f"{folder}/csrc/expression_fuzzer", "-dict=tests/fuzz/expression.dict", "-max_len=4000", "-timeout=10",
+        "-rss_limit_mb=4096", *(session.posargs or ["-runs=1000000"]), external=True,
+    )  # fmt: skip

@@ -19,6 +19,14 @@ constexpr std::size_t kMaxNodes = 5'000;
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
+/// Control characters, NUL included, would cut or garble a message.
+std::string printable(std::string text) {
+  for (char& c : text) {
+    if ((c >= 0 && c < ' ') || c == 0x7f) c = '?';
+  }
+  return text;
+}
+
 class Parser {
  public:
   Parser(Graph& graph, std::string_view text) : graph_(graph), text_(text) {
@@ -65,12 +73,14 @@ class Parser {
     if (at < text_.size() && is_letter(text_[at])) {
       while (end < text_.size() && (is_letter(text_[end]) || is_digit(text_[end]))) ++end;
     }
+    const std::size_t stop = whole(std::min(end, at + 60));
     const std::string token =
-        at >= text_.size() ? "the end" : "\"" + std::string(text_.substr(at, whole(end) - at)) + "\"";
+        at >= text_.size() ? "the end"
+                           : "\"" + std::string(text_.substr(at, stop - at)) + (stop < whole(end) ? "...\"" : "\"");
     const std::size_t limit = whole(std::min<std::size_t>(200, text_.size()));
     const std::string shown = std::string(text_.substr(0, limit)) + (limit < text_.size() ? "..." : "");
-    throw InputError("at " + token + " (column " + std::to_string(at + 1) + ") of expression \"" + shown +
-                     "\": " + what);
+    throw InputError(
+        printable("at " + token + " (column " + std::to_string(at + 1) + ") of expression \"" + shown + "\": " + what));
   }
 
   void next() {

@@ -9,6 +9,15 @@ namespace fastsfes {
 namespace {
 
 constexpr std::size_t kMaxText = 1'000'000;
+// Printing recurses; text that is parsed has at most 5,000 operations, so that only what programs build meets this.
+constexpr int kMaxDepth = 6000;
+
+void check_depth(int depth) {
+  if (depth > kMaxDepth) {
+    throw InputError("the expression is nested more than " + std::to_string(kMaxDepth) +
+                     " operations deep; simplify it");
+  }
+}
 
 // Binding strength of a printed node, as in the grammar of parser.hpp.
 enum Level { kSum = 1, kProduct = 2, kUnary = 3, kPower = 4, kAtom = 5 };
@@ -37,6 +46,7 @@ class Infix {
   explicit Infix(const Graph& graph) : g_(graph) {}
 
   void write(NodeId id, Level least) {
+    const Depth guard(depth_);
     if (out.size() > kMaxText) {
       throw InputError("the expression is longer than " + std::to_string(kMaxText) +
                        " characters when written as one formula; simplify it");
@@ -89,12 +99,19 @@ class Infix {
   std::string out;
 
  private:
+  struct Depth {
+    explicit Depth(int& counter) : depth(counter) { check_depth(++depth); }
+    ~Depth() { --depth; }
+    int& depth;
+  };
+
   void binary(const Node& n, const char* symbol, Level left, Level right) {
     write(n.args[0], left);
     out += symbol;
     write(n.args[1], right);
   }
   const Graph& g_;
+  int depth_ = 0;
 };
 
 std::string latex_name(const std::string& name) {
@@ -140,7 +157,8 @@ std::string latex_number(double value) {
   return text.substr(0, e) + "\\times 10^{" + exponent + "}";
 }
 
-std::string latex(const Graph& g, NodeId id, Level least, std::size_t& length) {
+std::string latex(const Graph& g, NodeId id, Level least, std::size_t& length, int depth) {
+  check_depth(depth);
   const Node& n = g[id];
   if (n.op == Op::Constant || n.op == Op::Parameter || n.op == Op::Feature) {
     std::string text = n.op == Op::Constant ? latex_number(n.value) : latex_name(g.name(id));
@@ -179,7 +197,7 @@ std::string latex(const Graph& g, NodeId id, Level least, std::size_t& length) {
       continue;
     }
     const int i = *++p - 'a';
-    out += latex(g, n.args[static_cast<std::size_t>(i)], i == 0 ? first : second, length);
+    out += latex(g, n.args[static_cast<std::size_t>(i)], i == 0 ? first : second, length, depth + 1);
   }
   if ((length += out.size()) > 50 * kMaxText) throw InputError("the expression is too long for LaTeX; simplify it");
   const Level own = n.op == Op::Div ? (least == kAtom ? kPower : kAtom) : level(g, id);
@@ -203,7 +221,7 @@ std::string print_infix(const Graph& graph, NodeId root) {
 
 std::string print_latex(const Graph& graph, NodeId root) {
   std::size_t length = 0;
-  return latex(graph, root, kSum, length);
+  return latex(graph, root, kSum, length, 0);
 }
 
 std::string print_spelling(const Graph& graph, NodeId root, Spelling spelling,

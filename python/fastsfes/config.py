@@ -11,7 +11,8 @@ from .errors import InputError
 from .evolve.instructions import instruction_kind
 from .evolve.mutate import MUTATIONS
 from .executors import check_executor
-from .options import convert, from_table, option, options, read_toml, to_toml
+from .options import convert, from_table, option, options, parse_toml, to_toml
+from .reading import read_text
 
 __all__ = ["PRESETS", "SearchConfig"]
 
@@ -299,9 +300,14 @@ class SearchConfig:
         Raises:
             InputError: names the file, the key, and the nearest known one.
         """
-        table = read_toml(path)
+        return cls.from_text(read_text(path, "options in TOML", 2**20), str(path), **changes)
+
+    @classmethod
+    def from_text(cls, text: str, path: str, **changes: Any) -> SearchConfig:
+        """`from_toml` of a text; `path` names its source in errors."""
+        table = parse_toml(text, path)
         preset = changes.get("preset") or _preset_of(table)
-        if preset not in PRESETS:
+        if not isinstance(preset, str) or preset not in PRESETS:
             raise InputError(f'{path}: preset "{preset}" is unknown; the presets are {", ".join(PRESETS)}')
         read = from_table(cls, table, str(path), {**PRESETS[preset], "preset": preset})
         values = {f.name: getattr(read, f.name) for f in fields(cls)}

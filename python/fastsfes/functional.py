@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from . import _core, features
 from .errors import InputError
 from .expression import Expression
+from .reading import damage, parse_json, read_text
 
 __all__ = ["VV10", "Channel", "EnergyDensity", "Functional", "Hybrid"]
 
@@ -54,17 +55,18 @@ class Channel:
     parameters: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        str(self.expression)  # a formula that is too long to be written down cannot be kept either
         values = {}
         for name in self.expression.parameters:
             if name not in self.parameters:
                 raise InputError(
-                    f'"{name}" in "{self.expression}" is neither a feature nor a parameter with a value; features are '
-                    f"{', '.join(_core.feature_names())}"
+                    f'"{name}" in "{_start(self.expression)}" is neither a feature nor a parameter with a value; '
+                    f"features are {', '.join(_core.feature_names())}"
                 )
             values[name] = float(self.parameters[name])
         unused = sorted(set(self.parameters) - set(values))
         if unused:
-            raise InputError(f'parameter "{unused[0]}" does not occur in "{self.expression}"; remove it')
+            raise InputError(f'parameter "{unused[0]}" does not occur in "{_start(self.expression)}"; remove it')
         object.__setattr__(self, "parameters", MappingProxyType(values))
 
     def evaluate(self, values: Mapping[str, ArrayLike], *, threads: int = 0) -> NDArray[np.float64]:
@@ -347,17 +349,13 @@ class Functional:
         Raises:
             InputError: names the file and what is wrong with it.
         """
-        path = Path(path)
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-            raise InputError(f"{path}: cannot be read as a functional: {reason}") from None
-        try:
-            data = json.loads(text, parse_constant=lambda name: math.nan)
-        except (json.JSONDecodeError, RecursionError) as error:
-            raise InputError(f"{path}: not valid JSON ({error}); was the file cut off?") from None
-        return cls.from_dict(data, str(path))
+        return cls.from_text(read_text(path, "a functional in JSON"), str(path))
+
+    @classmethod
+    def from_text(cls, text: str, where: str = "the text") -> Functional:
+        """The functional of a JSON text, ours or SyFES's; `where` names the source in errors."""
+        with damage(where, "write it again with fs.export or Functional.to_json"):
+            return cls.from_dict(parse_json(text, where), where)
 
     def __reduce__(self) -> tuple[Any, ...]:
         fields = (
@@ -383,9 +381,21 @@ BELOW_THRESHOLD = math.nextafter(DENSITY_THRESHOLD, 0.0)
 
 
 def _number(value: Any, where: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise InputError(f"{where} is {value!r}; expected a finite number")
-    return float(value)
+    try:
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise TypeError
+        number = float(value)
+    except (TypeError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise InputError(f"{where} is {repr(value)[:80]}; expected a finite number")
+    return number
+
+
+def _start(expression: Expression) -> str:
+    """The beginning of a formula, for messages."""
+    text = str(expression)
+    return text if len(text) <= 200 else text[:200] + "..."
 
 
 def _touches(variable: str, spin: str) -> bool:

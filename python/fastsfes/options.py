@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from .errors import InputError
+from .reading import read_text, short
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -33,6 +34,7 @@ __all__ = [
     "markdown",
     "option",
     "options",
+    "parse_toml",
     "read_toml",
     "split_names",
     "to_toml",
@@ -162,21 +164,25 @@ def _pool(value: Any, fail: Any) -> dict[str, float]:
     if not isinstance(value, Mapping):
         raise fail("names with weights, as in {add = 1, mul = 0.5} or add=1,mul=0.5")
     try:
-        return {str(name): float(weight) for name, weight in value.items()}
-    except (TypeError, ValueError):
-        raise fail("a number as the weight of every name") from None
+        weights = {str(name): float(weight) for name, weight in value.items()}
+        if not all(map(math.isfinite, weights.values())):
+            raise ValueError
+        return weights
+    except (TypeError, ValueError, OverflowError):
+        raise fail("a finite number as the weight of every name") from None
 
 
 def read_toml(path: str | Path) -> dict[str, Any]:
     """The table of a TOML file; `InputError` names the file and what is wrong with it."""
-    path = Path(path)
+    return parse_toml(read_text(path, "options in TOML", 2**20), str(path))
+
+
+def parse_toml(text: str, where: str) -> dict[str, Any]:
+    """The table of a TOML text; `where` names its source in errors."""
     try:
-        with path.open("rb") as file:
-            return tomllib.load(file)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not valid TOML: {error}") from None
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # integers of thousands of digits are ValueErrors, too
+        raise InputError(f"{where}: not valid TOML: {short(error)}") from None
 
 
 def from_table(cls: type[T], table: Mapping[str, Any], where: str, base: Mapping[str, Any] | None = None) -> T:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime
 import errno
-import json
 import os
 import shutil
 import socket
@@ -35,6 +34,7 @@ from .executors import open_executor
 from .files import write_text
 from .functional import Functional
 from .load import BEST
+from .reading import parse_json, read_text
 from .runlock import RunLock
 
 __all__ = ["RESUME_OPTIONS", "Problem", "Run", "SearchInterrupted", "search"]
@@ -72,11 +72,9 @@ class Run:
         if not path.is_file():
             return {}
         try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-            raise InputError(
-                f"{path}: cannot be read ({error}); remove it and run: fastsfes search --resume {self.path}"
-            ) from None
+            data = parse_json(read_text(path, "the summary of a run"), str(path))
+        except InputError as error:
+            raise InputError(f"{error}; remove it and run: fastsfes search --resume {self.path}") from None
         if not isinstance(data, dict):
             raise InputError(f"{path}: expected a JSON object; remove it and run: fastsfes search --resume {self.path}")
         return data

@@ -161,7 +161,7 @@ def test_braces_inside_a_name_are_expanded_as_a_shell_does(tmp_path):
         ("$tmer {a,b}/$f x -1 $w 3\n", "line 1: 2 systems need as many coefficients"),
         ("$tmer {a,b}/$f x -1 one $w 3\n", "'one' is not a number"),
         ("$tmer {a,b}/$f x -1 1 $w nan\n", "'nan' is not finite"),
-        ("$tmer ../../etc/$f b/$f x -1 1 $w 3\n", "'../../etc' is not the folder of a species"),
+        ("$tmer ../../etc/$f b/$f x -1 1 $w 3\n", "'../../etc' is not usable"),
         ("echo nothing\n", "holds no line of the form"),
     ],
 )

@@ -158,7 +158,7 @@ def test_carriage_returns_blank_tails_and_a_missing_species(tmp_path):
         ("TAE140_1,1,H2,-2,H,nan\n", "line 1: 'nan' is not finite"),
         ("TAE140_1,1,H2,-2,H,0.1\nTAE140_1,1,H2,-2,H,0.1\n", "already stands on line 1"),
         (",1,H2,-2,H,0.1\n", "has no name"),
-        ("TAE140_1,1,,-2,H,0.1\n", "a species of reaction 'TAE140_1' has no name"),
+        ("TAE140_1,1,,-2,H,0.1\n", "species name '' is not usable"),
         ("NEW1_1,1,H2,-2,H,0.1\n", "subset 'NEW1' of reaction 'NEW1_1' is not in the table"),
         ("\n\n", "holds no reactions"),
     ],
@@ -186,5 +186,5 @@ def test_a_damaged_table_of_subsets_is_named(tmp_path):
     with pytest.raises(InputError, match="split 'learn' of type 'TCE' is none of train, validation, test"):
         read_folder(tmp_path)
     (tmp_path / "subsets.json").write_text('{"types"')
-    with pytest.raises(InputError, match=r"subsets\.json: expected JSON"):
+    with pytest.raises(InputError, match=r"subsets\.json: not valid JSON"):
         read_folder(tmp_path)

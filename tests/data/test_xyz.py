@@ -65,7 +65,7 @@ def test_absent_and_binary_files(tmp_path):
     with pytest.raises(InputError, match="no such file"):
         read_xyz(tmp_path / "none.xyz")
     (tmp_path / "binary.xyz").write_bytes(b"\xff\xfe\x00\x81")
-    with pytest.raises(InputError, match="cannot be read as text"):
+    with pytest.raises(InputError, match="it is not UTF-8 text"):
         read_xyz(tmp_path / "binary.xyz")
 
 

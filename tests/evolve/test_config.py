@@ -94,7 +94,7 @@ def test_bad_files_get_one_clear_sentence(text: str, message: str, tmp_path: Pat
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"absent\.toml: cannot be read"):
+    with pytest.raises(InputError, match=r"absent\.toml: no such file"):
         SearchConfig.from_toml(tmp_path / "absent.toml")
 
 

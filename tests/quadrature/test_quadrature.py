@@ -313,7 +313,7 @@ def damage(part):
         ("shape", "channel cos, level full"),
         ("missing", "channel cos has no full nodes"),
         ("axes", "channel cos: the axes of the nodes are damaged"),
-        ("text", "is damaged"),
+        ("text", "not valid JSON"),
         ("newer", "version 99"),
     ],
 )

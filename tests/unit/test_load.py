@@ -47,7 +47,7 @@ def test_formulas():
         ("", "no functional is given"),
         ("a\0b", "is not registered"),
         ("n" * 5000, "is not registered"),
-        ("gone.json", "gone.json: cannot be read"),
+        ("gone.json", "gone.json: no such file"),
         ("libxc:pbe", "can be compared with"),
         ("x = c0", 'parameter "c0" of "x = c0" has no value; add x.c0='),
         ("x = 1; x = 2", 'channel "x" is given twice'),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import InputError
-from .xyz import parse_number, read_text
+from ..reading import read_text
+from .model import check_name
+from .xyz import parse_number
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ def read_eval_csv(path: Path) -> list[EvalRow]:
     text = read_text(path, "a table of reactions, coefficients, species and references")
     rows: list[EvalRow] = []
     seen: dict[str, int] = {}
-    for number, cells in enumerate(csv.reader(io.StringIO(text.replace("\r\n", "\n").replace("\r", "\n"))), start=1):
+    for number, cells in _lines(path, text):
         cells = [cell.strip() for cell in cells]
         while cells and not cells[-1]:
             cells.pop()
@@ -46,8 +48,7 @@ def read_eval_csv(path: Path) -> list[EvalRow]:
         coefficients: dict[str, float] = {}
         order: list[str] = []
         for coefficient, species in zip(cells[1:-1:2], cells[2:-1:2], strict=True):
-            if not species:
-                raise InputError(f"{where}: a species of reaction {name!r} has no name")
+            check_name(species, f"{where}: species")
             value = parse_number(coefficient, where, f"the coefficient of {species!r}")
             coefficients[species] = coefficients.get(species, 0.0) + value
             order.append(species)
@@ -56,3 +57,11 @@ def read_eval_csv(path: Path) -> list[EvalRow]:
     if not rows:
         raise InputError(f"{path}: holds no reactions")
     return rows
+
+
+def _lines(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
+    reader = csv.reader(io.StringIO(text.replace("\r\n", "\n").replace("\r", "\n")))
+    try:
+        yield from enumerate(reader, start=1)
+    except csv.Error as error:
+        raise InputError(f"{path}, line {reader.line_num}: is not a line of a table ({error})") from None

@@ -12,17 +12,22 @@ References are in kcal/mol. A species is called SUBSET_SPECIES, a reaction SUBSE
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import InputError
-from .model import DatasetContents, Reaction, Species
-from .xyz import element, parse_number, read_text
+from ..reading import read_text
+from .model import DatasetContents, Reaction, Species, check_name
+from .xyz import MAX_ATOMS, atom_count, element, parse_number
 
 #: Bohr radius in angstrom, PySCF's value.
 _BOHR = 0.52917721092
+
+#: Bounds that no honest file meets.
+_LARGEST, _LONGEST_LINE, _MOST_SYSTEMS = 2**20, 10_000, 1000
 
 _CALL = re.compile(r"^\s*\$?\{?tmer\S*\s+(?P<systems>.+?)\s+x\s+(?P<numbers>.+?)\s*$")
 
@@ -65,14 +70,16 @@ def read_gmtkn55(folder: Path | str) -> DatasetContents:
 def read_res(path: Path) -> list[tuple[dict[str, float], float]]:
     """Parse a ``.res`` script as text (it is never run): [(coefficients, reference in kcal/mol)]."""
     found: list[tuple[dict[str, float], float]] = []
-    for number, line in enumerate(read_text(path, "a GMTKN55 .res file").splitlines(), start=1):
+    for number, line in enumerate(read_text(path, "a GMTKN55 .res file", _LARGEST).splitlines(), start=1):
+        if len(line) > _LONGEST_LINE:
+            raise InputError(f"{path}, line {number}: has {len(line)} characters; expected at most {_LONGEST_LINE}")
         if line.lstrip().startswith("#"):
             continue
         match = _CALL.match(line)
         if match is None:
             continue
         where = f"{path}, line {number}"
-        systems = [name for word in match["systems"].split() for name in _expand(word)]
+        systems = [name for word in match["systems"].split() for name in _expand(word, where)]
         names = [re.sub(r"/(\$\{?f\}?).*$", "", name) for name in systems]
         words = match["numbers"].split()
         if len(words) != len(names) + 2 or not words[-2].startswith("$"):
@@ -81,8 +88,7 @@ def read_res(path: Path) -> list[tuple[dict[str, float], float]]:
             )
         coefficients: dict[str, float] = {}
         for name, word in zip(names, words[:-2], strict=True):
-            if "/" in name or name in ("", ".", ".."):
-                raise InputError(f"{where}: {name!r} is not the folder of a species")
+            check_name(name, f"{where}: species")
             value = parse_number(word, where, f"the coefficient of {name!r}")
             coefficients[name] = coefficients.get(name, 0.0) + value
         found.append((coefficients, parse_number(words[-1], where, "a reference in kcal/mol")))
@@ -102,28 +108,28 @@ def read_species(directory: Path, name: str) -> Species:
     raise InputError(f"{directory}: holds neither struc.xyz nor coord")
 
 
-def _expand(word: str) -> list[str]:
+def _expand(word: str, where: str) -> list[str]:
     """Expand the shell's braces: B_{T,G}/$f becomes B_T/$f and B_G/$f."""
     parts = re.split(r"(?<!\$)\{([^{}]*)\}", word)
     choices = [part.split(",") if index % 2 else [part] for index, part in enumerate(parts)]
+    if math.prod(map(len, choices)) > _MOST_SYSTEMS:
+        raise InputError(f"{where}: {word[:80]!r} stands for more than {_MOST_SYSTEMS} systems")
     return ["".join(choice) for choice in itertools.product(*choices)]
 
 
 def _integer(path: Path) -> int:
     if not path.exists():
         return 0
-    words = read_text(path, "an integer").split()
+    words = read_text(path, "an integer", _LARGEST).split()
     try:
-        return int(words[0])
+        return int(words[0]) if len(words[0]) <= 12 else int("")
     except (IndexError, ValueError) as error:
         raise InputError(f"{path}: {' '.join(words)[:40]!r} is not an integer") from error
 
 
 def _read_plain_xyz(path: Path) -> tuple[tuple[str, ...], np.ndarray]:
-    lines = [line.strip() for line in read_text(path, "an XYZ geometry").splitlines()]
-    if len(lines) < 3 or not lines[0].isdigit():
-        raise InputError(f"{path}, line 1: {lines[0] if lines else ''!r} is not a number of atoms")
-    count = int(lines[0])
+    lines = [line.strip() for line in read_text(path, "an XYZ geometry", _LARGEST).splitlines()]
+    count = atom_count(lines[0] if lines else "", f"{path}, line 1")
     body = [line for line in lines[2:] if line]
     if len(body) != count:
         raise InputError(f"{path}: line 1 announces {count} atoms but {len(body)} atom lines follow")
@@ -133,13 +139,13 @@ def _read_plain_xyz(path: Path) -> tuple[tuple[str, ...], np.ndarray]:
 def _read_coord(path: Path) -> tuple[tuple[str, ...], np.ndarray]:
     rows: list[list[str]] = []
     inside = False
-    for line in read_text(path, "a Turbomole coord file").splitlines():
+    for line in read_text(path, "a Turbomole coord file", _LARGEST).splitlines():
         if line.strip().startswith("$"):
             inside = line.strip().startswith("$coord")
         elif inside and line.strip():
             rows.append(line.split())
-    if not rows:
-        raise InputError(f"{path}: holds no $coord block")
+    if not 1 <= len(rows) <= MAX_ATOMS:
+        raise InputError(f"{path}: holds a $coord block of {len(rows)} atoms; expected 1 to {MAX_ATOMS}")
     return _atoms(path, rows, symbol_first=False, scale=_BOHR)
 
 

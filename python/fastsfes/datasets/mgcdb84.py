@@ -7,17 +7,17 @@ or, when it is absent, from the copy in this package.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from ..errors import InputError
+from ..reading import parse_json, read_text
 from .csvtable import EvalRow, read_eval_csv
 from .dataset import DATA
 from .model import HARTREE_TO_KCAL, SPLITS, DatasetContents, Reaction, Species
 from .weights import apply_weights
-from .xyz import read_text, read_xyz
+from .xyz import read_xyz
 
 #: Subsets that are divided into a multireference part and the rest.
 DIVIDED = ("TAE140", "BDE99", "HAT707")
@@ -88,7 +88,7 @@ def subset_table(folder: Path) -> dict[str, tuple[str, str]]:
         packaged = DATA / "mgcdb84_subsets.json"
         text, source = read_text(packaged, "the table of subsets"), packaged.name
     try:
-        types = json.loads(text)["types"]
+        types = parse_json(text, source)["types"]
         table: dict[str, tuple[str, str]] = {}
         for data_type, splits in types.items():
             for split, subsets in splits.items():
@@ -96,7 +96,7 @@ def subset_table(folder: Path) -> dict[str, tuple[str, str]]:
                     raise InputError(f"{source}: split {split!r} of type {data_type!r} is none of {', '.join(SPLITS)}")
                 for subset in subsets:
                     table[subset] = (data_type, split)
-    except (json.JSONDecodeError, KeyError, AttributeError, TypeError) as error:
+    except (KeyError, AttributeError, TypeError) as error:
         raise InputError(
             f"{source}: expected JSON with 'types' -> data type -> split -> list of subsets ({error})"
         ) from error

@@ -19,9 +19,10 @@ SPLITS = ("train", "validation", "test")
 
 
 def check_name(name: str, what: str) -> None:
-    """Names become HDF5 paths: no slash, no control characters, not "." or ".."."""
-    if not name or name in (".", "..") or "/" in name or any(ord(letter) < 32 for letter in name):
-        raise InputError(f"{what} name {name!r} is not usable; it must not be empty or hold '/'")
+    """Names become HDF5 paths and file names: no slash, no control characters, not "." or "..", at most 200 bytes."""
+    bad = name in ("", ".", "..") or "/" in name or any(ord(letter) < 32 or ord(letter) == 127 for letter in name)
+    if bad or len(name.encode("utf-8", "replace")) > 200:
+        raise InputError(f"{what} name {name[:80]!r} is not usable; it must not be empty, hold '/' or be very long")
 
 
 @dataclass(frozen=True)

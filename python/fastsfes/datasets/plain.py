@@ -20,8 +20,9 @@ import io
 from pathlib import Path
 
 from ..errors import InputError
-from .model import HARTREE_TO_KCAL, SPLITS, DatasetContents, Reaction, Species
-from .xyz import parse_number, read_text, read_xyz, write_xyz
+from ..reading import read_text
+from .model import HARTREE_TO_KCAL, SPLITS, DatasetContents, Reaction, Species, check_name
+from .xyz import parse_number, read_xyz, write_xyz
 
 _COLUMNS = (
     "name",
@@ -43,12 +44,12 @@ def read_plain(folder: Path | str) -> DatasetContents:
     lines = [(n, line) for n, line in enumerate(text.splitlines(), start=1) if line.strip() and line.lstrip()[0] != "#"]
     if not lines:
         raise InputError(f"{table}: is empty; expected a header line with {', '.join(_COLUMNS[:3])}")
-    header = [cell.strip().lower() for cell in _cells(lines[0][1])]
+    header = [cell.strip().lower() for cell in _cells(lines[0][1], str(table))]
     _check_header(table, header)
     reactions = []
     for number, line in lines[1:]:
         where = f"{table}, line {number}"
-        cells = [cell.strip() for cell in _cells(line)]
+        cells = [cell.strip() for cell in _cells(line, where)]
         while len(cells) > len(header) and not cells[-1]:
             cells.pop()
         if len(cells) != len(header):
@@ -94,6 +95,7 @@ def parse_stoichiometry(text: str, where: str) -> dict[str, float]:
             continue
         if len(words) != 2:
             raise InputError(f"{where}: {part.strip()!r} is not a coefficient and a species, such as '-1 CH4'")
+        check_name(words[1], f"{where}: species")
         if words[1] in coefficients:
             raise InputError(f"{where}: species {words[1]!r} stands twice in the reaction; add its coefficients")
         coefficients[words[1]] = parse_number(words[0], where, f"the coefficient of {words[1]!r}")
@@ -102,8 +104,11 @@ def parse_stoichiometry(text: str, where: str) -> dict[str, float]:
     return coefficients
 
 
-def _cells(line: str) -> list[str]:
-    return next(csv.reader([line], skipinitialspace=True))
+def _cells(line: str, where: str) -> list[str]:
+    try:
+        return next(csv.reader([line], skipinitialspace=True), [])
+    except csv.Error as error:
+        raise InputError(f"{where}: is not a line of a table ({error})") from None
 
 
 def _check_header(table: Path, header: list[str]) -> None:

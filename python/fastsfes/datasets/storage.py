@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,8 @@ import numpy.typing as npt
 from ..densities.hdf5 import RecordError, read_record, write_array, write_atomically, write_record
 from ..densities.record import ENERGY_NAMES, DensityRecord, Energies
 from ..errors import FastsfesError, InputError
+from ..reading import DAMAGE, damage, short
+from ..reading.hdf5 import child, open_file, read
 from .model import DatasetContents, Reaction, Species
 
 FORMAT = "fastsfes-dataset"
@@ -71,22 +73,22 @@ def open_dataset_file(path: Path | str) -> Iterator[h5py.File]:
     path = Path(path)
     if not path.exists():
         raise InputError(f"{path}: no such file; expected a dataset file (.h5) or a folder")
-    try:
-        file = h5py.File(path, "r")
-    except OSError as error:
-        raise InputError(
-            f"{path}: not a readable HDF5 file (foreign or truncated); expected a dataset file of fastsfes"
-        ) from error
-    with file:
-        kind = file.attrs.get("format")
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(open_file(path))
+        except OSError as error:
+            raise InputError(
+                f"{path}: not a readable HDF5 file (foreign or truncated); expected a dataset file of fastsfes"
+            ) from error
+        with damage(str(path), "make the file again"):
+            kind, version = file.attrs.get("format"), file.attrs.get("version")
         if isinstance(kind, bytes):
             kind = kind.decode("utf-8", errors="replace")
-        if kind != FORMAT:
+        if not isinstance(kind, str) or kind != FORMAT:
             raise InputError(
                 f"{path}: an HDF5 file without the attribute format = {FORMAT!r}; "
                 f"PySCF chkfiles are read by 'fastsfes dataset import'"
             )
-        version = file.attrs.get("version")
         if not isinstance(version, int | np.integer) or int(version) < 1:
             raise InputError(f"{path}: format version {version!r} is not a positive integer; make the file again")
         if int(version) > VERSION:
@@ -100,7 +102,7 @@ def open_dataset_file(path: Path | str) -> Iterator[h5py.File]:
 def read_contents(path: Path | str) -> DatasetContents:
     """Read geometries and reactions of a dataset file."""
     path = Path(path)
-    with open_dataset_file(path) as file:
+    with open_dataset_file(path) as file, damage(str(path), "make the file again"):
         species, missing = _read_geometries(_Table(path, file, "geometries"))
         reactions = _read_reactions(_Table(path, file, "reactions"))
         dropped = _read_pairs(_Table(path, file, "dropped"))
@@ -121,22 +123,22 @@ def read_summaries(path: Path | str) -> tuple[dict[str, DensitySummary], dict[st
     problems: dict[str, str] = {}
     with open_dataset_file(path) as file:
         try:
-            group = file["species"]
+            group = child(file, "species")
             names = sorted(group)
-        except (KeyError, RuntimeError) as error:
+        except DAMAGE as error:
             raise InputError(f"{path}: group /species is absent or damaged; make the file again") from error
         first_at: dict[Any, str] = {}
         for name in names:
             try:
-                record = group[name]
+                record = child(group, name)
                 address = h5py.h5o.get_info(record.id).addr
                 attributes = dict(record.attrs.items())
                 energies = Energies(**{key: float(attributes.pop(key)) for key in ENERGY_NAMES})
                 converged = bool(attributes["converged"])
                 if any(part not in record for part in ("mol", "mo_coeff", "mo_occ", "mo_energy")):
                     raise KeyError("orbitals")
-            except (KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
-                problems[name] = f"{path}: density of {name!r} is damaged ({error}); compute or import it again"
+            except DAMAGE as error:
+                problems[name] = f"{path}: density of {name!r} is damaged ({short(error)}); compute or import it again"
                 continue
             representative = first_at.setdefault(address, name)
             plain = {key: v.item() if isinstance(v, np.generic) else v for key, v in attributes.items()}
@@ -148,8 +150,8 @@ def read_density(path: Path | str, name: str) -> DensityRecord:
     """Read one density with its orbitals; raises RecordError when it is absent or damaged."""
     with open_dataset_file(path) as file:
         try:
-            group = file["species"][name]
-        except (KeyError, RuntimeError) as error:
+            group = child(child(file, "species"), name)
+        except DAMAGE as error:
             raise RecordError(f"{path}: no density of {name!r}; compute it with 'fastsfes dataset build'") from error
         return read_record(group, file=str(path), name=name)
 
@@ -186,25 +188,27 @@ class _Table:
     def __init__(self, path: Path, file: h5py.File, group: str) -> None:
         self._where = f"{path}: /{group}"
         try:
-            self._group = file[group]
-        except (KeyError, RuntimeError) as error:
+            self._group = child(file, group)
+        except DAMAGE as error:
             raise InputError(f"{self._where} is absent or damaged; make the file again") from error
 
     def numbers(self, column: str, dtype: type[np.generic] = np.float64) -> npt.NDArray[Any]:
         try:
-            array = np.asarray(self._group[column][()])
-        except (KeyError, OSError, RuntimeError) as error:
-            raise self.error(column, "is absent or damaged") from error
+            array = read(self._group, column)
+        except DAMAGE as error:
+            raise self.error(column, f"is absent or damaged ({short(error)})") from error
         if array.dtype.kind not in "iuf" or (dtype is np.float64 and array.dtype != np.float64):
             raise self.error(column, f"has type {array.dtype}, expected {np.dtype(dtype)}")
         return array.astype(dtype)
 
     def texts(self, column: str) -> list[str]:
         try:
-            values = self._group[column].asstr()[()]
-        except (KeyError, OSError, RuntimeError, UnicodeDecodeError, TypeError) as error:
-            raise self.error(column, "is absent or damaged") from error
-        return [str(value) for value in values]
+            values = read(self._group, column)
+            if values.dtype.kind != "S" or values.ndim != 1:
+                raise TypeError("it is not a column of texts")
+            return [value.decode("utf-8") for value in values.tolist()]
+        except DAMAGE as error:
+            raise self.error(column, f"is absent or damaged ({short(error)})") from error
 
     def slices(self, column: str, count: int, total: int) -> list[slice]:
         offsets = self.numbers(column, np.int64)

@@ -7,17 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
+from ..reading import read_text
 from .model import Species
 
+MAX_ATOMS = 2000
+"""Atoms of one species that are read at most."""
 
-def read_text(path: Path, what: str) -> str:
-    """Read a text file; errors name the file and what it should have been."""
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file; expected {what}") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as text ({error}); expected {what}") from error
+_LARGEST_XYZ = 2**20
 
 
 def element(token: str, where: str) -> str:
@@ -26,7 +22,7 @@ def element(token: str, where: str) -> str:
 
     symbol = token[:1].upper() + token[1:].lower()
     if symbol not in ELEMENTS[1:]:
-        raise InputError(f"{where}: {token!r} is not a chemical element")
+        raise InputError(f"{where}: {token[:40]!r} is not a chemical element")
     return symbol
 
 
@@ -41,15 +37,13 @@ def read_xyz(path: Path | str, name: str | None = None) -> Species:
     InputError: names file, line and token.
     """
     path = Path(path)
-    lines = read_text(path, "an XYZ geometry").splitlines()
+    lines = read_text(path, "an XYZ geometry", _LARGEST_XYZ).splitlines()
     while lines and not lines[-1].strip():
         lines.pop()
     if len(lines) < 2:
         raise InputError(f"{path}: has {len(lines)} lines; expected the number of atoms, then charge and multiplicity")
     first = lines[0].split()
-    if len(first) != 1 or not first[0].isdigit() or int(first[0]) < 1:
-        raise InputError(f"{path}, line 1: {lines[0].strip()!r} is not a number of atoms")
-    count = int(first[0])
+    count = atom_count(first[0] if len(first) == 1 else lines[0].strip(), f"{path}, line 1")
     charge, spin = _charge_and_spin(path, lines[1])
     body = lines[2:]
     if len(body) != count:
@@ -60,7 +54,7 @@ def read_xyz(path: Path | str, name: str | None = None) -> Species:
         where = f"{path}, line {index + 3}"
         words = line.split()
         if len(words) < 4:
-            raise InputError(f"{where}: {line.strip()!r} is not an atom; expected symbol x y z in angstrom")
+            raise InputError(f"{where}: {line.strip()[:80]!r} is not an atom; expected symbol x y z in angstrom")
         symbols.append(element(words[0], where))
         for axis, word in enumerate(words[1:4]):
             coordinates[index, axis] = parse_number(word, where, "a coordinate in angstrom")
@@ -68,12 +62,19 @@ def read_xyz(path: Path | str, name: str | None = None) -> Species:
     return Species(name or path.stem, tuple(symbols), coordinates, charge, spin)
 
 
+def atom_count(token: str, where: str) -> int:
+    """A number of atoms; raises InputError for anything else, and for more than `MAX_ATOMS`."""
+    if not (token.isascii() and token.isdigit()) or len(token) > 9 or not 1 <= int(token) <= MAX_ATOMS:
+        raise InputError(f"{where}: {token[:40]!r} is not a number of atoms from 1 to {MAX_ATOMS}")
+    return int(token)
+
+
 def parse_number(token: str, where: str, what: str) -> float:
     """Parse a finite decimal number; errors say where it stands and what it should be."""
     try:
         value = float(token.replace("D", "E").replace("d", "e"))
     except ValueError as error:
-        raise InputError(f"{where}: {token!r} is not a number; expected {what}") from error
+        raise InputError(f"{where}: {token[:80]!r} is not a number; expected {what}") from error
     if not np.isfinite(value):
         raise InputError(f"{where}: {token!r} is not finite; expected {what}")
     return value
@@ -90,10 +91,11 @@ def write_xyz(path: Path | str, species: Species) -> None:
 def _charge_and_spin(path: Path, line: str) -> tuple[int, int]:
     words = line.split()
     try:
-        charge, multiplicity = int(words[0]), int(words[1])
+        charge, multiplicity = (int(word[:12]) if len(word) <= 12 else int("") for word in words[:2])
     except (IndexError, ValueError) as error:
         raise InputError(
-            f"{path}, line 2: {line.strip()!r} holds no charge and multiplicity; expected two integers such as '0 1'"
+            f"{path}, line 2: {line.strip()[:80]!r} holds no charge and multiplicity; expected two integers such as "
+            f"'0 1'"
         ) from error
     if multiplicity < 1:
         raise InputError(f"{path}, line 2: multiplicity {multiplicity} must be at least 1")

@@ -12,6 +12,7 @@ from pathlib import Path
 import h5py
 
 from ..errors import FastsfesError, InputError
+from ..reading.hdf5 import child, open_file
 from .hdf5 import RecordError, read_record, write_atomically, write_record
 from .record import DensityRecord
 from .scf import compute_density
@@ -89,9 +90,9 @@ def build_densities(
 def load_work_file(path: Path, name: str) -> DensityRecord:
     """Read the density in a work file."""
     try:
-        with h5py.File(path, "r") as file:
-            return read_record(file["density"], file=str(path), name=name)
-    except (OSError, KeyError) as error:
+        with open_file(path) as file:
+            return read_record(child(file, "density"), file=str(path), name=name)
+    except (OSError, KeyError, RuntimeError) as error:
         raise RecordError(f"{path}: cannot be read as a finished calculation; delete it and build again") from error
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
 from ..errors import FastsfesError, InputError
+from ..reading import DAMAGE, damage, parse_json, short
+from ..reading import read_text as read_utf8
+from ..reading.hdf5 import open_file, read, read_text
 from .hdf5 import RecordError
 from .mole import load_mole
 from .record import ENERGY_NAMES, DensityRecord, Energies
@@ -38,19 +39,23 @@ def read_chkfile(path: Path | str, name: str | None = None, *, settings: ScfSett
     path = Path(path)
     name = name or path.stem
     where = f"{path}: density of {name!r}"
+    with damage(where, "compute the density again", RecordError):
+        return _read_chkfile(path, where, settings)
+
+
+def _read_chkfile(path: Path, where: str, settings: ScfSettings | None) -> DensityRecord:
     try:
-        with h5py.File(path, "r") as file:
-            text = _text(file["mol"][()])
+        with open_file(path) as file:
+            text = read_text(file, "mol")
             coeff, occ, mo_energy, e_scf = (
-                np.asarray(file[f"scf/{key}"][()]) for key in ("mo_coeff", "mo_occ", "mo_energy", "e_tot")
+                read(file, f"scf/{key}") for key in ("mo_coeff", "mo_occ", "mo_energy", "e_tot")
             )
             attributes = {key: _plain(value) for key, value in file.attrs.items()}
             stored = None
             if "energies" in file:
-                stored = {key: float(file[f"energies/{key}"][()]) for key in ENERGY_NAMES}
-    except (OSError, KeyError, RuntimeError, ValueError, TypeError) as error:
-        detail = str(error).strip("'\"").splitlines()[0][:160]
-        raise RecordError(f"{where}: not a complete PySCF chkfile ({detail})") from error
+                stored = {key: float(read(file, f"energies/{key}")[()]) for key in ENERGY_NAMES}
+    except DAMAGE as error:
+        raise RecordError(f"{where}: not a complete PySCF chkfile ({short(error)})") from error
     if any(a.dtype != np.float64 for a in (coeff, occ, mo_energy)):
         raise RecordError(f"{where}: orbitals must be stored in real double precision, got {coeff.dtype}")
     if not all(np.all(np.isfinite(a)) for a in (coeff, occ, mo_energy, e_scf)):
@@ -90,12 +95,9 @@ def chkfile_index(folder: Path | str) -> dict[str, Path]:
         if not files:
             raise InputError(f"{folder}: holds neither index.json nor *.chk files")
         return files
-    try:
-        entries = json.loads(index.read_text(encoding="utf-8"))
-        table = {str(name): folder / Path(str(file)).name for name, file in entries.items()}
-    except (json.JSONDecodeError, AttributeError, UnicodeDecodeError) as error:
-        raise InputError(f"{index}: expected a JSON object of species and file names ({error})") from error
-    return table
+    with damage(f"{index}: the table of species and file names", "make it again"):
+        entries = parse_json(read_utf8(index, "a JSON object of species and file names"), str(index))
+        return {str(name): folder / Path(str(file)).name for name, file in entries.items()}
 
 
 def read_chkfiles(
@@ -159,10 +161,6 @@ def _is_stationary(mf: Any) -> bool:
             return True
     mf.nlc = 0
     return False
-
-
-def _text(value: Any) -> str:
-    return value.decode("utf-8") if isinstance(value, bytes) else str(value)
 
 
 def _plain(value: Any) -> Any:

@@ -13,6 +13,8 @@ import h5py
 import numpy as np
 
 from ..errors import FastsfesError
+from ..reading import damage
+from ..reading.hdf5 import read, read_text
 from .record import ENERGY_NAMES, DensityRecord, Energies
 
 _ARRAYS = ("mo_coeff", "mo_occ", "mo_energy")
@@ -79,12 +81,14 @@ def write_record(group: h5py.Group, record: DensityRecord) -> None:
 def read_record(group: h5py.Group, *, file: str, name: str) -> DensityRecord:
     """Read a density; raises RecordError with file and record when it is damaged."""
     where = f"{file}: density of {name!r}"
-    try:
-        mole = bytes(np.asarray(group["mol"][()], dtype=np.uint8)).decode("utf-8")
-        arrays = {key: np.asarray(group[key][()]) for key in _ARRAYS}
-        attributes = {key: _plain(value) for key, value in group.attrs.items()}
-    except (KeyError, OSError, UnicodeDecodeError, RuntimeError, TypeError) as error:
-        raise RecordError(f"{where} is damaged ({_short(error)}); compute or import it again") from error
+    with damage(where, "compute or import it again", RecordError):
+        return _read_record(group, where)
+
+
+def _read_record(group: h5py.Group, where: str) -> DensityRecord:
+    mole = read_text(group, "mol")
+    arrays = {key: read(group, key) for key in _ARRAYS}
+    attributes = {key: _plain(value) for key, value in group.attrs.items()}
     for key, array in arrays.items():
         if array.dtype != np.float64:
             raise RecordError(f"{where}: {key} is stored as {array.dtype}, expected float64; import it again")
@@ -109,8 +113,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, bytes):
         return value.decode("utf-8", errors="replace")
     return value.item() if isinstance(value, np.generic) else value
-
-
-def _short(error: BaseException) -> str:
-    text = str(error).strip().strip("'\"").splitlines()
-    return text[0][:160] if text else type(error).__name__

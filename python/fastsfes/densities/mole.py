@@ -7,15 +7,17 @@ that far. Here the integral tables are taken from the JSON, checked, and set on 
 from __future__ import annotations
 
 import ast
-import json
 from typing import Any
 
 import numpy as np
 
 from ..errors import FastsfesError
+from ..reading import DAMAGE, parse_json, short
 
 _MAX_ANGULAR = 12
 _ATM_COLUMNS, _BAS_COLUMNS = 6, 8
+# Bounds that no molecule of a dataset meets; they keep a hostile file from exhausting memory or the integral code.
+_MOST_ATOMS, _MOST_SHELLS, _MOST_PRIMITIVES, _MOST_CHARGE, _LONGEST_LITERAL = 2000, 50_000, 200, 200, 200_000
 
 
 class MoleError(FastsfesError):
@@ -38,15 +40,15 @@ def load_mole(text: str, where: str = "stored molecule") -> Any:
     from pyscf import gto
 
     try:
-        stored = json.loads(text)
+        stored = parse_json(text, where)
         atm = np.array(stored["_atm"], dtype=np.int32).reshape(-1, _ATM_COLUMNS)
         bas = np.array(stored["_bas"], dtype=np.int32).reshape(-1, _BAS_COLUMNS)
         env = np.array(stored["_env"], dtype=np.float64)
         ecpbas = np.array(stored.get("_ecpbas", []), dtype=np.int32).reshape(-1, _BAS_COLUMNS)
         atoms = [(str(symbol), [float(x) for x in xyz]) for symbol, xyz in stored["_atom"]]
         charge, spin = int(stored.get("charge", 0)), int(stored.get("spin") or 0)
-    except (ValueError, KeyError, TypeError) as error:
-        raise MoleError(f"{where}: the molecule cannot be read ({type(error).__name__}: {error})") from error
+    except DAMAGE as error:
+        raise MoleError(f"{where}: the molecule cannot be read ({type(error).__name__}: {short(error)})") from error
     _check(atm, bas, env, ecpbas, len(atoms), where)
     mol = gto.Mole()
     mol.verbose = 0
@@ -70,7 +72,7 @@ def load_mole(text: str, where: str = "stored molecule") -> Any:
 
 def _literal(text: Any, default: Any) -> Any:
     """Parse a Python literal (a basis name or dictionary); anything else gives the default."""
-    if not isinstance(text, str):
+    if not isinstance(text, str) or len(text) > _LONGEST_LITERAL:
         return default
     try:
         return ast.literal_eval(text)
@@ -80,13 +82,20 @@ def _literal(text: Any, default: Any) -> Any:
 
 def _check(atm: np.ndarray, bas: np.ndarray, env: np.ndarray, ecpbas: np.ndarray, natoms: int, where: str) -> None:
     """The integral code trusts these tables: a pointer out of range would read foreign memory."""
-    if len(atm) != natoms or natoms == 0 or len(bas) == 0:
+    if not 0 < natoms <= _MOST_ATOMS or len(bas) > _MOST_SHELLS or len(ecpbas) > _MOST_SHELLS:
+        raise MoleError(f"{where}: {natoms} atoms with {len(bas)} shells are more than can be computed, or none")
+    if len(atm) != natoms or len(bas) == 0:
         raise MoleError(f"{where}: {len(atm)} rows of atoms and {len(bas)} of shells for {natoms} atoms")
     if not np.all(np.isfinite(env)):
         raise MoleError(f"{where}: an exponent, coefficient or coordinate is NaN or infinite")
     size = len(env)
-    coordinates, zeta = atm[:, 1], atm[:, 3]
-    good = bool(np.all((coordinates >= 0) & (coordinates + 3 <= size) & (zeta >= 0) & (zeta < size)))
+    # pointers as 64-bit numbers, so that adding to them cannot wrap around
+    coordinates, nucleus, zeta, charge = (atm[:, k].astype(np.int64) for k in (1, 2, 3, 4))
+    good = bool(
+        np.all((atm[:, 0] >= 0) & (atm[:, 0] < _MOST_CHARGE) & (coordinates >= 0) & (coordinates + 3 <= size))
+        and np.all((nucleus >= 0) & (nucleus <= 4) & (zeta >= 0) & (zeta < size) & (charge >= 0) & (charge < size))
+    )
+    bas, ecpbas = bas.astype(np.int64), ecpbas.astype(np.int64)
     for shells, is_ecp in ((bas, False), (ecpbas, True)):
         if not len(shells):
             continue
@@ -96,7 +105,14 @@ def _check(atm: np.ndarray, bas: np.ndarray, env: np.ndarray, ecpbas: np.ndarray
         good &= bool(
             np.all((shells[:, 0] >= 0) & (shells[:, 0] < natoms))
             and np.all((shells[:, 1] >= (-1 if is_ecp else 0)) & (shells[:, 1] <= _MAX_ANGULAR))
-            and np.all((primitives > 0) & (shells[:, 5] >= 0) & (shells[:, 5] + primitives <= size))
+            and np.all(
+                (primitives > 0)
+                & (primitives <= _MOST_PRIMITIVES)
+                & (contractions <= _MOST_PRIMITIVES)
+                & (is_ecp | (shells[:, 3] > 0))
+                & (shells[:, 5] >= 0)
+                & (shells[:, 5] + primitives <= size)
+            )
             and np.all((shells[:, 6] >= 0) & (shells[:, 6] + primitives * contractions <= size))
         )
     if not good:

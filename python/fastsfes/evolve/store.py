@@ -10,10 +10,14 @@ import json
 import math
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from ..errors import FastsfesError, InputError
+from ..reading import DAMAGE, damage, parse_json, short
+from ..reading.text import LARGEST
 from .island import Individual, IslandState, Record
 
 __all__ = ["Row", "RunStore", "candidate_rows"]
@@ -112,16 +116,26 @@ class RunStore:
                 # a writer was killed while it wrote: who may write takes back what it had not finished
                 db, found = _connect(path, "rw")
                 db.execute("PRAGMA query_only = ON")
-        except sqlite3.DatabaseError as error:
-            raise InputError(f"{path}: cannot be read as the history of a search ({error}); was it cut off?") from None
+        except DAMAGE as error:
+            raise InputError(
+                f"{path}: cannot be read as the history of a search ({short(error)}); was it cut off?"
+            ) from None
+        problem = None
         if found != str(VERSION):
+            problem = f"version {found}, this fastsfes reads {VERSION}"
+        elif _schema(db) != _own_schema():
+            problem = "its tables are not those of a search; it was not written by fastsfes"
+        if problem is not None:
             db.close()
-            raise InputError(f"{path}: version {found}, this fastsfes reads {VERSION}")
+            raise InputError(f"{path}: {problem}")
         return cls(path, db)
 
     def close(self) -> None:
         """Close the file."""
         self._db.close()
+
+    def _damage(self, what: str) -> AbstractContextManager[None]:
+        return damage(f"{self.path}: {what}", "start the search again")
 
     def __enter__(self) -> RunStore:
         return self
@@ -161,16 +175,25 @@ class RunStore:
 
     def states(self) -> list[IslandState]:
         """The last state of every island."""
-        rows = self._db.execute("SELECT state FROM states ORDER BY island").fetchall()
-        return [IslandState.from_dict(json.loads(text)) for (text,) in rows]
+        with self._damage("a state"):
+            rows = self._db.execute("SELECT state FROM states ORDER BY island").fetchall()
+            return [IslandState.from_dict(parse_json(text, str(self.path))) for (text,) in rows]
 
     def archive(self) -> tuple[Individual, ...]:
         """The front of complexity against error."""
-        rows = self._db.execute("SELECT individual FROM archive ORDER BY complexity").fetchall()
-        return tuple(Individual.from_dict(json.loads(text)) for (text,) in rows)
+        with self._damage("the archive"):
+            rows = self._db.execute("SELECT individual FROM archive ORDER BY complexity").fetchall()
+            return tuple(Individual.from_dict(parse_json(text, str(self.path))) for (text,) in rows)
 
     def news(self) -> list[tuple[tuple[str, float, float, Mapping[str, float]], ...]]:
         """The families that became known in every round, with losses and terms, in the order of the candidates."""
+        with self._damage("a candidate"):
+            return self._news()
+
+    def _news(self) -> list[tuple[tuple[str, float, float, Mapping[str, float]], ...]]:
+        (last, count) = self._db.execute("SELECT MAX(round), COUNT(*) FROM candidates").fetchone()
+        if last is not None and not 0 <= last <= 10 * count:  # rounds make candidates
+            raise ValueError(f"round {last} of {count} candidates")
         rows = self._db.execute(
             "SELECT round, fingerprint, train, validation, terms FROM candidates WHERE duplicate = 0 "
             "AND train IS NOT NULL AND validation IS NOT NULL ORDER BY round, island, number"
@@ -183,7 +206,6 @@ class RunStore:
             if print_ not in seen:
                 seen.add(print_)
                 found[number].append((print_, _loss(train), _loss(validation), _terms(terms)))
-        (last,) = self._db.execute("SELECT MAX(round) FROM candidates").fetchone()
         found.extend([] for _ in range((-1 if last is None else last) + 1 - len(found)))
         return [tuple(news) for news in found]
 
@@ -197,7 +219,8 @@ class RunStore:
     def usage(self) -> dict[str, Any]:
         """What the run has taken so far, as `commit_round` was told."""
         row = self._db.execute("SELECT value FROM meta WHERE key = 'usage'").fetchone()
-        return dict(json.loads(row[0])) if row else {}
+        with self._damage("its resource use"):
+            return dict(parse_json(row[0], str(self.path))) if row else {}
 
     def counts(self) -> tuple[int, int]:
         """Candidates made, and families fitted among them."""
@@ -274,23 +297,44 @@ class RunStore:
 
 
 def _connect(path: Path, mode: str) -> tuple[sqlite3.Connection, str | None]:
-    """An open file and its version."""
+    """An open file and its version; raises when it has no table of them.
+
+    A view, a trigger or a generated column of a stranger's file could compute for ever: nothing is read before its
+    definition is known to be ours.
+    """
     # somebody who reads a long history must not make the writer give up
     uri = f"{path.resolve().as_uri()}?mode={mode}"
     db = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_PATIENCE)
     try:
+        db.execute("PRAGMA trusted_schema = OFF")
+        db.execute("PRAGMA cell_size_check = ON")
+        if hasattr(db, "setlimit"):  # Python 3.11
+            db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LARGEST)
+        if not {row for row in _own_schema() if row[2] == "meta"} <= _schema(db):
+            raise ValueError("it has no table meta")
         found = db.execute("SELECT value FROM meta WHERE key = 'version'").fetchone()
-    except sqlite3.DatabaseError:
+    except BaseException:
         db.close()
         raise
-    return db, None if found is None else str(found[0])
+    return db, None if found is None else str(found[0])[:40]
+
+
+def _schema(db: sqlite3.Connection) -> set[tuple[str | None, ...]]:
+    return set(db.execute("SELECT type, name, tbl_name, sql FROM sqlite_master").fetchall())
+
+
+@lru_cache
+def _own_schema() -> frozenset[tuple[str | None, ...]]:
+    with closing(sqlite3.connect(":memory:")) as db:
+        db.executescript(_SCHEMA)
+        return frozenset(_schema(db))
 
 
 def _row(row: Mapping[str, Any]) -> dict[str, Any]:
     found = {key: row[key] for key in row.keys()}  # noqa: SIM118 - sqlite3.Row iterates over values
     found["duplicate"] = bool(found["duplicate"])
     for key in ("expressions", "parameters", "terms"):
-        found[key] = json.loads(found[key]) if found[key] else {}
+        found[key] = parse_json(found[key], f"the {key} of candidate {found['number']}") if found[key] else {}
     return found
 
 
@@ -303,4 +347,4 @@ def _loss(value: float | None) -> float:
 
 
 def _terms(text: str | None) -> dict[str, float]:
-    return {} if text is None else dict(json.loads(text))
+    return {} if text is None else dict(parse_json(text, "the terms of a candidate"))

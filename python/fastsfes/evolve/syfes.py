@@ -33,6 +33,9 @@ _TAKES_X = ("PBEXInstruction", "RPBEXInstruction", "B88XInstruction")
 _U = {"x": 0.004, "css": 0.2, "cos": 0.006}
 _RESULT = "enhancement_factor"
 
+_MOST_INSTRUCTIONS = 500
+"""Per factor; those of SyFES have up to a few dozen."""
+
 
 def is_syfes(data: object) -> bool:
     """Whether this looks like a functional of SyFES."""
@@ -95,6 +98,8 @@ def _factor(data: Any, kind: str, given: Any, where: str, require_values: bool) 
             raise InputError(f'{where}: feature "{name}" is unknown; known are u and {", ".join(feature_names())}')
         values[name] = Expression.parse(name) if known else Expression.parse(f"u(x2, {_U[kind]!r})")
     defaults = dict.fromkeys(own.values(), 1.0)
+    if len(data["instructions"]) > _MOST_INSTRUCTIONS:
+        raise InputError(f"{where}: has more than {_MOST_INSTRUCTIONS} instructions")
     for number, line in enumerate(data["instructions"]):
         _apply(line, values, variables, defaults, f"{where}, instruction {number}")
     result = values[_RESULT].simplify()

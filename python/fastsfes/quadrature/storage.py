@@ -13,7 +13,9 @@ import numpy as np
 from ..datasets.dataset import Dataset
 from ..datasets.storage import open_dataset_file, update_dataset
 from ..densities.hdf5 import RecordError, write_array
-from ..errors import InputError
+from ..errors import FastsfesError, InputError
+from ..reading import DAMAGE, damage, parse_json, short
+from ..reading.hdf5 import child, read, read_text
 from .nodes import NodeGrid
 from .rule import LEVELS, ChannelRule, NodeSet, Quadrature
 
@@ -44,8 +46,8 @@ def load_quadrature(dataset: Dataset, name: str = "default") -> Quadrature:
 
 def list_quadratures(path: Path | str) -> list[str]:
     """Names of the quadratures in a dataset file."""
-    with open_dataset_file(path) as file:
-        return sorted(file["quadrature"]) if "quadrature" in file else []
+    with open_dataset_file(path) as file, damage(f"{path}: /quadrature", "make the file again"):
+        return sorted(child(file, "quadrature")) if "quadrature" in file else []
 
 
 def _write(group: h5py.Group, quadrature: Quadrature) -> None:
@@ -78,46 +80,44 @@ def _text(text: str) -> Any:
 def _read(path: Path, name: str, changed: int, inode: int) -> Quadrature:
     where = f'{path}: quadrature "{name}"'
     with open_dataset_file(path) as file:
-        if "quadrature" not in file or name not in file["quadrature"]:
-            known = ", ".join(sorted(file["quadrature"])) if "quadrature" in file else "none"
+        with damage(where, "build it again with 'fastsfes dataset quadrature'"):
+            parent = child(file, "quadrature") if "quadrature" in file else {}
+            known = ", ".join(sorted(parent)) or "none"
+        if name not in parent:
             raise InputError(
                 f"{where} is not there (the file has: {known}); make it with 'fastsfes dataset quadrature {path.name}'"
             )
-        group = file["quadrature"][name]
         try:
+            group = child(parent, name)
             version = int(group.attrs["version"])
             if version > VERSION:
                 raise RecordError(f"{where} has version {version}, this fastsfes reads {VERSION}; update fastsfes")
-            species = tuple(str(x) for x in json.loads(_string(group["species"])))
+            species = tuple(str(x) for x in parse_json(read_text(group, "species"), where))
             channels = {
-                str(key): _read_rule(group[key], str(key), len(species), where)
-                for key in json.loads(group.attrs["channels"])
+                str(key): _read_rule(child(group, str(key)), str(key), len(species), where)
+                for key in parse_json(str(group.attrs["channels"]), where)
             }
             return Quadrature(
                 name, species, str(group.attrs["integration_grid"]), float(group.attrs["tolerance"]), channels
             )
-        except (KeyError, OSError, RuntimeError, ValueError, TypeError) as error:
-            if isinstance(error, InputError):
-                raise
+        except FastsfesError:
+            raise
+        except DAMAGE as error:
             raise RecordError(
-                f"{where} is damaged ({str(error)[:120]}); build it again with 'fastsfes dataset quadrature'"
+                f"{where} is damaged ({short(error)}); build it again with 'fastsfes dataset quadrature'"
             ) from error
 
 
-def _string(dataset: h5py.Dataset) -> str:
-    return bytes(np.asarray(dataset[()], dtype=np.uint8)).decode("utf-8")
-
-
 def _read_rule(group: h5py.Group, key: str, species: int, where: str) -> ChannelRule:
-    grid = NodeGrid.from_list(json.loads(group.attrs["axes"]), f"{where}, channel {key}")
+    grid = NodeGrid.from_list(parse_json(str(group.attrs["axes"]), where), f"{where}, channel {key}")
     levels, errors = {}, {}
     for level in LEVELS:
         if level not in group:
             continue
-        nodes = np.ascontiguousarray(group[level]["nodes"][()], dtype=np.float64)
-        matrix = np.ascontiguousarray(group[level]["matrix"][()], dtype=np.float64)
-        labels = json.loads(_string(group[level]["labels"]))
-        table = np.asarray(group[level]["errors"][()], dtype=np.float64)
+        nodes = np.ascontiguousarray(read(group, f"{level}/nodes"), dtype=np.float64)
+        matrix = np.ascontiguousarray(read(group, f"{level}/matrix"), dtype=np.float64)
+        labels = parse_json(read_text(group, f"{level}/labels"), where)
+        table = np.asarray(read(group, f"{level}/errors"), dtype=np.float64)
         if (
             nodes.shape != (matrix.shape[1], len(grid.axes))
             or matrix.shape[0] != species
@@ -135,4 +135,4 @@ def _read_rule(group: h5py.Group, key: str, species: int, where: str) -> Channel
         raise RecordError(
             f"{where}, channel {key} has no full nodes; build it again with 'fastsfes dataset quadrature'"
         )
-    return ChannelRule(key, grid, levels, errors, np.asarray(group["outside"][()], dtype=np.int64))
+    return ChannelRule(key, grid, levels, errors, np.asarray(read(group, "outside"), dtype=np.int64))

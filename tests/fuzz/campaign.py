@@ -1,0 +1,195 @@
+"""Fuzz the readers: python tests/fuzz/campaign.py [TARGET ...] --inputs N --seconds S [--engine mutate|atheris]
+
+Every target runs in a process of its own with a limit of memory and an alarm per input. An error other than fastsfes'
+own, a signal, an input that takes longer than ten seconds or exhausts the memory is a finding; its input is kept in
+--findings. Inputs are numbered: --seed and the number make them again. With --engine atheris (pip install atheris) the
+Python code is instrumented and inputs are chosen by the branches they reach; everything else stays.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import mmap
+import os
+import resource
+import shutil
+import signal
+import struct
+import sys
+import tempfile
+import time
+import traceback
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+MEMORY = 6 * 2**30
+SLOW = 10
+
+
+def work(target: str, first: int, last: int, seconds: float, seed: int, counter: mmap.mmap, findings: Path) -> None:
+    """In a child: inputs first ... last, the number under way in the shared counter."""
+    from fuzz_mutate import mutate
+    from fuzz_targets import TARGETS
+
+    import fastsfes as fs
+
+    scratch = Path(tempfile.mkdtemp(dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
+    try:
+        run, seeds = TARGETS[target](scratch)
+        for data in seeds:
+            try:
+                run(data)
+            except fs.FastsfesError as error:
+                raise AssertionError(f"an honest input is refused: {error}") from error
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+        signal.signal(signal.SIGALRM, _too_slow)
+        end = time.monotonic() + seconds
+        accepted = bad = 0
+        for number in range(first, last):
+            struct.pack_into("qqq", counter, 0, number + 1, accepted, bad)
+            data = mutate(seeds, seed, number)
+            signal.alarm(SLOW)
+            try:
+                run(data)
+                accepted += 1
+            except fs.FastsfesError:
+                pass
+            except BaseException:
+                bad += 1
+                (findings / f"{target}-{number}").write_bytes(data)
+                (findings / f"{target}-{number}.txt").write_text(traceback.format_exc())
+            finally:
+                signal.alarm(0)
+            if number % 64 == 0 and time.monotonic() > end:
+                break
+        struct.pack_into("qqq", counter, 0, number + 1, accepted, bad)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _too_slow(*_: object) -> None:
+    raise TimeoutError(f"took longer than {SLOW} s")
+
+
+def _wait(child: int, counter: mmap.mmap) -> tuple[int, bool]:
+    """The child's status, and whether it had to be killed: an input took too long in C, where no alarm ends it."""
+    at, since = -1, time.monotonic()
+    while True:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            return status, False
+        (number,) = struct.unpack_from("q", counter, 0)
+        if number != at:
+            at, since = number, time.monotonic()
+        elif number > 0 and time.monotonic() - since > 2 * SLOW:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            return status, True
+        time.sleep(0.05)
+
+
+def campaign(target: str, inputs: int, seconds: float, seed: int, findings: Path) -> dict[str, object]:
+    """Run one target; a child that dies is replaced and goes on behind the input that killed it."""
+    findings.mkdir(parents=True, exist_ok=True)
+    counter = mmap.mmap(-1, 24)
+    begin, number, accepted, bad, crashes = time.monotonic(), 0, 0, 0, 0
+    while number < inputs and time.monotonic() - begin < seconds:
+        struct.pack_into("qqq", counter, 0, number, 0, 0)
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                work(target, number, inputs, seconds - (time.monotonic() - begin), seed, counter, findings)
+                status = 0
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                os._exit(status)
+        status, stuck = _wait(child, counter)
+        number, more, worse = struct.unpack_from("qqq", counter, 0)
+        accepted, bad = accepted + more, bad + worse
+        if stuck or os.WIFSIGNALED(status):
+            crashes += 1
+            what = f"no end after {2 * SLOW} s" if stuck else f"signal {os.WTERMSIG(status)}"
+            (findings / f"{target}-{number - 1}.txt").write_text(f"{what}; input {number - 1} of seed {seed}")
+        elif status != 0:
+            raise SystemExit(f"{target}: the target itself failed")
+        else:
+            break
+    took = time.monotonic() - begin
+    return {
+        "target": target,
+        "inputs": number,
+        "accepted": accepted,
+        "findings": bad,
+        "crashes": crashes,
+        "seconds": round(took, 1),
+        "per_second": round(number / took),
+    }
+
+
+def with_atheris(target: str, inputs: int, seconds: float, seed: int) -> None:
+    """Coverage-guided; atheris reports and ends at the first finding."""
+    import atheris
+
+    with atheris.instrument_imports(include=["fastsfes"]):
+        from fuzz_targets import TARGETS
+
+        import fastsfes as fs
+    scratch = Path(tempfile.mkdtemp())
+    corpus = scratch / "corpus"
+    corpus.mkdir()
+    run, seeds = TARGETS[target](scratch)
+    for k, data in enumerate(seeds):
+        (corpus / str(k)).write_bytes(data)
+
+    def one(data: bytes) -> None:
+        with contextlib.suppress(fs.FastsfesError):
+            run(data)
+
+    options = [
+        f"-runs={inputs}",
+        f"-max_total_time={int(seconds)}",
+        f"-seed={seed + 1}",
+        "-max_len=20000",
+        "-timeout=10",
+    ]
+    atheris.Setup([sys.argv[0], str(corpus), *options, "-rss_limit_mb=4096"], one)
+    atheris.Fuzz()
+
+
+def main() -> int:
+    """Run the command; status 1 when there are findings."""
+    from fuzz_targets import TARGETS
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("targets", nargs="*", metavar="TARGET", help=f"any of {', '.join(TARGETS)} (default: all)")
+    parser.add_argument("--inputs", type=int, default=1_000_000, help="per target (default 1,000,000)")
+    parser.add_argument("--seconds", type=float, default=1e9, help="per target")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--engine", choices=("mutate", "atheris"), default="mutate")
+    parser.add_argument("--findings", type=Path, default=Path("fuzz-findings"))
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    chosen = arguments.targets or list(TARGETS)
+    if arguments.engine == "atheris":
+        with_atheris(chosen[0], arguments.inputs, arguments.seconds, arguments.seed)
+        return 0
+    rows = []
+    for target in chosen:
+        row = campaign(target, arguments.inputs, arguments.seconds, arguments.seed, arguments.findings)
+        rows.append(row)
+        print("  ".join(f"{k} {v}" for k, v in row.items()), flush=True)
+    total = sum(int(str(r["inputs"])) for r in rows)
+    found = sum(int(str(r["findings"])) + int(str(r["crashes"])) for r in rows)
+    print(f"{total} inputs, {found} findings")
+    if arguments.json is not None:
+        arguments.json.write_text(json.dumps(rows, indent=1) + "\n")
+    return int(found > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,33 @@
+// libFuzzer harness of the expression parser and of everything that walks expressions.
+//
+//   nox -s fuzz_core            builds it with AddressSanitizer and UndefinedBehaviorSanitizer and runs it
+#include <cmath>
+#include <cstdint>
+#include <cstdlib>
+#include <string_view>
+
+#include "core/error.hpp"
+#include "core/expression.hpp"
+#include "core/program.hpp"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace fastsfes;
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  try {
+    const Expression e = Expression::parse(text);
+    const std::string written = e.str();
+    if (!(Expression::parse(written) == e)) std::abort();  // the canonical text is read back as the same expression
+    e.latex();
+    e.simplify();
+    const Expression flat = e.expand();
+    if (flat.complexity() > 400) return 0;  // derivatives of large ones take too long for a fuzzer, not for a user
+    for (const auto& name : e.features()) flat.derivative(name).derivative(name);
+    for (const auto& name : e.parameters()) flat.derivative(name);
+    Graph g;
+    const NodeId root = g.import(flat.graph(), flat.root());
+    const Program program(g, {root});
+    if (program.outputs() != 1) std::abort();
+  } catch (const InputError&) {
+  }
+  return 0;
+}
