@@ -70,7 +70,7 @@ def test_the_run_does_not_depend_on_threads(tmp_path: Path) -> None:
         (["search", "--preset", "slow"], 'preset "slow" is unknown'),
         (["search", "--base", "nope"], "base: functional"),
         (["search", "--features-x", "q"], '"q" is not a feature of channel x'),
-        (["search", "--config", "absent.toml"], "absent.toml: cannot be read"),
+        (["search", "--config", "absent.toml"], "absent.toml: no such file"),
         (["search", "--dataset", "absent.h5"], "absent.h5"),
         (["search", "--resume", "absent"], "absent: not the directory of a search"),
         (["search", "--targets", "pbe_c"], "no channel x"),

@@ -77,7 +77,7 @@ def test_targets_b97x_alone_means_the_preset() -> None:
         ("channels = ['x', 'x']", "each once"),
         ("instruction_pool = {squaer = 1}", 'no instruction "squaer"; did you mean "square"'),
         ("mutation_pool = {twist = 1}", 'no mutation "twist"'),
-        ("instruction_pool = {add = 'x'}", "a number as the weight"),
+        ("instruction_pool = {add = 'x'}", "a finite number as the weight"),
         ("channels = ['x']\nchannel_pool = {cos = 1}", '"cos" is not searched'),
         ("preset = 'slow'", 'preset "slow" is unknown'),
         ("population = 3\n[evolution]\npopulation = 3", "given twice"),
