@@ -20,7 +20,9 @@ template <int>
 struct fundat_db {
   static functional_data d;
 };
-#define FUNCTIONAL(F) template <> functional_data fundat_db<F>::d
+#define FUNCTIONAL(F) \
+  template <>         \
+  functional_data fundat_db<F>::d
 #define ENERGY_FUNCTION(FUN) FUN<double>,
 
 #define FASTSFES_XCFUN
