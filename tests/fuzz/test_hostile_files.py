@@ -321,7 +321,7 @@ def test_histories_with_absurd_values(tmp_path):
 
 def test_the_package_neither_evaluates_nor_unpickles_files():
     """No eval, exec, pickle or shell in the package; pickles pass only between a process and its own workers."""
-    allowed = {"executors/worker.py"}
+    allowed = {"executors/worker.py", "evolve/travel.py"}
     root = Path(fs.__file__).parent
     for path in sorted(root.rglob("*.py")):
         where = path.relative_to(root).as_posix()
