@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import datetime
 import json
-import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+from ..files import plain
 
 __all__ = ["EVENTS", "LOG", "RunLog", "read_events"]
 
@@ -34,7 +35,7 @@ class RunLog:
     def event(self, name: str, text: str = "", **fields: Any) -> None:
         """Log an event; `text` is its line for people, none when empty. What is not finite becomes null."""
         now = datetime.datetime.now(datetime.timezone.utc)
-        record = {"time": now.isoformat(timespec="milliseconds"), "event": name, **_plain(fields)}
+        record = {"time": now.isoformat(timespec="milliseconds"), "event": name, **plain(fields)}
         self._append(EVENTS, json.dumps(record, allow_nan=False))
         if text:
             local = now.astimezone()
@@ -63,13 +64,3 @@ def read_events(path: Path) -> Iterator[dict[str, Any]]:
             continue
         if isinstance(event, dict):
             yield event
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
-    return value

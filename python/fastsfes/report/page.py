@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import math
 from collections.abc import Mapping
 from importlib import resources
 from typing import Any
 
+from ..files import plain
 from .html import Content, Markup, join, tag
 from .sections.accuracy import accuracy_section, tiles
 from .sections.factors import factors_section
@@ -37,19 +37,19 @@ _SECTIONS = (
 
 def render(data: Mapping[str, Any]) -> str:
     """The whole page as text; the data as `collect` returns them."""
-    plain = _plain(data)
+    shown = plain(data)
     style = _resource("style.css")
     script = _resource("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     # nothing may be fetched and no other script can run, whatever a file smuggled in
     policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
-    name = plain["functional"]["name"]
+    name = shown["functional"]["name"]
     head = tag(
         "head",
         tag("meta", charset="utf-8"),
         tag("meta", http_equiv="Content-Security-Policy", content=policy),
         tag("meta", name_="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name_="generator", content=f"fastsfes {plain['fastsfes']}"),
+        tag("meta", name_="generator", content=f"fastsfes {shown['fastsfes']}"),
         tag("title", f"{name} – fastsfes report"),
         tag("style", Markup(style)),
     )
@@ -61,20 +61,20 @@ def render(data: Mapping[str, Any]) -> str:
     body = tag(
         "body",
         tag("a", "Skip to the content", href="#main", class_="skip"),
-        _header(plain),
+        _header(shown),
         navigation,
-        tag("main", [make(plain) for _, _, make in _SECTIONS], id="main"),
+        tag("main", [make(shown) for _, _, make in _SECTIONS], id="main"),
         tag(
             "footer",
             tag(
                 "p",
-                f"Made by fastsfes {plain['fastsfes']} from run {plain['run']}. "
+                f"Made by fastsfes {shown['fastsfes']} from run {shown['run']}. "
                 "All figures of this page are in it as JSON: ",
                 tag("code", "#report-data"),
                 ".",
             ),
         ),
-        tag("script", Markup(_embedded(plain)), type_="application/json", id="report-data"),
+        tag("script", Markup(_embedded(shown)), type_="application/json", id="report-data"),
         tag("script", Markup(script)),
     )
     return "<!DOCTYPE html>\n" + tag("html", head, body, lang="en") + "\n"
@@ -102,17 +102,6 @@ def _header(data: dict[str, Any]) -> Markup:
         tag("p", data["citation"], class_="note") if data["citation"] else None,
         tiles(data),
     )
-
-
-def _plain(data: Any) -> Any:
-    """Data for JSON: what is not finite becomes None."""
-    if isinstance(data, float):
-        return data if math.isfinite(data) else None
-    if isinstance(data, Mapping):
-        return {str(k): _plain(v) for k, v in data.items()}
-    if isinstance(data, (list, tuple)):
-        return [_plain(v) for v in data]
-    return data
 
 
 def _embedded(data: dict[str, Any]) -> str:
