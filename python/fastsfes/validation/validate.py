@@ -127,21 +127,19 @@ def _finalists(path: str | Path, number: int) -> list[Comparison]:
     best = load_comparison(path)
     if not Path(path).is_dir() or not isinstance(best, Functional):
         return [best]
+    run = Run(path)
+    own = run.summary.get("best", {})
     found: list[Comparison] = [best]
-    for row in sorted(Run(path).pareto, key=lambda row: row["error"]):
+    for row in sorted(run.pareto, key=lambda row: row["error"]):
+        if len(found) == number:
+            break
+        if (row["island"], row["number"]) == (own.get("island"), own.get("candidate")):
+            continue
         channels = dict(best.channels)
         for kind, text in row["expressions"].items():
             channels[kind] = Channel(Expression.parse(text), row["parameters"][kind])
-        if row["number"] != _number(path) and len(found) < number:
-            found.append(replace(best, name=f"{best.name}, candidate {row['number']}", channels=channels))
+        found.append(replace(best, name=f"{best.name}, candidate {row['number']}", channels=channels))
     return found
-
-
-def _number(path: str | Path) -> int | None:
-    from ..search import Run
-
-    best = Run(path).summary.get("best")
-    return None if best is None else best["candidate"]
 
 
 def _points(data: Dataset, config: ValidationConfig) -> tuple[tuple[Reaction, ...], list[str]]:
