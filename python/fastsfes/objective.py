@@ -94,9 +94,10 @@ def wrmsd(
     method: Method = "quadrature",
     *,
     level: str = "full",
+    quadrature: str = "default",
 ) -> float:
     """Weighted root mean square error in kcal/mol (Eq. 33 of 10.1063/1.4952647); arguments as in `evaluate`."""
-    return evaluate(functional, dataset, split, method, level=level).wrmsd
+    return evaluate(functional, dataset, split, method, level=level, quadrature=quadrature).wrmsd
 
 
 def evaluate(
@@ -106,6 +107,7 @@ def evaluate(
     method: Method = "quadrature",
     *,
     level: str = "full",
+    quadrature: str = "default",
 ) -> Evaluation:
     """Errors of a functional on a split.
 
@@ -118,8 +120,9 @@ def evaluate(
     method: "quadrature" uses the quadrature stored with the dataset and falls back to the grid for functionals that it
         cannot represent or that are not finite at its nodes; "grid" integrates on each density's own grid: the truth.
     level: node set of the quadrature, "full", "reduced" or "coarse".
+    quadrature: its name in the dataset file; one on nodes in (rho, x2, w) represents functionals of rho.
     """
-    return evaluate_many([functional], dataset, split, method, level=level)[0]
+    return evaluate_many([functional], dataset, split, method, level=level, quadrature=quadrature)[0]
 
 
 def evaluate_many(
@@ -129,6 +132,7 @@ def evaluate_many(
     method: Method = "quadrature",
     *,
     level: str = "full",
+    quadrature: str = "default",
 ) -> list[Evaluation]:
     """Evaluate several functionals; those that need the grid share one pass over the densities."""
     if method not in ("quadrature", "grid"):
@@ -141,9 +145,9 @@ def evaluate_many(
     candidates = [in_frame(load(f), data, names) for f in functionals]
     energies: dict[int, Mapping[str, float]] = {}
     if method == "quadrature":
-        quadrature = Quadrature.load(data)
+        rules = Quadrature.load(data, quadrature)
         for k, candidate in enumerate(candidates):
-            found = _quadrature_energies(candidate, quadrature, level)
+            found = _quadrature_energies(candidate, rules, level)
             if found is not None:
                 energies[k] = found
     remaining = [k for k in range(len(candidates)) if k not in energies]

@@ -11,6 +11,7 @@ from small_quadrature import build_small, functional
 import fastsfes as fs
 from fastsfes import Dataset, FastsfesError, InputError, Quadrature
 from fastsfes.datasets import HARTREE_TO_KCAL
+from fastsfes.fitting import FitProblem
 from fastsfes.objective import grid_energies, in_frame
 from fastsfes.quadrature import (
     LADDERS,
@@ -237,6 +238,30 @@ def test_other_nodes_keep_the_default_tolerance(small_file, axes, text):
         assert worst_error(rule, level) <= 1e-3 / 3
         assert HARTREE_TO_KCAL * np.abs(made.energies(probe, level) - truth).max() < 1e-3
     assert len(rule.level("reduced" if flat else "full")) < (200 if flat else 40_000)
+
+
+def test_functionals_of_rho_are_evaluated_and_fitted_on_nodes_in_rho(small_file, tmp_path):
+    path = tmp_path / "rho.h5"
+    shutil.copy(small_file, path)
+    ladder = (NodeGrid.make({"rho": 28, "x2": 64, "w": 16}, 6),)
+    made = build_small(Dataset.open(path), name="rho", channels=("x@0.3",), ladder=ladder, reduce=False, tolerance=10.0)
+    save_quadrature(path, made)
+    dataset = Dataset.open(path)
+    split = dataset.available[0].split
+    probe = functional(x=("1 + a*u(x2, 0.01)*cbrt(rho)/(b + cbrt(rho))", {"a": 0.2, "b": 0.4}))
+    on_nodes = fs.evaluate(probe, dataset, split, quadrature="rho")
+    assert on_nodes.method == "quadrature"
+    truth = grid_energies([in_frame(probe, dataset)], dataset, made.species, grid="level 0")[0]
+    found = made.energies(in_frame(probe, dataset))
+    # What these few nodes give.
+    assert HARTREE_TO_KCAL * np.abs(found - truth).max() < 0.05
+    targets = dict.fromkeys((r.name for r in dataset.reactions), 0.0)
+    problem = FitProblem.from_dataset(dataset, ("x",), splits=[split], level="full", quadrature="rho", targets=targets)
+    (fitted,) = problem.fit([probe])
+    assert fitted.linear == ("x.a",)
+    assert fitted.losses[split] < problem.loss(probe, split)
+    with pytest.raises(NotRepresentable, match='no feature "rho"'):
+        Quadrature.load(dataset).energies(in_frame(probe, dataset))
 
 
 def test_memory_stays_flat_however_many_species_there_are(tmp_path):

@@ -65,6 +65,7 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("--exact-exchange", action="store_true", help="fit the fractions of exact exchange too")
     parser.add_argument("--max-evaluations", type=int, metavar="N", help="limit per starting point")
+    parser.add_argument("--quadrature", default="default", metavar="NAME", help="quadrature in the dataset file")
     parser.add_argument("--level", choices=("full", "reduced", "coarse"), default="full", help="quadrature nodes")
     parser.add_argument("--grid", action="store_true", help="also evaluate the result on the full grid (slow)")
     parser.add_argument("--test", action="store_true", help="also evaluate the test reactions")
@@ -101,6 +102,7 @@ def run(arguments: argparse.Namespace) -> int:
         exact_exchange=arguments.exact_exchange,
         test=arguments.test,
         level=arguments.level,
+        quadrature=arguments.quadrature,
         max_evaluations=arguments.max_evaluations,
         threads=arguments.threads,
     )
