@@ -10,7 +10,7 @@ import argparse
 import sqlite3
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from ..evolve.problem import make_problem
 from ..evolve.progress import SilentProgress
 from ..evolve.runlog import RunLog
 from ..evolve.setup import prepare
-from ..evolve.store import RunStore
+from ..evolve.store import Row, RunStore
 from ..evolve.worker import report_epoch, set_up
 from ..executors import Executor, available_cores, open_executor
 from ..executors.worker import forget, install, pack, perform, unpack
@@ -81,12 +81,23 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+class _Store(RunStore):
+    """Takes the processor time of adding candidates."""
+
+    insert = 0.0
+
+    def add_candidates(self, rows: Iterable[Row], round_: int) -> None:
+        started = time.process_time()
+        super().add_candidates(rows, round_)
+        _Store.insert += time.process_time() - started
+
+
 def _search(config: SearchConfig, folder: Path, executor: Executor) -> tuple[float, Any]:
     """Run a search without its report; returns wall seconds and everything that was found."""
     folder.mkdir()
     silent = SilentProgress()
     made = make_problem(config)
-    with executor as pool, RunLock(folder) as lock, RunStore.create(folder / "history.sqlite") as store:
+    with executor as pool, RunLock(folder) as lock, _Store.create(folder / "history.sqlite") as store:
         log = RunLog(folder, silent.message)
         coordinator = Coordinator(folder, config, prepare(config), made, store, lock, Signals(folder), log, silent)
         pool.wait([pool.submit(_ready, 0.2) for _ in range(pool.workers)])  # workers are there and have their data
@@ -166,6 +177,7 @@ class _Meter(Executor):
 def _sample(config: SearchConfig) -> Sample:
     meter = _Meter(config)
     meter.submit(_ready, 0.0)
+    _Store.insert = 0.0
     with tempfile.TemporaryDirectory() as folder:
         started = time.process_time()
         _search(config, Path(folder) / "run", meter)
@@ -174,10 +186,11 @@ def _sample(config: SearchConfig) -> Sample:
         make_problem(config)
         prepare(config)
         whole -= time.process_time() - bare  # what comes before the rounds
+    insert = _Store.insert
+    commit = max(0.0, whole - sum(meter.epochs) - meter.pack - meter.unpack - insert)
     return Sample(
         config.islands, config.generation, config.generations, len(meter.epochs), meter.epochs, meter.pack,
-        meter.unpack, max(0.0, whole - sum(meter.epochs) - meter.pack - meter.unpack), meter.statistics.sent,
-        meter.statistics.received,
+        meter.unpack, insert, commit, meter.statistics.sent, meter.statistics.received,
     )  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """A cluster that does not exist, made of measured figures: epochs, messages, and the coordinator's processor time.
 
 One coordinator serves all workers, one message at a time. A round ends when its last epoch has come back; the
-coordinator then stores it, while the workers wait. What is assumed and not measured: messages cost their size over
+coordinator then commits it, while the workers wait. What is assumed and not measured: messages cost their size over
 `BANDWIDTH` plus `LATENCY`, and an epoch of k times as many generations takes k times as long.
 """
 
@@ -33,7 +33,8 @@ class Sample:
         islands, generation, generations: of the configuration.
         epochs: how many.
         seconds: processor time of every epoch in its worker.
-        pack, unpack, store: the coordinator's processor time for sending, for receiving, and between the rounds.
+        pack, unpack, insert, commit: the coordinator's processor time for sending, for receiving, for adding candidates
+            to the store, and for what happens between the rounds.
         sent, received: bytes.
     """
 
@@ -44,7 +45,8 @@ class Sample:
     seconds: Sequence[float]
     pack: float
     unpack: float
-    store: float
+    insert: float
+    commit: float
     sent: int
     received: int
 
@@ -59,7 +61,7 @@ class Model:
 
     def __init__(self, samples: Sequence[Sample]) -> None:
         self.samples = samples
-        self.costs = {name: self._fit(name) for name in ("pack", "unpack", "store", "sent", "received")}
+        self.costs = {name: self._fit(name) for name in ("pack", "unpack", "insert", "commit", "sent", "received")}
         # The shape of the distribution of epochs, and the mean time of a candidate.
         self.shape = np.concatenate([np.asarray(s.seconds) / np.mean(s.seconds) for s in samples])
         self.candidate = sum(sum(s.seconds) for s in samples) / sum(s.epochs * s.candidates for s in samples)
@@ -83,8 +85,8 @@ class Model:
         islands = ISLANDS_PER_WORKER * workers
         sent, received = (self.cost(n, islands, candidates) for n in ("sent", "received"))
         out = self.cost("pack", islands, candidates) + sent / BANDWIDTH
-        back = self.cost("unpack", islands, candidates) + received / BANDWIDTH
-        store = self.cost("store", islands, candidates) * islands
+        back = sum(self.cost(n, islands, candidates) for n in ("unpack", "insert")) + received / BANDWIDTH
+        commit = self.cost("commit", islands, candidates) * islands
         rng = np.random.default_rng(seed)
         now = work = 0.0
         for _ in range(ROUNDS):
@@ -98,8 +100,8 @@ class Model:
                     heapq.heappush(running, now + waiting.pop() + 2 * LATENCY)
                 else:
                     now = max(now, heapq.heappop(running)) + back
-            now += store
-        busy = ROUNDS * (islands * (out + back) + store)
+            now += commit
+        busy = ROUNDS * (islands * (out + back) + commit)
         return {
             "workers": workers,
             "islands": islands,
@@ -116,7 +118,7 @@ class Model:
         workers = 1
         while workers < 2**20:
             islands = 2 * workers * ISLANDS_PER_WORKER
-            service = sum(self.cost(n, islands, candidates) for n in ("pack", "unpack", "store"))
+            service = sum(self.cost(n, islands, candidates) for n in ("pack", "unpack", "insert", "commit"))
             service += sum(self.cost(n, islands, candidates) for n in ("sent", "received")) / BANDWIDTH
             if service * 2 * workers > self.candidate * candidates:
                 break

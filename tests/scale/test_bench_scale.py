@@ -17,7 +17,7 @@ def sample(islands: int, generations: int, store: float) -> Sample:
     epochs = islands * 3
     candidates = 32 * generations
     return Sample(
-        islands, 32, generations, epochs, [1e-3 * candidates] * epochs, 0.0, 0.0, store * candidates * epochs, 0, 0
+        islands, 32, generations, epochs, [1e-3 * candidates] * epochs, 0.0, 0.0, 0.0, store * candidates * epochs, 0, 0
     )
 
 
@@ -44,7 +44,7 @@ def test_saturation_is_where_service_takes_as_long_as_work() -> None:
 
 
 def test_costs_are_recovered() -> None:
-    costs = model(2e-5).costs["store"]
+    costs = model(2e-5).costs["commit"]
     np.testing.assert_allclose(costs, (0.0, 2e-5, 0.0), atol=1e-12)
 
 

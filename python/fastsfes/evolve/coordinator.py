@@ -13,7 +13,6 @@ import math
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +29,8 @@ from .migration import migrate
 from .progress import Progress, Status
 from .runlog import RunLog
 from .setup import Problem, SearchParts
-from .store import RunStore
-from .travel import News, Report, pack_news
+from .store import RunStore, individual_text
+from .travel import News, Report, members_of, pack_news
 from .usage import Totals
 from .worker import Behind, Job, report_epoch, report_found
 
@@ -190,6 +189,7 @@ class Coordinator:
                     running[pool.submit(report_epoch, self._job(self._active()[index], answer.rounds))] = index
                 else:
                     results[index] = answer
+                    self.store.add_candidates(answer.rows, len(self.rounds))
                     if best is not None:
                         made, fitted = made + len(answer.rows), fitted + answer.fitted
                         best = min(best, answer.state.best, key=lambda m: (m.fitness, m.island))
@@ -212,8 +212,10 @@ class Coordinator:
                     news.setdefault(family[0], family)
         usage = {"families": len(self.known) + len(news), **self.totals.to_dict()}
         with self.totals.clock.phase("commit"):
-            rows = chain.from_iterable(r.rows for r in results)
-            self.store.commit_round(states, rows, self.archive, number, self.elapsed, usage)
+            texts = {id(m): t for r in results for m, t in zip(members_of(r.state), r.texts, strict=True)}
+            self.store.commit_round(
+                states, self.archive, self.elapsed, usage, lambda m: texts.get(id(m)) or individual_text(m)
+            )
         for result in results:
             self._log_epoch(result, number)
         self.states = tuple(states)

@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from ..reading import DAMAGE, damage, parse_json, short
 from ..reading.text import LARGEST
 from .island import Individual, IslandState, Record
 
-__all__ = ["Row", "RunStore", "candidate_rows"]
+__all__ = ["Row", "RunStore", "candidate_rows", "individual_text"]
 
 VERSION = 2
 _PATIENCE = 60.0  # seconds that a reader and the writer wait for each other
@@ -56,7 +57,7 @@ Row = tuple[Any, ...]
 
 
 def candidate_rows(island: int, records: Iterable[Record]) -> tuple[Row, ...]:
-    """The candidates of an epoch for `RunStore.commit_round`."""
+    """The candidates of an epoch for `RunStore.add_candidates`."""
     return tuple(
         (
             island,
@@ -78,6 +79,25 @@ def candidate_rows(island: int, records: Iterable[Record]) -> tuple[Row, ...]:
         )
         for r in records
     )
+
+
+def individual_text(member: Individual) -> str:
+    """A member as the store keeps it."""
+    return json.dumps(member.to_dict(), allow_nan=False)
+
+
+def _state_text(state: IslandState, text: Callable[[Individual], str]) -> str:
+    """JSON of `IslandState.to_dict`, made of texts of the members."""
+    parts = {f.name: getattr(state, f.name) for f in fields(state)}
+    made = {
+        name: text(value)
+        if isinstance(value, Individual)
+        else f"[{', '.join(text(m) for m in value)}]"
+        if isinstance(value, tuple)
+        else json.dumps(value, allow_nan=False)
+        for name, value in parts.items()
+    }
+    return "{" + ", ".join(f'"{name}": {value}' for name, value in made.items()) + "}"
 
 
 class RunStore:
@@ -143,31 +163,43 @@ class RunStore:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def add_candidates(self, rows: Iterable[Row], round_: int) -> None:
+        """Add candidates (`candidate_rows`) of a round; they stay when the round is committed."""
+        marks = ",".join("?" * 14)
+        with self._writing():
+            self._db.executemany(f"INSERT INTO candidates VALUES (?, ?, {round_:d}, {marks})", rows)
+
     def commit_round(
         self,
         states: Sequence[IslandState],
-        rows: Iterable[Row],
         archive: Sequence[Individual],
-        round_: int,
         elapsed: float,
         usage: Mapping[str, Any] | None = None,
+        text: Callable[[Individual], str] | None = None,
     ) -> None:
-        """Store the candidates of a round (`candidate_rows`), the states after it and the archive, all or nothing.
+        """Commit the candidates added, with the states after the round and the archive: all or nothing.
 
-        `elapsed` is the time spent searching so far, in seconds; `usage` what that took, plain data.
+        `elapsed` is the time spent searching so far, in seconds; `usage` what that took, plain data; `text` gives
+        `individual_text` of members, for those who have it.
         """
-        last = [(s.island, s.epoch, json.dumps(s.to_dict(), allow_nan=False)) for s in states]
-        kept = [(m.complexity, json.dumps(m.to_dict(), allow_nan=False)) for m in archive]
-        try:
-            self._db.execute("BEGIN IMMEDIATE")
-            marks = ",".join("?" * 14)
-            self._db.executemany(f"INSERT INTO candidates VALUES (?, ?, {round_:d}, {marks})", rows)
+        text = text or individual_text
+        last = [(s.island, s.epoch, _state_text(s, text)) for s in states]
+        kept = [(m.complexity, text(m)) for m in archive]
+        with self._writing():
             self._db.executemany("INSERT OR REPLACE INTO states VALUES (?, ?, ?)", last)
             self._db.execute("DELETE FROM archive")
             self._db.executemany("INSERT INTO archive VALUES (?, ?)", kept)
             self._db.execute("INSERT OR REPLACE INTO meta VALUES ('elapsed', ?)", (repr(elapsed),))
             self._db.execute("INSERT OR REPLACE INTO meta VALUES ('usage', ?)", (json.dumps(usage or {}),))
             self._db.execute("COMMIT")
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Be in the transaction of the round, which an error ends."""
+        try:
+            if not self._db.in_transaction:
+                self._db.execute("BEGIN IMMEDIATE")
+            yield
         except sqlite3.Error as error:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
@@ -306,6 +338,7 @@ def _connect(path: Path, mode: str) -> tuple[sqlite3.Connection, str | None]:
     uri = f"{path.resolve().as_uri()}?mode={mode}"
     db = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_PATIENCE)
     try:
+        db.execute("PRAGMA cache_spill = OFF")  # a round grows for a while; readers are locked out only by its commit
         db.execute("PRAGMA trusted_schema = OFF")
         db.execute("PRAGMA cell_size_check = ON")
         if hasattr(db, "setlimit"):  # Python 3.11

@@ -1,23 +1,24 @@
 """What travels between a coordinator and its workers, in the form that costs the coordinator least.
 
 One coordinator serves all workers, so whatever can be done in a worker is done there: candidates arrive as the rows of
-the store, and the news of a round is made into bytes once, not for every worker. The bytes are pickles, between processes
-that belong together.
+the store, members with the text that it keeps of them, and the news of a round is made into bytes once, not for every
+worker. The bytes are pickles, between processes that belong together.
 """
 
 from __future__ import annotations
 
+import math
 import pickle
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from .evaluation import Known
 from .island import EpochResult, Individual, IslandState
-from .store import Row, candidate_rows
+from .store import Row, candidate_rows, individual_text
 from .usage import Usage
 
-__all__ = ["News", "Report", "pack_news", "report", "unpack_news"]
+__all__ = ["News", "Report", "members_of", "pack_news", "report", "unpack_news"]
 
 News = tuple[str, float, float, Mapping[str, float]]
 """A family that became known: fingerprint, training and validation WRMSD in kcal/mol, further terms."""
@@ -30,6 +31,7 @@ class Report:
     Attributes:
         state: after the epoch.
         rows: the candidates made, for the store.
+        texts: what the store keeps of every member of the state, in the order of `members_of`.
         news: families that were fitted, in order.
         fitted: how many candidates were fitted.
         front: see `EpochResult`.
@@ -38,10 +40,18 @@ class Report:
 
     state: IslandState
     rows: tuple[Row, ...]
+    texts: tuple[str, ...]
     news: tuple[News, ...]
     fitted: int
     front: tuple[Individual, ...]
     usage: Usage | None
+
+
+def members_of(state: IslandState) -> Iterator[Individual]:
+    """Everyone in a state."""
+    yield from state.population
+    yield state.best
+    yield from state.founders
 
 
 def report(result: EpochResult) -> Report:
@@ -52,7 +62,8 @@ def report(result: EpochResult) -> Report:
             news.append((r.fingerprint, r.train, r.validation, dict(r.terms)))
     fitted = sum(not r.duplicate for r in result.records)
     rows = candidate_rows(result.state.island, result.records)
-    return Report(result.state, rows, tuple(news), fitted, result.front, result.usage)
+    texts = tuple(individual_text(m) if math.isfinite(m.fitness) else "" for m in members_of(result.state))
+    return Report(result.state, rows, texts, tuple(news), fitted, result.front, result.usage)
 
 
 def pack_news(news: Iterable[News]) -> bytes:
