@@ -45,7 +45,9 @@ def slow(session: nox.Session) -> None:
 @nox.session
 def sanitize(session: nox.Session) -> None:
     """Run the core's tests under AddressSanitizer and UndefinedBehaviorSanitizer, through Python."""
-    session.install(".[test]", "-Ccmake.define.FASTSFES_SANITIZE=ON", "-Ccmake.build-type=RelWithDebInfo", "-v")
+    # a build folder of its own: objects and settings of the ordinary build stay as they are
+    options = ("cmake.define.FASTSFES_SANITIZE=ON", "cmake.build-type=RelWithDebInfo", "build-dir=build/sanitize")
+    session.install(".[test]", *(f"-C{option}" for option in options), "-v")
     compiler = session.env.get("CXX", "c++")
     libraries = [
         str(session.run(compiler, f"-print-file-name={name}", external=True, silent=True)).strip()

@@ -485,11 +485,12 @@ def roofline(report: Report, options: argparse.Namespace) -> None:
     terms = 64
     for k in range(terms):
         text = f"({text})*x2 + c{k % 3}"
-    # four independent chains, so that latency does not bound it
-    chains = [Expression.parse(text.replace("w", f"w*{1 + k}", 1)) for k in range(4)]
+    # as many independent chains as it takes to hide the latency of an operation, and as the registers hold
+    count = 10
+    chains = [Expression.parse(text.replace("w", f"w*{1 + k}", 1)) for k in range(count)]
     program = _core.Program([e._handle for e in chains])
     _core.jit_compile([program], sums=True)
-    repeat = 512
+    repeat = 128
     arrays = [np.tile(small[name], 1) for name in program.features]
     values = [0.01 for _ in program.parameters]
     weights = np.ones(2048)
@@ -507,6 +508,6 @@ def roofline(report: Report, options: argparse.Namespace) -> None:
         stream.segment_sums(big[:4], [], big[4], [0, n], threads=options.threads, backend=COMPILED)
 
     seconds = interleave({"compute": compute, "memory": memory}, options.repeats, options.clock)
-    flops = 2 * terms * 4 * 2048 * repeat
+    flops = 2 * terms * count * 2048 * repeat
     report.add("fused multiply-adds, one thread", flops / seconds["compute"] / 1e9, "GFLOP/s")
     report.add(f"read from memory, {options.threads} threads", 5 * 8 * n / seconds["memory"] / 1e9, "GB/s")
