@@ -355,7 +355,15 @@ class Functional:
     def from_text(cls, text: str, where: str = "the text") -> Functional:
         """The functional of a JSON text, ours or SyFES's; `where` names the source in errors."""
         with damage(where, "write it again with fs.export or Functional.to_json"):
-            return cls.from_dict(parse_json(text, where), where)
+            made = cls.from_dict(parse_json(text, where), where)
+        for kind, channel in made.channels.items():
+            size = channel.expression.expand().complexity
+            if size > _LARGEST:
+                raise InputError(
+                    f'{where}: channel "{kind}" has {size} operations when its operators are written out; at most '
+                    f"{_LARGEST} are taken from a file, since derivatives of more take minutes"
+                )
+        return made
 
     def __reduce__(self) -> tuple[Any, ...]:
         fields = (
@@ -375,6 +383,9 @@ class Functional:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Functional) and self.to_dict() == other.to_dict()
 
+
+_LARGEST = 5000
+"""Operations of a channel in a file, defined operators written out; wB97M-V's have up to 30."""
 
 DENSITY_THRESHOLD = features.DENSITY_THRESHOLD
 BELOW_THRESHOLD = math.nextafter(DENSITY_THRESHOLD, 0.0)

@@ -28,6 +28,9 @@ from fastsfes.expression import Expression
 from fastsfes.reading import read_text
 from fastsfes.reading.hdf5 import read
 
+#: Few letters, many operations, and derivatives that take minutes.
+NESTED = "a0 = rho;" + "".join(f"a{k + 1} = pbe_c_spin(rho_a, a{k}, sigma, 0.06, 0.03);" for k in range(400)) + "a400"
+
 GAS22 = fs.get_functional("gas22").to_dict()
 
 
@@ -48,6 +51,10 @@ GAS22 = fs.get_functional("gas22").to_dict()
         (json.dumps(GAS22 | {"channels": {"x": {"expression": "w+" * 499_999 + "w"}}}), "more than 5000 operations"),
         (json.dumps(GAS22 | {"channels": {"x": {"expression": "w" * 2_000_000}}}), "at most 1000000 are read"),
         (json.dumps(GAS22 | {"channels": {"x": {"expression": "1\0"}}}), "this character has no meaning"),
+        (
+            json.dumps(GAS22 | {"channels": {"one": {"expression": NESTED}}}),
+            "operations when its operators are written out",
+        ),
         (json.dumps(GAS22 | {"channels": {"x": {"expression": "__import__('os')"}}}), "not an operator"),
     ],
 )
