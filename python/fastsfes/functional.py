@@ -357,7 +357,7 @@ class Functional:
         with damage(where, "write it again with fs.export or Functional.to_json"):
             made = cls.from_dict(parse_json(text, where), where)
         for kind, channel in made.channels.items():
-            size = channel.expression.expand().complexity
+            size = sum(_written_out(operator) for operator, _, _ in channel.expression.nodes())
             if size > _LARGEST:
                 raise InputError(
                     f'{where}: channel "{kind}" has {size} operations when its operators are written out; at most '
@@ -401,6 +401,15 @@ def _number(value: Any, where: str) -> float:
     if not math.isfinite(number):
         raise InputError(f"{where} is {repr(value)[:80]}; expected a finite number")
     return number
+
+
+@lru_cache
+def _written_out(operator: str) -> int:
+    """Operations that an operator stands for; 1 for everything that is not defined by a formula."""
+    row = next(row for row in _core.operators() if row["name"] == operator)
+    if row["kind"] != "defined":
+        return 1
+    return Expression.apply(operator, *(Expression.parse(f"p{k}") for k in range(row["arity"]))).expand().complexity
 
 
 def _start(expression: Expression) -> str:

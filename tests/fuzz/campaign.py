@@ -14,6 +14,7 @@ import inspect
 import json
 import mmap
 import os
+import re
 import resource
 import shutil
 import signal
@@ -135,18 +136,9 @@ def campaign(target: str, inputs: int, seconds: float, seed: int, findings: Path
 
 
 #: Modules of fastsfes that atheris watches.
-READERS = [
-    "config",
-    "datasets",
-    "densities",
-    "evolve",
-    "expression",
-    "functional",
-    "load",
-    "options",
-    "quadrature",
-    "reading",
-]
+READERS = set(
+    re.findall(r"\w+", "config datasets densities evolve expression functional load options quadrature reading")
+)
 
 
 def _instrument_methods(cls: type, instrument: Callable[[Any], Any]) -> None:
