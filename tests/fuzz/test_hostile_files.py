@@ -361,3 +361,11 @@ def test_campaign(tmp_path):
     assert all(r["inputs"] == 400 for r in rows)
     # some inputs are still honest after a change: the readers are reached, not only their first check
     assert all(r["accepted"] > 0 for r in rows if r["target"] != "kernel")
+
+
+@pytest.mark.parametrize("reference", ["0.0", "1e300", "-0"])
+def test_references_that_give_no_weights(reference, tmp_path):
+    (tmp_path / "Geometries").mkdir()
+    (tmp_path / "DatasetEval.csv").write_text(f"TAE140_1,-1,H2,2,H,{reference}\n")
+    with pytest.raises(fs.InputError, match="give no weight"):
+        read_folder(tmp_path)

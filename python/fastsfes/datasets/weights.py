@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..errors import InputError
 from .model import Reaction
 
 #: Data types that are scaled together, and their factor.
@@ -35,7 +36,11 @@ def subset_weights(references: Mapping[str, Iterable[float]]) -> dict[str, float
     weights: dict[str, float] = {}
     for subset, values in references.items():
         array = np.asarray(list(values), dtype=float)
-        weights[subset] = 1.0 / (len(array) * math.sqrt(float(np.mean(array**2))))
+        with np.errstate(over="ignore"):
+            rms = math.sqrt(float(np.mean(array**2)))
+        if not 0.0 < rms < math.inf:
+            raise InputError(f"subset {subset!r}: references of rms {rms:g} give no weight 1/(N rms); correct them")
+        weights[subset] = 1.0 / (len(array) * rms)
     return weights
 
 
@@ -67,6 +72,11 @@ def apply_weights(reactions: Iterable[Reaction]) -> tuple[Reaction, ...]:
         final.update({name: factor * value for name, value in compress(members, exponent=exponent).items()})
     weighted = []
     for reaction in reactions:
+        if reaction.subset not in final:
+            known = ", ".join(sorted(name for types, _ in GROUPS for name in types))
+            raise InputError(
+                f"subset {reaction.subset!r}: data type {reaction.data_type!r} has no weight; known are {known}"
+            )
         weight = final[reaction.subset]
         if reaction.data_type == RARE_GAS and reaction.reference > 0:
             weight *= _REPULSIVE
