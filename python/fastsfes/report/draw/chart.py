@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-from ..html import Content, Markup, join, tag
+from ..html import Content, Markup, tag
 from .axis import Axis, number
 
 __all__ = ["Chart", "figure", "legend", "sample"]
@@ -311,4 +311,4 @@ def colour_bar(low: str, middle: str, high: str) -> Markup:
         for k, level in enumerate(steps)
     ]
     drawing = tag("svg", bars, viewBox=f"0 0 {4 * len(bars)} 10", width=4 * len(bars), height=10, aria_hidden="true")
-    return tag("p", join(low, " ", drawing, " ", high, f" ({middle})"), class_="colourbar")
+    return tag("p", tag("span", low), drawing, tag("span", high), f" ({middle})", class_="colourbar")
