@@ -92,8 +92,8 @@ class _Store(RunStore):
         _Store.insert += time.process_time() - started
 
 
-def _search(config: SearchConfig, folder: Path, executor: Executor) -> tuple[float, Any]:
-    """Run a search without its report; returns wall seconds and everything that was found."""
+def _search(config: SearchConfig, folder: Path, executor: Executor) -> tuple[float, float, Any]:
+    """Run a search without its report; returns wall seconds, processor seconds here, and everything that was found."""
     folder.mkdir()
     silent = SilentProgress()
     made = make_problem(config)
@@ -101,12 +101,12 @@ def _search(config: SearchConfig, folder: Path, executor: Executor) -> tuple[flo
         log = RunLog(folder, silent.message)
         coordinator = Coordinator(folder, config, prepare(config), made, store, lock, Signals(folder), log, silent)
         pool.wait([pool.submit(_ready, 0.2) for _ in range(pool.workers)])  # workers are there and have their data
-        started = time.perf_counter()
+        started, cpu = time.perf_counter(), time.process_time()
         coordinator.run(pool, 0.0)
-        seconds = time.perf_counter() - started
+        seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
     with sqlite3.connect(folder / "history.sqlite") as db:
         found = [db.execute(f"SELECT * FROM {t} ORDER BY 1, 2").fetchall() for t in ("candidates", "states")]
-    return seconds, found
+    return seconds, cpu, found
 
 
 def _ready(context: object, seconds: float) -> None:
@@ -120,7 +120,7 @@ def _scaling(config: SearchConfig, counts: list[int]) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as folder:
         for count in counts:
             pool = open_executor("processes", count, set_up, (config, make_problem), threads=1)
-            seconds, found = _search(config, Path(folder) / str(count), pool)
+            seconds, _, found = _search(config, Path(folder) / str(count), pool)
             first = first or found
             if found != first:
                 raise FastsfesError(f"{count} workers found something else than {counts[0]}")
@@ -179,13 +179,7 @@ def _sample(config: SearchConfig) -> Sample:
     meter.submit(_ready, 0.0)
     _Store.insert = 0.0
     with tempfile.TemporaryDirectory() as folder:
-        started = time.process_time()
-        _search(config, Path(folder) / "run", meter)
-        whole = time.process_time() - started
-        bare = time.process_time()
-        make_problem(config)
-        prepare(config)
-        whole -= time.process_time() - bare  # what comes before the rounds
+        _, whole, _ = _search(config, Path(folder) / "run", meter)
     insert = _Store.insert
     commit = max(0.0, whole - sum(meter.epochs) - meter.pack - meter.unpack - insert)
     return Sample(

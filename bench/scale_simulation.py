@@ -57,28 +57,34 @@ class Sample:
 
 
 class Model:
-    """Costs of one epoch, as a + b candidates (+ c candidates islands, for what tells of all islands)."""
+    """Costs of one epoch: a + b x, where x is what each of them grows with."""
 
     def __init__(self, samples: Sequence[Sample]) -> None:
         self.samples = samples
-        self.costs = {name: self._fit(name) for name in ("pack", "unpack", "insert", "commit", "sent", "received")}
+        candidates = [s.candidates for s in samples]
+        self.costs = {name: self._fit(name, candidates) for name in ("unpack", "insert", "commit", "received")}
+        # What is sent tells of the families of all islands; packing copies it.
+        self.costs["sent"] = self._fit("sent", [s.candidates * s.islands for s in samples])
+        self.costs["pack"] = self._fit("pack", [s.sent / s.epochs for s in samples])
         # The shape of the distribution of epochs, and the mean time of a candidate.
         self.shape = np.concatenate([np.asarray(s.seconds) / np.mean(s.seconds) for s in samples])
         self.candidate = sum(sum(s.seconds) for s in samples) / sum(s.epochs * s.candidates for s in samples)
 
-    def _fit(self, name: str) -> tuple[float, float, float]:
-        rows = [[1.0, s.candidates, s.candidates * s.islands] for s in self.samples]
+    def _fit(self, name: str, grows: Sequence[float]) -> tuple[float, float]:
         values = np.array([getattr(s, name) / s.epochs for s in self.samples])
-        matrix = np.array(rows)
+        matrix = np.array([[1.0, x] for x in grows])
         scale = matrix.max(axis=0)
+        scale[scale == 0] = 1.0
         unit = values.max() or 1.0
-        found = nnls(matrix / scale, values / unit)[0] * unit / scale
-        return float(found[0]), float(found[1]), float(found[2])
+        a, b = nnls(matrix / scale, values / unit)[0] * unit / scale
+        return float(a), float(b)
 
     def cost(self, name: str, islands: int, candidates: int) -> float:
         """Of one epoch."""
-        a, b, c = self.costs[name]
-        return a + b * candidates + c * candidates * islands
+        a, b = self.costs[name]
+        if name == "pack":
+            return a + b * self.cost("sent", islands, candidates)
+        return a + b * candidates * (islands if name == "sent" else 1)
 
     def simulate(self, workers: int, candidates: int, seed: int = 0) -> dict[str, Any]:
         """Rounds on so many workers with epochs of so many candidates."""
@@ -130,6 +136,5 @@ class Model:
         return {
             "seconds_per_candidate": self.candidate,
             "spread_of_epochs": float(self.shape.std()),
-            "costs_per_epoch": {n: dict(zip(("fixed", "per_candidate", "per_candidate_and_island"), c, strict=True))
-                                for n, c in self.costs.items()},
-        }  # fmt: skip
+            "costs_per_epoch": {n: {"fixed": a, "growing": b} for n, (a, b) in self.costs.items()},
+        }

@@ -45,7 +45,7 @@ def test_saturation_is_where_service_takes_as_long_as_work() -> None:
 
 def test_costs_are_recovered() -> None:
     costs = model(2e-5).costs["commit"]
-    np.testing.assert_allclose(costs, (0.0, 2e-5, 0.0), atol=1e-12)
+    np.testing.assert_allclose(costs, (0.0, 2e-5), atol=1e-12)
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
