@@ -25,7 +25,7 @@ from ..evolve.runlog import RunLog
 from ..evolve.setup import prepare
 from ..evolve.store import Row, RunStore
 from ..evolve.worker import report_epoch, set_up
-from ..executors import Executor, available_cores, open_executor
+from ..executors import Executor, Statistics, available_cores, open_executor
 from ..executors.worker import forget, install, pack, perform, unpack
 from ..runlock import RunLock
 from .scale_simulation import BANDWIDTH, ISLANDS_PER_WORKER, LATENCY, Model, Sample
@@ -101,6 +101,7 @@ def _search(config: SearchConfig, folder: Path, executor: Executor) -> tuple[flo
         log = RunLog(folder, silent.message)
         coordinator = Coordinator(folder, config, prepare(config), made, store, lock, Signals(folder), log, silent)
         pool.wait([pool.submit(_ready, 0.2) for _ in range(pool.workers)])  # workers are there and have their data
+        pool.statistics = Statistics(setup_bytes=pool.statistics.setup_bytes)  # of the rounds alone
         started, cpu = time.perf_counter(), time.process_time()
         coordinator.run(pool, 0.0)
         seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
@@ -131,7 +132,7 @@ def _scaling(config: SearchConfig, counts: list[int]) -> list[dict[str, Any]]:
                     "seconds": seconds,
                     "speedup": rows[0]["seconds"] / seconds if rows else 1.0,
                     "efficiency": rows[0]["seconds"] / seconds / count if rows else 1.0,
-                    "overhead_per_epoch": max(0.0, count * seconds - (s.seconds - 0.2 * count)) / epochs,
+                    "overhead_per_epoch": max(0.0, count * seconds - s.seconds) / epochs,
                     "setup_bytes": s.setup_bytes * count,
                     "bytes_per_epoch": (s.sent + s.received) / epochs,
                 }
