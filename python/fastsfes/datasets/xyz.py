@@ -106,7 +106,8 @@ def _check_distances(path: Path, coordinates: np.ndarray) -> None:
     if len(coordinates) < 2:
         return
     delta = coordinates[:, None, :] - coordinates[None, :, :]
-    distance = np.sqrt((delta**2).sum(axis=-1)) + 1e9 * np.eye(len(coordinates))
+    with np.errstate(over="ignore"):
+        distance = np.sqrt((delta**2).sum(axis=-1)) + 1e9 * np.eye(len(coordinates))
     if distance.min() < 0.2:
         i, j = np.unravel_index(int(np.argmin(distance)), distance.shape)
         raise InputError(
