@@ -255,7 +255,8 @@ def history(folder: Path) -> tuple[Run, list[bytes]]:
     state = IslandState(0, 1, 1, (best,), best, (best,), 1.0, 0, 0)
     record = Record(0, 0, -1, "base", "ff", False, {"x": "1"}, {"x": {}}, 3.0, 1.0, 1.0, {"a": 1.0}, 1.0, 1.0, 5)
     with RunStore.open(path) as store:
-        store.commit_round([state], candidate_rows(0, [record]), [best], 0, 1.5)
+        store.add_candidates(candidate_rows(0, [record]), 0)
+        store.commit_round([state], [best], 1.5)
     seed = path.read_bytes()
 
     def run(data: bytes) -> None:
