@@ -364,7 +364,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "pbex": {
         **_REDISCOVER,
         "targets": "pbe_x",
-        "candidates": 60000,
+        "candidates": 200000,
         "features_x": ("x2",),
         "parameters": 3,
         "variables": 2,
@@ -376,7 +376,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "b88x": {
         **_REDISCOVER,
         "targets": "b88_x",
-        "candidates": 60000,
+        "candidates": 200000,
         "features_x": ("x2", "a = x*asinh(x)"),
         "parameters": 3,
         "variables": 2,
