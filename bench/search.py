@@ -35,7 +35,7 @@ from ..search import HISTORY, Run, search
 
 SUMMARY = "candidates per second, time to beat the refitted base, time to rediscover known functionals"
 
-#: Largest error of any species' energy in a rediscovery, kcal/mol. A search ends when the RMS error at the nodes is below
+#: Largest error of any species in a rediscovery, kcal/mol. A search ends when the RMS error at the nodes is below
 #: 1e-6; the largest error of hundreds of species is a few times that.
 LIMIT = 1e-5
 
