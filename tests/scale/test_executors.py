@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import CancelledError
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,24 @@ def test_a_task_that_kills_every_worker_is_given_up(tmp_path: Path) -> None:
             poison.result()
         assert [f.result() for f in others] == list(range(10))
     assert len(list(tmp_path.glob("attempt-*"))) == 3
+
+
+def test_processes_that_cannot_be_started_are_the_error_of_the_task(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    starts: list[bool] = []
+
+    def refuse(self: SpawnProcess) -> None:
+        starts.append(True)
+        raise BlockingIOError("no more processes")
+
+    with open_executor("processes", 1, make, (str(tmp_path), 10)) as pool:
+        with monkeypatch.context() as patch:
+            patch.setattr(SpawnProcess, "start", refuse)
+            with pytest.raises(WorkerLost, match="could not be started .no more processes"):
+                pool.submit(add, 1).result(timeout=30)
+        assert len(starts) == 3
+        assert pool.submit(add, 1).result(timeout=60) == 11  # its slot goes on
 
 
 def test_a_stalled_worker_is_replaced(tmp_path: Path) -> None:

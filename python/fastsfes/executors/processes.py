@@ -82,12 +82,17 @@ class _Slot:
 
     def _start(self) -> None:
         context = multiprocessing.get_context("spawn")
-        self.connection, theirs = context.Pipe()
-        with thread_environment(self.pool.threads):
-            self.process = context.Process(target=_serve, args=(theirs, self.pool.data), name="fastsfes-worker")
-            self.process.start()
-        self.served = 0
-        theirs.close()
+        connection, theirs = context.Pipe()
+        process = context.Process(target=_serve, args=(theirs, self.pool.data), name="fastsfes-worker")
+        try:
+            with thread_environment(self.pool.threads):
+                process.start()
+        except BaseException:
+            connection.close()
+            raise
+        finally:
+            theirs.close()
+        self.connection, self.process, self.served = connection, process, 0
 
     def _bury(self, error: BaseException) -> str:
         """Make sure that the process is gone; returns what happened to it."""
