@@ -23,7 +23,7 @@ from ..evolve.problem import make_problem
 from ..evolve.progress import SilentProgress
 from ..evolve.runlog import RunLog
 from ..evolve.setup import prepare
-from ..evolve.store import Row, RunStore
+from ..evolve.store import Part, RunStore
 from ..evolve.worker import report_epoch, set_up
 from ..executors import Executor, Statistics, available_cores, open_executor
 from ..executors.worker import forget, install, pack, perform, unpack
@@ -86,9 +86,9 @@ class _Store(RunStore):
 
     insert = 0.0
 
-    def add_candidates(self, rows: Iterable[Row], round_: int) -> None:
+    def add_epoch(self, island: int, round_: int, parts: Iterable[Part]) -> None:
         started = time.process_time()
-        super().add_candidates(rows, round_)
+        super().add_epoch(island, round_, parts)
         _Store.insert += time.process_time() - started
 
 
@@ -106,7 +106,7 @@ def _search(config: SearchConfig, folder: Path, executor: Executor) -> tuple[flo
         coordinator.run(pool, 0.0)
         seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
     with sqlite3.connect(folder / "history.sqlite") as db:
-        found = [db.execute(f"SELECT * FROM {t} ORDER BY 1, 2").fetchall() for t in ("candidates", "states")]
+        found = [db.execute(f"SELECT * FROM {t} ORDER BY 1, 2").fetchall() for t in ("epochs", "states")]
     return seconds, cpu, found
 
 

@@ -83,7 +83,7 @@ def first(config: SearchConfig) -> tuple[EpochResult, ...]:
 
 
 def news_of(result: EpochResult) -> bytes:
-    return pack_news(report(result).news)
+    return pack_news(report(result, 0).news)
 
 
 def test_any_worker_gives_the_same_epoch_and_one_that_missed_a_round_says_so() -> None:

@@ -299,7 +299,7 @@ import sqlite3, os
 db = sqlite3.connect({str(path / HISTORY)!r}, isolation_level=None)
 db.execute("PRAGMA cache_size = 5")  # so that half of it is in the file already
 db.execute("BEGIN IMMEDIATE")
-db.execute("UPDATE candidates SET mutation = mutation || 'half written', fitness = 0")
+db.execute("UPDATE epochs SET candidates = randomblob(length(candidates)), fitted = 0")
 os._exit(9)
 """
     assert subprocess.run([sys.executable, "-c", dying], check=False).returncode == 9
@@ -307,7 +307,7 @@ os._exit(9)
     with RunStore.open(path / HISTORY, read_only=True) as store:
         assert store.pareto() == done.pareto
         with pytest.raises(sqlite3.OperationalError, match="readonly"):
-            store._db.execute("DELETE FROM candidates")
+            store._db.execute("DELETE FROM epochs")
     assert history(path) == before
 
 

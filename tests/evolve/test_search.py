@@ -25,8 +25,9 @@ SMALL = SearchConfig.make(
 
 
 def history(path: Path) -> list[Any]:
+    with RunStore.open(path / "history.sqlite", read_only=True) as store:
+        rows = store.candidates.execute("SELECT * FROM candidates ORDER BY island, number").fetchall()
     with sqlite3.connect(path / "history.sqlite") as db:
-        rows = db.execute("SELECT * FROM candidates ORDER BY island, number").fetchall()
         return [*rows, *db.execute("SELECT * FROM states").fetchall()]
 
 

@@ -30,7 +30,7 @@ from fastsfes.densities.mole import dump_mole, load_mole
 from fastsfes.densities.record import DensityRecord, Energies
 from fastsfes.evolve.genome import Genome
 from fastsfes.evolve.island import Individual, IslandState, Record
-from fastsfes.evolve.store import RunStore, candidate_rows
+from fastsfes.evolve.store import RunStore, pack_candidates
 from fastsfes.expression import Expression
 from fastsfes.functional import Functional
 from fastsfes.quadrature.storage import list_quadratures
@@ -255,7 +255,7 @@ def history(folder: Path) -> tuple[Run, list[bytes]]:
     state = IslandState(0, 1, 1, (best,), best, (best,), 1.0, 0, 0)
     record = Record(0, 0, -1, "base", "ff", False, {"x": "1"}, {"x": {}}, 3.0, 1.0, 1.0, {"a": 1.0}, 1.0, 1.0, 5)
     with RunStore.open(path) as store:
-        store.add_candidates(candidate_rows(0, [record]), 0)
+        store.add_epoch(0, 0, pack_candidates(0, 0, [record]))
         store.commit_round([state], [best], 1.5)
     seed = path.read_bytes()
 

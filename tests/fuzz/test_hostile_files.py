@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+import zlib
 from pathlib import Path
 
 import h5py
@@ -296,10 +297,10 @@ def _history(path, script):
         # a view that computes for ever, in place of each table
         "DROP TABLE states; CREATE VIEW states AS WITH RECURSIVE n(state, island) AS (SELECT '{}', 0 UNION ALL "
         "SELECT state, island + 1 FROM n) SELECT * FROM n;",
-        "DROP TABLE meta; CREATE VIEW meta AS WITH RECURSIVE n(key, value) AS (SELECT 'version', '2' UNION ALL "
+        "DROP TABLE meta; CREATE VIEW meta AS WITH RECURSIVE n(key, value) AS (SELECT 'version', '3' UNION ALL "
         "SELECT key, value FROM n) SELECT * FROM n;",
-        "CREATE TRIGGER t AFTER INSERT ON states BEGIN DELETE FROM candidates; END;",
-        "ALTER TABLE candidates ADD COLUMN more GENERATED ALWAYS AS (zeroblob(1000000000));",
+        "CREATE TRIGGER t AFTER INSERT ON states BEGIN DELETE FROM epochs; END;",
+        "ALTER TABLE epochs ADD COLUMN more GENERATED ALWAYS AS (zeroblob(1000000000));",
     ],
 )
 def test_histories_with_a_mind_of_their_own(script, tmp_path):
@@ -311,14 +312,40 @@ def test_histories_with_a_mind_of_their_own(script, tmp_path):
 
 def test_histories_with_absurd_values(tmp_path):
     path = tmp_path / "history.sqlite"
-    row = "0, 0, {round}, 0, -1, 'base', 'f', 0, 3.0, 1.0, 1.0, {terms}, 1.0, 1.0, 5, NULL, NULL"
-    for number, (round_, terms) in enumerate(
-        (("9223372036854775807", "NULL"), ("'x'", "NULL"), ("0", "'[1'"), ("-5", "NULL"))
+    good = [0, 0, 0, 0, -1, "base", "f", 0, 3.0, 1.0, 1.0, None, 1.0, 1.0, 5, None, None]
+
+    def packed(rows):
+        return "x'" + zlib.compress(json.dumps(rows).encode()).hex() + "'"
+
+    for number, (round_, candidates) in enumerate(
+        (
+            ("9223372036854775807", packed([good])),
+            ("'x'", packed([good])),
+            ("-5", packed([good])),
+            ("0", packed([[*good[:11], "[1", *good[12:]]])),
+            ("0", packed([good[:9]])),
+            ("0", packed([good, good])),
+            ("0", packed({"a": 1})),
+            ("0", packed([good]).replace("'", "", 1)[:21].replace("x", "x'") + "'"),
+            ("0", "'text'"),
+            ("0", packed([" " * (65 * 2**20)])),  # a bomb
+        )
     ):
         file = path.with_name(f"h{number}.sqlite")
-        _history(file, f"INSERT INTO candidates VALUES ({row.format(round=round_, terms=terms)});")
+        _history(file, f"INSERT INTO epochs VALUES (0, {round_}, 0, 1, 1, {candidates});")
         with RunStore.open(file, read_only=True) as store, pytest.raises(fs.FastsfesError):
             store.news()
+    for change in ({1: 2**70}, {3: None}, {5: [1]}, {6: "\ud800"}):  # of the wrong kind for the table
+        file = path.with_name(f"c{number}.sqlite")
+        number += 1
+        row = [change.get(k, v) for k, v in enumerate(good)]
+        _history(file, f"INSERT INTO epochs VALUES (0, 0, 0, 1, 1, {packed([row])});")
+        with RunStore.open(file, read_only=True) as store, pytest.raises(fs.FastsfesError):
+            list(store.fitted())
+    file = path.with_name("count.sqlite")
+    _history(file, f"INSERT INTO epochs VALUES (0, 0, 0, 9e999, 1, {packed([good])});")
+    with RunStore.open(file, read_only=True) as store, pytest.raises(fs.FastsfesError):
+        store.counts()
     _history(path, f"INSERT INTO states VALUES (0, 0, '{'[' * 100000}'); INSERT INTO archive VALUES (1, '{{}}');")
     with RunStore.open(path, read_only=True) as store:
         for read_ in (store.states, store.archive, store.pareto):

@@ -7,7 +7,6 @@ import json
 import math
 import re
 import shutil
-import sqlite3
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,8 +28,8 @@ from fastsfes.search import HISTORY, Run
 
 
 def rows(run: Run, query: str) -> list[tuple]:
-    with sqlite3.connect(run.path / HISTORY) as db:
-        return db.execute(query).fetchall()
+    with RunStore.open(run.path / HISTORY, read_only=True) as store:
+        return store.candidates.execute(query).fetchall()
 
 
 def test_convergence_is_the_running_minimum(run: Run) -> None:

@@ -189,9 +189,9 @@ class Coordinator:
                     running[pool.submit(report_epoch, self._job(self._active()[index], answer.rounds))] = index
                 else:
                     results[index] = answer
-                    self.store.add_candidates(answer.rows, len(self.rounds))
+                    self.store.add_epoch(answer.state.island, len(self.rounds), answer.parts)
                     if best is not None:
-                        made, fitted = made + len(answer.rows), fitted + answer.fitted
+                        made, fitted = made + answer.made, fitted + answer.fitted
                         best = min(best, answer.state.best, key=lambda m: (m.fitness, m.island))
                         self.display.update(Status(self.candidates + made, len(self.known) + fitted, best))
         return [results[k] for k in range(len(futures))]
@@ -233,7 +233,7 @@ class Coordinator:
             island=state.island,
             epoch=state.epoch,
             candidates=state.candidates,
-            made=len(result.rows),
+            made=result.made,
             fitted=result.fitted,
             best=_losses(state.best),
             phases={} if usage is None else dict(usage.phases),

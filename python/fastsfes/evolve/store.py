@@ -1,7 +1,8 @@
 """The store of a run: every candidate, the archive and the states after the last round, in one SQLite file.
 
 One process writes it. All that a round brings enters in one transaction, so that a run that is killed at any moment
-finds its last complete round. Tables: docs/file-formats.md.
+finds its last complete round. The candidates of an epoch are packed where they were made, so that they cost the one
+who writes next to nothing; who reads them unpacks them into a table once. Tables: docs/file-formats.md.
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -21,12 +23,25 @@ from ..reading import DAMAGE, damage, parse_json, short
 from ..reading.text import LARGEST
 from .island import Individual, IslandState, Record
 
-__all__ = ["Row", "RunStore", "candidate_rows", "individual_text"]
+__all__ = ["Part", "RunStore", "individual_text", "pack_candidates"]
 
-VERSION = 2
+VERSION = 3
 _PATIENCE = 60.0  # seconds that a reader and the writer wait for each other
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE epochs (
+    island INTEGER NOT NULL,
+    round INTEGER NOT NULL,
+    part INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    fitted INTEGER NOT NULL,
+    candidates BLOB NOT NULL,
+    PRIMARY KEY (island, round, part)
+);
+CREATE TABLE states (island INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, state TEXT NOT NULL);
+CREATE TABLE archive (complexity REAL PRIMARY KEY, individual TEXT NOT NULL);
+"""
+_CANDIDATES = """
 CREATE TABLE candidates (
     island INTEGER NOT NULL,
     number INTEGER NOT NULL,
@@ -47,38 +62,68 @@ CREATE TABLE candidates (
     parameters TEXT,
     PRIMARY KEY (island, number)
 ) WITHOUT ROWID;
-CREATE TABLE states (island INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, state TEXT NOT NULL);
-CREATE TABLE archive (complexity REAL PRIMARY KEY, individual TEXT NOT NULL);
 """
 
+_COLUMNS = 17
+_PART = 1024
+"""Candidates of a part of an epoch at most, so that none comes near `LARGEST`."""
 
-Row = tuple[Any, ...]
-"""A row of the table of candidates without its round: island, number, and what follows the round."""
+
+@dataclass(frozen=True)
+class Part:
+    """Some candidates of an epoch as the store keeps them: how many, how many of them fitted, and their packed rows."""
+
+    count: int
+    fitted: int
+    candidates: bytes
 
 
-def candidate_rows(island: int, records: Iterable[Record]) -> tuple[Row, ...]:
-    """The candidates of an epoch for `RunStore.add_candidates`."""
-    return tuple(
-        (
-            island,
-            r.number,
-            r.parent_island,
-            r.parent,
-            r.mutation,
-            r.fingerprint,
-            int(r.duplicate),
-            r.complexity,
-            _finite(r.train),
-            _finite(r.validation),
-            json.dumps(dict(r.terms)) if r.terms else None,
-            _finite(r.error),
-            _finite(r.fitness),
-            r.evaluations,
-            json.dumps(dict(r.expressions)) if r.expressions else None,
-            json.dumps({k: dict(v) for k, v in r.parameters.items()}) if r.parameters else None,
-        )
-        for r in records
+def pack_candidates(island: int, round_: int, records: Sequence[Record]) -> tuple[Part, ...]:
+    """The candidates of an epoch for `RunStore.add_epoch`."""
+    parts = []
+    for first in range(0, max(1, len(records)), _PART):
+        some = records[first : first + _PART]
+        text = json.dumps([_values(island, round_, r) for r in some], allow_nan=False)
+        parts.append(Part(len(some), sum(not r.duplicate for r in some), zlib.compress(text.encode(), 1)))
+    return tuple(parts)
+
+
+def _values(island: int, round_: int, r: Record) -> tuple[Any, ...]:
+    """A row of the table of candidates."""
+    return (
+        island,
+        r.number,
+        round_,
+        r.parent_island,
+        r.parent,
+        r.mutation,
+        r.fingerprint,
+        int(r.duplicate),
+        r.complexity,
+        _finite(r.train),
+        _finite(r.validation),
+        json.dumps(dict(r.terms)) if r.terms else None,
+        _finite(r.error),
+        _finite(r.fitness),
+        r.evaluations,
+        json.dumps(dict(r.expressions)) if r.expressions else None,
+        json.dumps({k: dict(v) for k, v in r.parameters.items()}) if r.parameters else None,
     )
+
+
+def _unpack_candidates(island: int, round_: int, count: int, data: bytes) -> list[list[Any]]:
+    """The rows of a part; raises ValueError or what else `DAMAGE` names when they are not what the part says."""
+    stream = zlib.decompressobj()
+    try:
+        text = stream.decompress(data, LARGEST)
+    except zlib.error as error:
+        raise ValueError(str(error)) from None
+    if not stream.eof:
+        raise ValueError(f"it is cut off, or larger than {LARGEST // 2**20} MB")
+    rows = parse_json(text.decode(), "candidates")
+    if len(rows) != count or any(len(r) != _COLUMNS or r[0] != island or r[2] != round_ for r in rows):
+        raise ValueError(f"expected {count} candidates of island {island}, round {round_}")
+    return list(rows)
 
 
 def individual_text(member: Individual) -> str:
@@ -106,6 +151,8 @@ class RunStore:
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
         self._db = connection
+        self._table: sqlite3.Connection | None = None
+        self._unpacked = 0  # the last row of epochs in the table
 
     @classmethod
     def create(cls, path: Path) -> RunStore:
@@ -153,6 +200,8 @@ class RunStore:
     def close(self) -> None:
         """Close the file."""
         self._db.close()
+        if self._table is not None:
+            self._table.close()
 
     def _damage(self, what: str) -> AbstractContextManager[None]:
         return damage(f"{self.path}: {what}", "start the search again")
@@ -163,11 +212,31 @@ class RunStore:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def add_candidates(self, rows: Iterable[Row], round_: int) -> None:
-        """Add candidates (`candidate_rows`) of a round; they stay when the round is committed."""
-        marks = ",".join("?" * 14)
+    def add_epoch(self, island: int, round_: int, parts: Iterable[Part]) -> None:
+        """Add the candidates of an epoch (`pack_candidates`); they stay when the round is committed."""
+        rows = [(island, round_, k, p.count, p.fitted, p.candidates) for k, p in enumerate(parts)]
         with self._writing():
-            self._db.executemany(f"INSERT INTO candidates VALUES (?, ?, {round_:d}, {marks})", rows)
+            self._db.executemany("INSERT INTO epochs VALUES (?, ?, ?, ?, ?, ?)", rows)
+
+    @property
+    def candidates(self) -> sqlite3.Connection:
+        """A temporary database with one table, `candidates`, of all that were committed (docs/file-formats.md)."""
+        if self._table is None:
+            self._table = sqlite3.connect("", isolation_level=None)  # goes to the disk when it is large
+            self._table.execute(_CANDIDATES)
+        marks = ",".join("?" * _COLUMNS)
+        with self._damage("a candidate"):
+            parts = self._db.execute(
+                "SELECT rowid, island, round, count, candidates FROM epochs WHERE rowid > ? ORDER BY rowid",
+                (self._unpacked,),
+            )
+            self._table.execute("BEGIN")
+            try:
+                for self._unpacked, *part in parts:
+                    self._table.executemany(f"INSERT INTO candidates VALUES ({marks})", _unpack_candidates(*part))
+            finally:
+                self._table.execute("COMMIT")
+        return self._table
 
     def commit_round(
         self,
@@ -223,22 +292,19 @@ class RunStore:
             return self._news()
 
     def _news(self) -> list[tuple[tuple[str, float, float, Mapping[str, float]], ...]]:
-        (last, count) = self._db.execute("SELECT MAX(round), COUNT(*) FROM candidates").fetchone()
-        if last is not None and not 0 <= last <= 10 * count:  # rounds make candidates
-            raise ValueError(f"round {last} of {count} candidates")
-        rows = self._db.execute(
-            "SELECT round, fingerprint, train, validation, terms FROM candidates WHERE duplicate = 0 "
-            "AND train IS NOT NULL AND validation IS NOT NULL ORDER BY round, island, number"
-        )
+        first, last, count = self._db.execute("SELECT MIN(round), MAX(round), COUNT(*) FROM epochs").fetchone()
+        if count and not 0 <= first <= last < count:  # every round has an epoch
+            raise ValueError(f"rounds {first} to {last} in {count} parts of epochs")
         seen: set[str] = set()
-        found: list[list[tuple[str, float, float, Mapping[str, float]]]] = []
-        for number, print_, train, validation, terms in rows:
-            while len(found) <= number:
-                found.append([])
-            if print_ not in seen:
-                seen.add(print_)
-                found[number].append((print_, _loss(train), _loss(validation), _terms(terms)))
-        found.extend([] for _ in range((-1 if last is None else last) + 1 - len(found)))
+        found: list[list[tuple[str, float, float, Mapping[str, float]]]] = [[] for _ in range(last + 1 if count else 0)]
+        for island, number, made, data in self._db.execute(
+            "SELECT island, round, count, candidates FROM epochs ORDER BY round, island, part"
+        ):
+            for row in _unpack_candidates(island, number, made, data):
+                print_, duplicate, _, train, validation, terms = row[6:12]
+                if not duplicate and train is not None and validation is not None and print_ not in seen:
+                    seen.add(print_)
+                    found[number].append((str(print_), float(train), float(validation), _terms(terms)))
         return [tuple(news) for news in found]
 
     @property
@@ -256,30 +322,31 @@ class RunStore:
 
     def counts(self) -> tuple[int, int]:
         """Candidates made, and families fitted among them."""
-        row = self._db.execute("SELECT COUNT(*), COALESCE(SUM(1 - duplicate), 0) FROM candidates").fetchone()
-        return int(row[0]), int(row[1])
+        with self._damage("the number of candidates"):
+            made, fitted = self._db.execute("SELECT TOTAL(count), TOTAL(fitted) FROM epochs").fetchone()
+            return int(made), int(fitted)
 
     def first_below(self, fitness: float) -> int | None:
         """How many candidates all islands had made when the first had a fitness below this, itself not counted."""
-        row = self._db.execute(
+        table = self.candidates
+        row = table.execute(
             "SELECT round, number FROM candidates WHERE fitness < ? ORDER BY round, number, island LIMIT 1", (fitness,)
         ).fetchone()
         if row is None:
             return None
-        count = self._db.execute(
+        count = table.execute(
             "SELECT COUNT(*) FROM candidates WHERE round <= ? AND number < ?", (row[0], row[1])
         ).fetchone()
         return int(count[0])
 
     def candidate(self, number: int, island: int = 0) -> dict[str, Any] | None:
         """One candidate's row by number."""
-        self._db.row_factory = sqlite3.Row
+        table = self.candidates
+        table.row_factory = sqlite3.Row
         try:
-            row = self._db.execute(
-                "SELECT * FROM candidates WHERE number = ? AND island = ?", (number, island)
-            ).fetchone()
+            row = table.execute("SELECT * FROM candidates WHERE number = ? AND island = ?", (number, island)).fetchone()
         finally:
-            self._db.row_factory = None
+            table.row_factory = None
         return None if row is None else _row(row)
 
     def parent(self, row: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -289,12 +356,12 @@ class RunStore:
     def scan(self) -> Iterator[dict[str, Any]]:
         """All candidates in the order in which they entered, without their expressions and parameters."""
         names = ("island", "number", "duplicate", "complexity", "train", "validation", "error", "fitness")
-        rows = self._db.execute(f"SELECT {', '.join(names)} FROM candidates ORDER BY round, island, number")
+        rows = self.candidates.execute(f"SELECT {', '.join(names)} FROM candidates ORDER BY round, island, number")
         return (dict(zip(names, row, strict=True)) for row in rows)
 
     def error_range(self) -> tuple[float, float] | None:
         """The smallest positive error and the largest of the bases; None when there is none."""
-        low, high = self._db.execute(
+        low, high = self.candidates.execute(
             "SELECT MIN(error), MAX(CASE WHEN parent < 0 THEN error END) FROM candidates "
             "WHERE duplicate = 0 AND error > 0"
         ).fetchone()
@@ -304,7 +371,7 @@ class RunStore:
         """(mutations, children, new families, finite ones, better than their parent) of every combination."""
         better = "c.duplicate = 0 AND c.fitness < p.fitness * (1 - 1e-9)"  # beyond the rounding errors of the fit
         return iter(
-            self._db.execute(
+            self.candidates.execute(
                 "SELECT c.mutation, COUNT(*), SUM(1 - c.duplicate), SUM(c.duplicate = 0 AND c.fitness IS NOT NULL), "
                 f"COALESCE(SUM({better}), 0) FROM candidates c JOIN candidates p "
                 "ON p.island = c.parent_island AND p.number = c.parent GROUP BY c.mutation ORDER BY c.mutation"
@@ -313,13 +380,14 @@ class RunStore:
 
     def fitted(self) -> Iterator[dict[str, Any]]:
         """The fitted candidates with finite fitness, best first."""
-        self._db.row_factory = sqlite3.Row
+        table = self.candidates
+        table.row_factory = sqlite3.Row
         try:
-            rows = self._db.execute(
+            rows = table.execute(
                 "SELECT * FROM candidates WHERE duplicate = 0 AND fitness IS NOT NULL ORDER BY fitness, number"
             ).fetchall()
         finally:
-            self._db.row_factory = None
+            table.row_factory = None
         return (_row(row) for row in rows)
 
     def pareto(self) -> list[dict[str, Any]]:
@@ -373,10 +441,6 @@ def _row(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
-
-
-def _loss(value: float | None) -> float:
-    return math.inf if value is None else float(value)
 
 
 def _terms(text: str | None) -> dict[str, float]:

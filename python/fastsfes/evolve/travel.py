@@ -1,6 +1,6 @@
 """What travels between a coordinator and its workers, in the form that costs the coordinator least.
 
-One coordinator serves all workers, so whatever can be done in a worker is done there: candidates arrive as the rows of
+One coordinator serves all workers, so whatever can be done in a worker is done there: candidates arrive packed for
 the store, members with the text that it keeps of them, and the news of a round is made into bytes once, not for every
 worker. The bytes are pickles, between processes that belong together.
 """
@@ -15,7 +15,7 @@ from typing import Any
 
 from .evaluation import Known
 from .island import EpochResult, Individual, IslandState
-from .store import Row, candidate_rows, individual_text
+from .store import Part, individual_text, pack_candidates
 from .usage import Usage
 
 __all__ = ["News", "Report", "members_of", "pack_news", "report", "unpack_news"]
@@ -30,7 +30,8 @@ class Report:
 
     Attributes:
         state: after the epoch.
-        rows: the candidates made, for the store.
+        made: how many candidates were made.
+        parts: the candidates, for the store.
         texts: what the store keeps of every member of the state, in the order of `members_of`.
         news: families that were fitted, in order.
         fitted: how many candidates were fitted.
@@ -39,7 +40,8 @@ class Report:
     """
 
     state: IslandState
-    rows: tuple[Row, ...]
+    made: int
+    parts: tuple[Part, ...]
     texts: tuple[str, ...]
     news: tuple[News, ...]
     fitted: int
@@ -54,16 +56,16 @@ def members_of(state: IslandState) -> Iterator[Individual]:
     yield from state.founders
 
 
-def report(result: EpochResult) -> Report:
-    """The report of an epoch."""
+def report(result: EpochResult, round_: int) -> Report:
+    """The report of an epoch in a round."""
     news = []
     for r in result.records:
         if not r.duplicate and Known(r.train, r.validation).finite:
             news.append((r.fingerprint, r.train, r.validation, dict(r.terms)))
-    fitted = sum(not r.duplicate for r in result.records)
-    rows = candidate_rows(result.state.island, result.records)
+    parts = pack_candidates(result.state.island, round_, result.records)
+    made, fitted = len(result.records), sum(p.fitted for p in parts)
     texts = tuple(individual_text(m) if math.isfinite(m.fitness) else "" for m in members_of(result.state))
-    return Report(result.state, rows, texts, tuple(news), fitted, result.front, result.usage)
+    return Report(result.state, made, parts, texts, tuple(news), fitted, result.front, result.usage)
 
 
 def pack_news(news: Iterable[News]) -> bytes:

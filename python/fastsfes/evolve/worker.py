@@ -103,10 +103,10 @@ def run_epoch(worker: Worker, job: Job) -> EpochResult | Behind:
 
 def report_found(worker: Worker, island: int) -> Report:
     """Fit the bases of an island, for a coordinator."""
-    return report(run_found(worker, island))
+    return report(run_found(worker, island), 0)
 
 
 def report_epoch(worker: Worker, job: Job) -> Report | Behind:
     """Run one epoch for a coordinator."""
     result = run_epoch(worker, job)
-    return result if isinstance(result, Behind) else report(result)
+    return result if isinstance(result, Behind) else report(result, worker.rounds)
