@@ -66,7 +66,7 @@ class Model:
         # What is sent tells of the families of all islands; packing copies it.
         self.costs["sent"] = self._fit("sent", [s.candidates * s.islands for s in samples])
         self.costs["pack"] = self._fit("pack", [s.sent / s.epochs for s in samples])
-        # The shape of the distribution of epochs of one round (later ones take longer), and the mean time of a candidate.
+        # The shape of the distribution of epochs in a round (later rounds take longer), mean time of a candidate.
         rounds = [np.reshape(s.seconds, (-1, s.islands)) for s in samples]
         self.shape = np.concatenate([(r / r.mean(axis=1, keepdims=True)).ravel() for r in rounds])
         self.candidate = sum(sum(s.seconds) for s in samples) / sum(s.epochs * s.candidates for s in samples)
