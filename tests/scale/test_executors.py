@@ -100,7 +100,7 @@ def test_processes_that_cannot_be_started_are_the_error_of_the_task(
     with open_executor("processes", 1, make, (str(tmp_path), 10)) as pool:
         with monkeypatch.context() as patch:
             patch.setattr(SpawnProcess, "start", refuse)
-            with pytest.raises(WorkerLost, match="could not be started .no more processes"):
+            with pytest.raises(WorkerLost, match=r"could not be started \(no more processes\)"):
                 pool.submit(add, 1).result(timeout=30)
         assert len(starts) == 3
         assert pool.submit(add, 1).result(timeout=60) == 11  # its slot goes on
