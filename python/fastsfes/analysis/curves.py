@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..conditions import Evaluable, FeaturePoints, Subject, as_subject, enhancement, feature_points
+from ..files import plain
 from ..functional import Functional
 from ..load import Comparison
 from ..quadrature.nodes import derived_features
@@ -49,15 +50,15 @@ class Curve:
     values: Mapping[str, FloatArray]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
-        values = {name: _plain(v) for name, v in self.values.items()}
-        return {
+        """Plain data for JSON; what is not finite becomes None."""
+        data = {
             "quantity": self.quantity,
             "axis": self.axis,
             "fixed": self.fixed,
-            "x": _plain(self.x),
-            "values": values,
+            "x": self.x.tolist(),
+            "values": {name: v.tolist() for name, v in self.values.items()},
         }
+        return dict(plain(data))
 
 
 @dataclass(frozen=True)
@@ -79,14 +80,15 @@ class Surface:
     values: Mapping[str, FloatArray]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
-        return {
+        """Plain data for JSON; what is not finite becomes None."""
+        data = {
             "name": self.name,
-            "axes": list(self.axes),
-            "x": _plain(self.x),
-            "y": _plain(self.y),
-            "values": {name: [_plain(row) for row in v] for name, v in self.values.items()},
+            "axes": self.axes,
+            "x": self.x.tolist(),
+            "y": self.y.tolist(),
+            "values": {name: v.tolist() for name, v in self.values.items()},
         }
+        return dict(plain(data))
 
 
 @dataclass(frozen=True)
@@ -194,7 +196,3 @@ def _channels(functional: Functional, points: int) -> list[Surface]:
         values = np.broadcast_to(values, (points * points,)).reshape(points, points)
         surfaces.append(Surface(f"f_{kind}", ("x2", "w"), x2, w, {functional.name: values}))
     return surfaces
-
-
-def _plain(values: FloatArray) -> list[float | None]:
-    return [v if np.isfinite(v) else None for v in values.tolist()]

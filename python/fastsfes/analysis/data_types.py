@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..datasets.dataset import Dataset
+from ..files import plain
 from ..functional import Functional
 from .optimum import FIT, Optimum, optimum
 from .uncertainty import ParameterUncertainties, parameter_uncertainties
@@ -58,8 +59,8 @@ class Sensitivity:
     types: tuple[TypeSensitivity, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
-        return {"name": self.name, "types": [asdict(t) for t in self.types]}
+        """Plain data for JSON; what is not finite becomes None."""
+        return dict(plain(asdict(self)))
 
     def __str__(self) -> str:
         splits = list(dict.fromkeys(s for t in self.types for s in t.reactions))

@@ -15,6 +15,7 @@ from ..datasets.dataset import Dataset
 from ..datasets.model import Reaction
 from ..errors import FastsfesError, InputError
 from ..executors.threads import threads_per_worker
+from ..files import plain
 from ..functional import Functional
 from .optimum import FIT, Optimum, optimum
 
@@ -63,9 +64,9 @@ class Bootstrap:
         return result
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON: a summary of every parameter and split, without the samples."""
+        """Plain data for JSON: a summary of every parameter and split, without the samples; not finite becomes None."""
         low, high = self.interval()
-        return {
+        data = {
             "unit": self.unit,
             "samples": len(self.samples),
             "failed": self.failed,
@@ -83,6 +84,7 @@ class Bootstrap:
                 for split, x in self.losses.items()
             },
         }
+        return dict(plain(data))
 
     def __str__(self) -> str:
         width = max(len(n) for n in (*self.names, "parameter"))

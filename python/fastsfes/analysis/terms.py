@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ..datasets.dataset import Dataset
-from ..evolve.contributions import additive_terms
-from ..expression import Expression
+from ..evolve.contributions import without_each_term
+from ..files import plain
 from ..functional import Channel, Functional
 from .optimum import SEARCH, Optimum, optimum
 
@@ -54,17 +54,7 @@ class TermContributions:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; losses that are not finite become None."""
-
-        def plain(values: Mapping[str, float]) -> dict[str, float | None]:
-            return {k: v if math.isfinite(v) else None for k, v in values.items()}
-
-        rows = []
-        for term in self.terms:
-            row = asdict(term)
-            for key in ("removed", "refitted", "by_type"):
-                row[key] = plain(row[key])
-            rows.append(row)
-        return {"name": self.name, "losses": dict(self.losses), "terms": rows}
+        return dict(plain(asdict(self)))
 
     def __str__(self) -> str:
         splits = list(self.losses)
@@ -99,7 +89,7 @@ def term_contributions(
     functional and from three random starts, and all run as one batch.
     """
     best = at or optimum(functional, dataset, refit=refit, level=level, test=test, threads=threads)
-    cases = list(_without_each_term(best.functional))
+    cases = list(_cases(best.functional))
     fitted = best.problem.fit([case for _, _, case in cases], SEARCH, threads=threads)
     whole = _by_type(best, best.functional)
     rows = []
@@ -126,15 +116,7 @@ def _by_type(best: Optimum, functional: Functional) -> dict[str, float]:
     return {t: math.sqrt(sum(v) / len(v)) for t, v in sorted(squares.items())}
 
 
-def _without_each_term(functional: Functional) -> list[tuple[str, str, Functional]]:
-    cases = []
-    for kind, channel in functional.channels.items():
-        terms = additive_terms(channel.expression)
-        for index, term in enumerate(terms):
-            rest = Expression.constant(0.0)
-            for other in terms[:index] + terms[index + 1 :]:
-                rest = rest + other
-            expression = rest.simplify()
-            kept = Channel(expression, {n: channel.parameters[n] for n in expression.parameters})
-            cases.append((kind, str(term), replace(functional, channels={**functional.channels, kind: kept})))
-    return cases
+def _cases(functional: Functional) -> Iterator[tuple[str, str, Functional]]:
+    for kind, term, rest in without_each_term(functional.channels):
+        kept = Channel(rest, {n: functional.channels[kind].parameters[n] for n in rest.parameters})
+        yield kind, term, replace(functional, channels={**functional.channels, kind: kept})

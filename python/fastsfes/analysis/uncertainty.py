@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..datasets.dataset import Dataset
+from ..files import plain
 from ..functional import Functional
 from .optimum import Optimum, optimum
 
@@ -85,22 +86,19 @@ class ParameterUncertainties:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; what is not finite becomes None."""
-
-        def plain(value: float) -> float | None:
-            return value if math.isfinite(value) else None
-
-        return {
+        data = {
             "parameters": [
-                {"name": n, "value": float(v), "standard_error": plain(float(e)), "robust_error": plain(float(r))}
+                {"name": n, "value": float(v), "standard_error": float(e), "robust_error": float(r)}
                 for n, v, e, r in zip(self.names, self.values, self.standard_errors, self.robust_errors, strict=True)
             ],
-            "correlation": [[plain(x) for x in row] for row in self.correlation.tolist()],
+            "correlation": self.correlation.tolist(),
             "sigma": self.sigma,
             "reactions": self.reactions,
-            "condition": plain(self.condition),
+            "condition": self.condition,
             "minimum": self.minimum,
             "slope": self.slope,
         }
+        return dict(plain(data))
 
     def __str__(self) -> str:
         width = max(len(n) for n in (*self.names, "parameter"))

@@ -19,6 +19,7 @@ from ..analysis import (
 from ..analysis.curves import BESIDE
 from ..datasets.dataset import Dataset
 from ..errors import InputError
+from ..files import plain
 from ..load import FUNCTIONAL, load_comparison
 
 _DESCRIPTION = """Understand a functional: losses without each term, uncertainties of the parameters from the curvature
@@ -121,7 +122,7 @@ def _fitted(arguments: argparse.Namespace, parts: list[str], data: dict[str, Any
         test=arguments.test,
         threads=threads,
     )
-    data |= {"functional": best.functional.to_dict(), "dataset": dataset.name, "losses": best.losses}
+    data |= {"functional": best.functional.to_dict(), "dataset": dataset.name, "losses": plain(best.losses)}
     how = "refitted to" if best.refitted else "as it is, on"
     losses = ", ".join(f"{split} {loss:.4f}" for split, loss in best.losses.items())
     texts.append(f"{best.functional.name}, {how} {dataset.name}: WRMSD in kcal/mol {losses}")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass
 from typing import Any
+
+from ..files import plain
 
 __all__ = ["Row"]
 
@@ -43,8 +44,4 @@ class Row:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; numbers that are not finite become None."""
-        data = asdict(self)
-        for key in ("margin", "value"):
-            if data[key] is not None and not math.isfinite(data[key]):
-                data[key] = None
-        return data
+        return dict(plain(asdict(self)))

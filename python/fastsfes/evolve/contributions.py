@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..expression import Expression
+from ..files import plain
 from ..functional import Channel
 from .evaluation import Evaluate, FitRequest
 
-__all__ = ["additive_terms", "contributions"]
+__all__ = ["additive_terms", "contributions", "without_each_term"]
 
 
 def additive_terms(expression: Expression) -> list[Expression]:
@@ -41,6 +41,17 @@ def additive_terms(expression: Expression) -> list[Expression]:
     return terms[-1]
 
 
+def without_each_term(channels: Mapping[str, Channel]) -> Iterator[tuple[str, str, Expression]]:
+    """For every additive term: its channel, its text, and the channel's expression without it."""
+    for kind, channel in channels.items():
+        terms = additive_terms(channel.expression)
+        for index, term in enumerate(terms):
+            rest = Expression.constant(0.0)
+            for other in terms[:index] + terms[index + 1 :]:
+                rest = rest + other
+            yield kind, str(term), rest.simplify()
+
+
 def contributions(channels: Mapping[str, Channel], evaluate: Evaluate) -> list[dict[str, Any]]:
     """Losses without each term, all other parameters fitted anew from their values.
 
@@ -49,19 +60,11 @@ def contributions(channels: Mapping[str, Channel], evaluate: Evaluate) -> list[d
         fitted); first the whole functional, whose channel and term are empty.
     """
     whole = {k: c.expression for k, c in channels.items()}
-    cases: list[tuple[str, str, dict[str, Expression]]] = [("", "", whole)]
-    for kind, channel in channels.items():
-        terms = additive_terms(channel.expression)
-        for index, term in enumerate(terms):
-            rest = Expression.constant(0.0)
-            for other in terms[:index] + terms[index + 1 :]:
-                rest = rest + other
-            cases.append((kind, str(term), {**whole, kind: rest.simplify()}))
+    cases = [("", "", whole), *((k, term, {**whole, k: rest}) for k, term, rest in without_each_term(channels))]
     start = {k: dict(c.parameters) for k, c in channels.items()}
     requests = [FitRequest(e, {k: {p: start[k][p] for p in e[k].parameters} for k in e}) for _, _, e in cases]
     found = []
     for (kind, text, _), outcome in zip(cases, evaluate(requests), strict=True):
-        losses = (outcome.known.train, outcome.known.validation)
-        train, validation = (x if math.isfinite(x) else None for x in losses)
-        found.append({"channel": kind, "term": text, "train": train, "validation": validation})
+        losses = {"train": outcome.known.train, "validation": outcome.known.validation}
+        found.append({"channel": kind, "term": text, **plain(losses)})
     return found

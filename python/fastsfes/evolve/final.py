@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..datasets import HARTREE_TO_KCAL, SPLITS, Dataset
 from ..expression import Expression
+from ..files import plain
 from ..functional import Channel, Functional
 from ..objective import evaluate_many, grid_energies
 from ..quadrature import Quadrature, reaction_targets
@@ -35,8 +36,7 @@ class Row:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data; what is not finite becomes None."""
-        errors = {s: (e if math.isfinite(e) else None) for s, e in self.errors.items()}
-        return {"name": self.name, "parameters": self.parameters, **errors}
+        return {"name": self.name, "parameters": self.parameters, **plain(self.errors)}
 
 
 def baselines() -> list[tuple[str, Functional]]:
