@@ -93,7 +93,9 @@ def _load(text: str, default: float | None) -> Functional:
         except (OSError, ValueError):  # no path at all
             is_file = is_folder = False
         if is_folder and not (path / BEST).is_file():
-            raise InputError(f"{path}: is not the directory of a search, or has no {BEST} yet") from None
+            raise InputError(
+                f"{path}: not the directory of a search, or without a result so far; expected {BEST} in it"
+            ) from None
         if is_file or is_folder:
             return Functional.from_json(path / BEST if is_folder else path)
         raise InputError(
@@ -135,7 +137,9 @@ def _formulas(text: str, default: float | None) -> Functional:
         for name in expression.parameters:
             value = numbers.pop(f"{kind}.{name}", default)
             if value is None:
-                raise InputError(f'parameter "{name}" of "{kind} = {formula.strip()}" has no value; add {kind}.{name}=')
+                raise InputError(
+                    f'parameter "{name}" of "{kind} = {formula.strip()}" has no value; add {kind}.{name} = NUMBER'
+                )
             values[name] = value
         channels[kind] = Channel(expression, values)
     frame = [numbers.pop(key, 0.0) for key in _FRAME]

@@ -52,6 +52,7 @@ def test_wrong_arguments(file, capsys, options, message):
 
 def test_a_folder_has_no_densities(tmp_path, capsys):
     assert main(["dataset", "quadrature", str(tmp_path / "absent.h5")]) == 2
+    assert main(["dataset", "quadrature"]) == 2  # the packaged file is not rebuilt by accident
     assert "absent.h5" in capsys.readouterr().err
 
 

@@ -335,4 +335,4 @@ def test_wrong_options_in_python(small: Path) -> None:
 
 def test_a_run_without_a_functional(tmp_path: Path, small: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["validate", str(tmp_path), "--dataset", str(small)]) == 2
-    assert "is not the directory of a search" in capsys.readouterr().err
+    assert "not the directory of a search" in capsys.readouterr().err

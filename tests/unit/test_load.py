@@ -49,7 +49,7 @@ def test_formulas():
         ("n" * 5000, "is not registered"),
         ("gone.json", "gone.json: no such file"),
         ("libxc:pbe", "can be compared with"),
-        ("x = c0", 'parameter "c0" of "x = c0" has no value; add x.c0='),
+        ("x = c0", 'parameter "c0" of "x = c0" has no value; add x.c0 = NUMBER'),
         ("x = 1; x = 2", 'channel "x" is given twice'),
         ("x = c; x.c = 1; x.c = 2", '"x.c" is given twice'),
         ("x = 1; x.d = 2", '"x.d" is not a parameter'),

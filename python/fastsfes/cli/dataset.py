@@ -45,7 +45,9 @@ def _add_build(actions: Any) -> None:
     build.add_argument("--layout", choices=("plain", "mgcdb84", "accdb", "gmtkn55"), help="layout of the folder")
     build.add_argument("--split", action="append", choices=("train", "validation", "test"), help="only this split")
     build.add_argument("--max-atoms", type=int, metavar="N", help="leave out species with more atoms")
-    build.add_argument("--processes", type=int, default=1, metavar="N", help="worker processes, one thread each")
+    build.add_argument(
+        "--processes", "--workers", type=int, default=1, metavar="N", help="worker processes, one thread each"
+    )
     build.add_argument(
         "--executor",
         default="",
@@ -72,7 +74,9 @@ def _add_import(actions: Any) -> None:
     imports.add_argument("--densities", type=Path, metavar="DIR", help="folder of chkfiles when elsewhere")
     imports.add_argument("--xc", help="functional of the densities, when the chkfiles do not say")
     imports.add_argument("--grid", help="their grid, when the chkfiles do not say")
-    imports.add_argument("--density-fit", help="their auxiliary basis, when the chkfiles do not say")
+    imports.add_argument(
+        "--density-fit", metavar="AUXBASIS", help="their auxiliary basis, when the chkfiles do not say"
+    )
     imports.set_defaults(handler=run_import)
 
 
@@ -81,8 +85,8 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--basis", help="orbital basis (default def2-qzvppd)")
     parser.add_argument("--density-fit", metavar="AUXBASIS", help="density fitting, or none (default)")
     parser.add_argument("--grid", help='"level N" or "(radial,angular)" (default "level 3")')
-    parser.add_argument("--conv-tol", type=float, help="energy convergence in hartree (default 1e-9)")
-    parser.add_argument("--max-cycle", type=int, help="iterations on each rung of the ladder (default 80)")
+    parser.add_argument("--conv-tol", type=float, metavar="X", help="energy convergence in hartree (default 1e-9)")
+    parser.add_argument("--max-cycle", type=int, metavar="N", help="iterations on each rung of the ladder (default 80)")
     parser.add_argument("--stability", choices=STABILITY_CHOICES, help="solutions to check (default off)")
 
 

@@ -22,7 +22,7 @@ def add_parser(subparsers: Any) -> None:
             "(FASTSFES_CACHE_DIR). Run it on a login node with the cache on a file system that the nodes see."
         ),
     )
-    parser.add_argument("source", nargs="+", metavar="RUN", help=FUNCTIONAL)
+    parser.add_argument("source", nargs="+", metavar="FUNCTIONAL", help=FUNCTIONAL)
     parser.add_argument(
         "--isa",
         action="append",

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..datasets.dataset import Dataset
+from ..errors import InputError
 from ..quadrature import (
     DEFAULT_CHANNELS,
     DEFAULT_TOLERANCE,
@@ -25,7 +26,7 @@ from ..quadrature import (
 def add_action(actions: Any) -> None:
     """Register ``quadrature`` among the actions of ``fastsfes dataset``."""
     parser = actions.add_parser("quadrature", help="build the feature-space quadrature of a dataset file, or show it")
-    parser.add_argument("dataset", nargs="?", default="builtin", help="builtin or a dataset file")
+    parser.add_argument("dataset", nargs="?", help="a dataset file; may be absent with --show: builtin")
     parser.add_argument("--name", default="default", help="identifier in the file (default: default)")
     parser.add_argument("--show", action="store_true", help="describe the stored quadrature and build nothing")
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -38,8 +39,9 @@ def add_action(actions: Any) -> None:
     parser.add_argument(
         "--nodes",
         choices=tuple(LADDERS),
+        metavar="NODES",
         default="x2,w",
-        help="features that the nodes know (default x2,w); u: x2 by nodes in u(x2; 0.004)",
+        help=f"features that the nodes know: {' or '.join(LADDERS)} (default x2,w); u: x2 by nodes in u(x2; 0.004)",
     )
     parser.add_argument(
         "--tolerance",
@@ -53,14 +55,21 @@ def add_action(actions: Any) -> None:
         "--like", metavar="NAME", help="use the nodes of this stored quadrature, say with another --grid"
     )
     parser.add_argument("--no-reduce", action="store_true", help="keep only the full set of nodes")
-    parser.add_argument("--processes", type=int, default=1, metavar="N", help="worker processes, one thread each")
+    parser.add_argument(
+        "--processes", "--workers", type=int, default=1, metavar="N", help="worker processes, one thread each"
+    )
     parser.add_argument("--quiet", action="store_true", help="print only the result")
     parser.set_defaults(handler=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Build and store the quadrature, unless ``--show``; returns the exit status."""
-    dataset = Dataset.open(arguments.dataset)
+    if arguments.dataset is None and not arguments.show:
+        raise InputError(
+            "name the dataset file to put the quadrature into, or add --show to see that of the packaged one"
+        )
+    source = arguments.dataset or "builtin"
+    dataset = Dataset.open(source)
     if not arguments.show:
         started = time.perf_counter()
         quadrature = build_quadrature(
@@ -79,7 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
         save_quadrature(dataset.path, quadrature)
         if not arguments.quiet:
             print(f"stored after {time.perf_counter() - started:.0f} s", file=sys.stderr)
-        dataset = Dataset.open(arguments.dataset)
+        dataset = Dataset.open(source)
     description = describe(Quadrature.load(dataset, arguments.name))
     print(json.dumps(description, indent=1) if arguments.json else format_description(description))
     return 0

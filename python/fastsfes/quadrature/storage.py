@@ -85,7 +85,8 @@ def _read(path: Path, name: str, changed: int, inode: int) -> Quadrature:
             known = ", ".join(sorted(parent)) or "none"
         if name not in parent:
             raise InputError(
-                f"{where} is not there (the file has: {known}); make it with 'fastsfes dataset quadrature {path.name}'"
+                f"{where} is not there (the file has: {known}); make it with "
+                f"'fastsfes dataset quadrature {path.name}{'' if name == 'default' else f' --name {name}'}'"
             )
         try:
             group = child(parent, name)
