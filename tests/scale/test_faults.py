@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import resource
 import signal
 import subprocess
 import sys
@@ -129,14 +128,15 @@ def test_jobs_are_killed_twenty_times(undisturbed: list[Any], tmp_path: Path) ->
         assert runs.contents(path) == undisturbed
 
 
-def limit_files() -> None:
-    """No file beyond 60 kB: as a full disk, for any user. Python turns the signal into an error."""
-    resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, resource.RLIM_INFINITY))
+LIMITED = ["sh", "-c", 'ulimit -S -f 117; exec "$@"', "sh"]
+"""Runs a command that may write no file beyond 60 kB (117 blocks of 512 bytes): as a full disk, for any user; Python turns
+the signal into an error. A shell sets the limit, since nothing may run between fork and exec in a process with threads.
+"""
 
 
 def test_files_cannot_grow(undisturbed: list[Any], tmp_path: Path) -> None:
     path = tmp_path / "run"
-    job = subprocess.run(command(path), env=environment(), capture_output=True, text=True, preexec_fn=limit_files)
+    job = subprocess.run([*LIMITED, *command(path)], env=environment(), capture_output=True, text=True)
     assert job.returncode == 1
     assert "cannot be written" in job.stderr
     assert "Traceback" not in job.stderr
