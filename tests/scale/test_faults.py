@@ -129,9 +129,8 @@ def test_jobs_are_killed_twenty_times(undisturbed: list[Any], tmp_path: Path) ->
 
 
 LIMITED = ["sh", "-c", 'ulimit -S -f 117; exec "$@"', "sh"]
-"""Runs a command that may write no file beyond 60 kB (117 blocks of 512 bytes): as a full disk, for any user; Python turns
-the signal into an error. A shell sets the limit, since nothing may run between fork and exec in a process with threads.
-"""
+"""Runs a command that may write no file beyond 60 kB (117 blocks of 512 bytes): as a full disk, for any user. Python
+makes the signal an error. A shell sets the limit, since nothing may run between fork and exec where threads are."""
 
 
 def test_files_cannot_grow(undisturbed: list[Any], tmp_path: Path) -> None:
