@@ -20,11 +20,27 @@ def interleave(
     seconds: dict[str, list[float]] = {name: [] for name in cases}
     for round_ in range(repeats + warmup):
         for name, run in cases.items():
+            _settle()
             start = now()
             run()
             if round_ >= warmup:
                 seconds[name].append(now() - start)
     return {name: median(values) for name, values in seconds.items()}
+
+
+def _settle() -> None:
+    """Wait until the threads of the case before sleep.
+
+    OpenMP's workers go on spinning for some milliseconds after their work, and every library brings a runtime with
+    workers of its own: without a pause they would keep the cores from the next case, and be counted there.
+    """
+    before = time.process_time()
+    for _ in range(50):
+        time.sleep(0.002)
+        now = time.process_time()
+        if now - before < 2e-4:
+            return
+        before = now
 
 
 def once(run: Callable[[], Any], clock: str = "wall") -> float:

@@ -7,6 +7,7 @@
 #include "core/driver.hpp"
 #include "core/error.hpp"
 #include "core/expression.hpp"
+#include "core/result_memory.hpp"
 
 namespace fastsfes::bindings {
 namespace {
@@ -47,9 +48,21 @@ std::vector<const double*> feature_pointers(const Program& p, const std::vector<
   return pointers;
 }
 
+/// An uninitialised array; large ones reuse the memory of earlier ones.
+py::array_t<double> new_result(const std::array<py::ssize_t, 2>& shape) {
+  const auto count = static_cast<std::size_t>(shape[0] * shape[1]);
+  if (count * sizeof(double) < kLargeResult) return py::array_t<double>(shape);
+  auto memory = std::make_unique<ResultMemory>(take_result_memory(count));
+  double* const data = memory->get();
+  const py::capsule owner(memory.get(), [](void* held) { delete static_cast<ResultMemory*>(held); });
+  memory.release();
+  return py::array_t<double>(shape, data, owner);
+}
+
 }  // namespace
 
 void register_program(py::module_& m) {
+  m.def("kept_result_memory", &kept_result_memory);
   m.def(
       "straight_line",
       [](const std::vector<Expression>& expressions, bool roots_for_powers) {
@@ -87,7 +100,7 @@ void register_program(py::module_& m) {
               throw InputError("out: expected a writeable array of shape (" + std::to_string(shape[0]) + ", " +
                                std::to_string(shape[1]) + ")");
             }
-            py::array_t<double> out = given ? py::array_t<double>(*given) : py::array_t<double>(shape);
+            py::array_t<double> out = given ? py::array_t<double>(*given) : new_result(shape);
             std::vector<double*> outputs(p.outputs());
             for (std::size_t k = 0; k < outputs.size(); ++k) outputs[k] = out.mutable_data() + k * size;
             {

@@ -111,13 +111,18 @@ class Runner {
 /// Points whose weighted sum is one partial sum: the order of addition is fixed by it.
 constexpr std::size_t kSumBlock = 4 * kBlock;
 
-/// Blocks that a thread takes at a time: dealt out as threads become free, because cores are often shared. Who computes
-/// a block changes nothing in it.
+/// Most blocks that a thread takes at a time.
 constexpr int kChunk = 16;
 
 /// Threads for a number of blocks: a team costs microseconds, so each member gets at least four blocks.
 int team_size(int threads, std::ptrdiff_t blocks) {
   return static_cast<int>(std::min<std::ptrdiff_t>(thread_count(threads), std::max<std::ptrdiff_t>(1, blocks / 4)));
+}
+
+/// Blocks that a thread takes at a time: dealt out as threads become free, because cores are often shared, in at least
+/// eight turns each, so that the last ones end at about the same time. Who computes a block changes nothing in it.
+int chunk_size(int team, std::ptrdiff_t blocks, int most) {
+  return static_cast<int>(std::clamp<std::ptrdiff_t>(blocks / (8 * team), 1, most));
 }
 
 double total(const double* lanes) {
@@ -136,12 +141,12 @@ void evaluate(const Program& program, const double* parameters, const double* co
   const std::vector<double> uniforms = program.make_uniforms(parameters);
   const jit::KernelFunction kernel = jit::choose(program, jit::Form::Values, n, backend);
   const auto blocks = static_cast<std::ptrdiff_t>((n + kBlock - 1) / kBlock);
-  const int team = team_size(threads, blocks);
+  const int team = team_size(threads, blocks), chunk = chunk_size(team, blocks, kChunk);
 #pragma omp parallel num_threads(team) if (team > 1)
   {
     Runner runner(program, kernel, jit::Form::Values);
     std::vector<double*> targets(program.outputs());
-#pragma omp for schedule(dynamic, kChunk)
+#pragma omp for schedule(dynamic, chunk)
     for (std::ptrdiff_t block = 0; block < blocks; ++block) {
       const std::size_t start = static_cast<std::size_t>(block) * kBlock;
       for (std::size_t k = 0; k < targets.size(); ++k) targets[k] = outputs[k] + start;
@@ -167,14 +172,14 @@ void segment_sums(const Program& program, const double* parameters, const double
   }
   std::vector<double> partial(blocks.size() * n_out);
   const auto count = static_cast<std::ptrdiff_t>(blocks.size());
-  const int team = team_size(threads, count);
+  const int team = team_size(threads, count), chunk = chunk_size(team, count, kChunk / 4);
 #pragma omp parallel num_threads(team) if (team > 1)
   {
     Runner runner(program, kernel, jit::Form::Sums);
     std::vector<double> memory(n_out * kLanes);
     std::vector<double*> lanes(n_out);
     for (std::size_t k = 0; k < n_out; ++k) lanes[k] = memory.data() + k * kLanes;
-#pragma omp for schedule(dynamic, kChunk / 4)
+#pragma omp for schedule(dynamic, chunk)
     for (std::ptrdiff_t block = 0; block < count; ++block) {
       const auto [start, n] = blocks[static_cast<std::size_t>(block)];
       std::fill(memory.begin(), memory.end(), 0.0);

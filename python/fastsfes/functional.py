@@ -377,8 +377,12 @@ class Functional:
         )
         return Functional, fields
 
-    def __hash__(self) -> int:
+    @cached_property
+    def _hash(self) -> int:
         return hash(json.dumps(self.to_dict(), sort_keys=True))
+
+    def __hash__(self) -> int:
+        return self._hash
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Functional) and self.to_dict() == other.to_dict()

@@ -225,9 +225,10 @@ def test_constants_and_names_are_no_part_of_the_code(cache: Path) -> None:
 def test_many_share_a_translation_unit(cache: Path) -> None:
     programs = [Expression.parse(f"{'exp(' * k}-x2{')' * k} + c0*w**{k + 2}").program for k in range(12)]
     assert _core.jit_compile(programs) == 12
-    assert kernels.statistics()["units"] == 1
+    units = kernels.statistics()["units"]
+    assert 1 <= units <= 3  # one for each thread, with four kernels at least
     assert len(entries(cache)) == 12
-    assert len({e.stat().st_ino for e in entries(cache)}) == 1
+    assert len({e.stat().st_ino for e in entries(cache)}) == units
 
 
 def test_racing_processes_share_a_folder(cache: Path) -> None:
