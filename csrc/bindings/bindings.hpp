@@ -16,6 +16,7 @@ using Array = py::array_t<double, py::array::c_style | py::array::forcecast>;
 void register_errors(py::module_& m);
 void register_operators(py::module_& m);
 void register_expression(py::module_& m);
+void register_family(py::module_& m);
 void register_fit(py::module_& m);
 void register_program(py::module_& m);
 void register_jit(py::module_& m);

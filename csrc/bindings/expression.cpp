@@ -1,6 +1,10 @@
 #include "core/expression.hpp"
 
+#include <optional>
+#include <tuple>
+
 #include "bindings/bindings.hpp"
+#include "core/assemble.hpp"
 #include "core/error.hpp"
 #include "core/printer.hpp"
 
@@ -13,6 +17,9 @@ Op operator_named(const std::string& name) {
   }
   throw InputError("\"" + name + "\" is not an operator of fastsfes; fastsfes._core.operators() lists them");
 }
+
+/// Operator, constant last argument, whether it is added to the output, output, other arguments.
+using PlainLine = std::tuple<std::string, std::optional<double>, bool, std::string, std::vector<std::string>>;
 
 }  // namespace
 
@@ -75,6 +82,18 @@ void register_expression(py::module_& m) {
              return py::isinstance<Expression>(b) && a == b.cast<const Expression&>();
            })
       .def("__hash__", [](const Expression& e) { return py::hash(py::str(e.str())); });
+  py::class_<Assembler>(m, "Assembler")
+      .def(py::init<const std::unordered_map<std::string, Expression>&>(), py::arg("start"))
+      .def(
+          "run",
+          [](const Assembler& self, const std::vector<PlainLine>& plain, const std::string& output) {
+            std::vector<Line> lines;
+            for (const auto& [name, constant, accumulates, target, arguments] : plain) {
+              lines.push_back({operator_named(name), constant, accumulates, target, arguments});
+            }
+            return self.run(lines, output);
+          },
+          py::arg("lines"), py::arg("output"));
 }
 
 }  // namespace fastsfes::bindings

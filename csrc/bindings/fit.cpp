@@ -210,6 +210,7 @@ void register_fit(py::module_& m) {
       .def_property_readonly("losses", [](const Result& r) { return array_of(r.losses); })
       .def_property_readonly("status", [](const Result& r) { return status_name(r.status); })
       .def_readonly("objective", &Result::objective)
+      .def_readonly("confirmed", &Result::confirmed)
       .def_readonly("message", &Result::message)
       .def_readonly("evaluations", &Result::evaluations)
       .def_readonly("rank", &Result::rank);

@@ -9,6 +9,7 @@ PYBIND11_MODULE(_core, m) {
   b::register_errors(m);
   b::register_operators(m);
   b::register_expression(m);
+  b::register_family(m);
   b::register_fit(m);
   b::register_program(m);
   b::register_jit(m);

@@ -86,8 +86,7 @@ std::size_t ChannelModel::bytes() const noexcept {
 }
 
 std::size_t ValueModel::bytes() const noexcept {
-  return sizeof(*this) + 40 * parameters.size() + (value ? program_bytes(value->program) : 0) +
-         (gradient ? program_bytes(gradient->program) : 0);
+  return sizeof(*this) + 40 * parameters.size() + (program ? program_bytes(program->program) : 0);
 }
 
 std::shared_ptr<const FixedColumn> Problem::column(std::size_t channel, const Graph& graph, NodeId root) const {
@@ -183,17 +182,19 @@ std::shared_ptr<const ChannelModel> Problem::model(std::size_t channel, const Ex
   });
 }
 
-std::shared_ptr<const ValueModel> Problem::value(std::size_t channel, const Expression& expression) const {
-  return values_.get(structure(channel, expression.graph(), expression.root()), [&] {
+std::shared_ptr<const ValueModel> Problem::value(std::size_t channel, const Expression& expression,
+                                                 bool derivatives) const {
+  std::string key = structure(channel, expression.graph(), expression.root());
+  key += derivatives ? 'd' : 'v';
+  return values_.get(key, [&] {
     auto made = std::make_shared<ValueModel>();
     Graph g;
     std::vector<NodeId> leaves;
     for (const std::string& name : expression.parameters()) leaves.push_back(g.parameter(name));
     const NodeId root = g.import(expression.graph(), expression.root());
     made->parameters = g.parameters();
-    made->value.emplace(g, std::vector<NodeId>{root}, channels_[channel].feature_names);
-    const std::vector<NodeId> derivatives = gradient(g, root, leaves);
-    made->gradient.emplace(g, derivatives, channels_[channel].feature_names);
+    const std::vector<NodeId> roots = derivatives ? gradient(g, root, leaves) : std::vector<NodeId>{root};
+    made->program.emplace(g, roots, channels_[channel].feature_names);
     return made;
   });
 }

@@ -57,11 +57,10 @@ struct ChannelModel {
   std::size_t bytes() const noexcept;
 };
 
-/// The factor and its derivatives with respect to all parameters, for given values of all.
+/// The factor, or its derivatives with respect to all parameters (one output each), for given values of all.
 struct ValueModel {
   std::vector<std::string> parameters;
-  std::optional<BoundProgram> value;     ///< one output
-  std::optional<BoundProgram> gradient;  ///< one output per parameter
+  std::optional<BoundProgram> program;
   std::size_t bytes() const noexcept;
 };
 

@@ -10,13 +10,14 @@
 
 namespace fastsfes::fit {
 
-Evaluation::Evaluation(const Problem& problem, const std::vector<Expression>& expressions) : problem_(problem) {
+Evaluation::Evaluation(const Problem& problem, const std::vector<Expression>& expressions)
+    : problem_(problem), expressions_(expressions) {
   if (expressions.size() != problem.channels().size()) {
     throw InputError("expected " + std::to_string(problem.channels().size()) + " expressions, one per channel, got " +
                      std::to_string(expressions.size()));
   }
   for (std::size_t k = 0; k < expressions.size(); ++k) {
-    models_.push_back(problem.value(k, expressions[k]));
+    models_.push_back(problem.value(k, expressions[k], false));
     first_.push_back(parameters_);
     parameters_ += models_.back()->parameters.size();
   }
@@ -31,7 +32,7 @@ std::vector<double> Evaluation::project(const double* parameters, PackedMatrix C
     const PackedMatrix& matrix = channel.*rows;
     values.resize(padded(channel.nodes));
     double* output = values.data();
-    models_[k]->value->evaluate(channel, parameters + first_[k], &output, scratch);
+    models_[k]->program->evaluate(channel, parameters + first_[k], &output, scratch);
     part.resize(matrix.stride());
     sum.resize(matrix.stride(), 0.0);
     const double* in = values.data();
@@ -71,7 +72,7 @@ std::vector<double> Evaluation::jacobian(const double* parameters, std::size_t b
       nodes[p] = values.data() + p * stride;
       targets[p] = projected.data() + p * matrix.stride();
     }
-    models_[k]->gradient->evaluate(channel, parameters + first_[k], nodes.data(), scratch);
+    problem_.value(k, expressions_[k], true)->program->evaluate(channel, parameters + first_[k], nodes.data(), scratch);
     matrix.project(nodes.data(), count, targets.data());
     for (std::size_t i = 0; i < rows.size(); ++i) {
       for (std::size_t p = 0; p < count; ++p) out[i * parameters_ + first_[k] + p] = targets[p][begin + i];
@@ -89,7 +90,11 @@ double Evaluation::objective(const double* parameters) const {
   return objective(parameters, project(parameters, &ChannelData::fitted).data());
 }
 
-double Evaluation::objective(const double* parameters, const double* sum) const {
+double Evaluation::squared(const double* parameters) const {
+  return squared(parameters, project(parameters, &ChannelData::fitted).data());
+}
+
+double Evaluation::squared(const double* parameters, const double* sum) const {
   double total = 0.0;
   for (std::size_t i = 0; i < problem_.penalty_begin(); ++i) {
     double value = sum[i] - problem_.fitted_target()[i];
@@ -98,6 +103,11 @@ double Evaluation::objective(const double* parameters, const double* sum) const 
     }
     total = std::fma(value, value, total);
   }
+  return total;
+}
+
+double Evaluation::objective(const double* parameters, const double* sum) const {
+  double total = squared(parameters, sum);
   for (std::size_t p = 0; p < problem_.penalties().size(); ++p) {
     const Penalty& penalty = problem_.penalties()[p];
     if (penalty.weight == 0.0) continue;
@@ -137,7 +147,7 @@ void Evaluation::objectives(const double* parameters, std::size_t count, double*
       for (std::size_t c = 0; c < n; ++c) {
         nodes[c] = values.data() + c * stride;
         rows[c] = part.data() + c * length;
-        models_[k]->value->evaluate(channel, parameters + (first + c) * parameters_ + first_[k], &nodes[c], scratch);
+        models_[k]->program->evaluate(channel, parameters + (first + c) * parameters_ + first_[k], &nodes[c], scratch);
       }
       channel.fitted.project(nodes.data(), n, rows.data());
       for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += part[i];

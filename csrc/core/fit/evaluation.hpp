@@ -17,6 +17,8 @@ class Evaluation {
   std::vector<double> errors(const double* parameters, std::size_t block) const;
   /// d error / d parameter, row-major (rows of the block, parameters).
   std::vector<double> jacobian(const double* parameters, std::size_t block) const;
+  /// Squared WRMSD of the fitted block.
+  double squared(const double* parameters) const;
   /// Squared WRMSD of the fitted block plus penalties; infinite where it cannot be computed. Equalities and ridge
   /// belong to the fit and are not part of it.
   double objective(const double* parameters) const;
@@ -27,9 +29,11 @@ class Evaluation {
 
  private:
   std::vector<double> project(const double* parameters, PackedMatrix ChannelData::* rows) const;
+  double squared(const double* parameters, const double* sum) const;
   double objective(const double* parameters, const double* sum) const;
 
   const Problem& problem_;
+  std::vector<Expression> expressions_;
   std::vector<std::shared_ptr<const ValueModel>> models_;
   std::vector<std::size_t> first_;
   std::size_t parameters_ = 0;

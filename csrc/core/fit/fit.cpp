@@ -6,6 +6,7 @@
 
 #include "core/driver.hpp"
 #include "core/error.hpp"
+#include "core/fit/evaluation.hpp"
 #include "core/fit/levenberg_marquardt.hpp"
 #include "core/fit/varpro.hpp"
 #include "core/vmath.h"
@@ -130,6 +131,7 @@ Result run(const Problem& problem, const Candidate& candidate, const Options& op
     result.parameters[projection.linear_index(k)] = best.coefficients[k];
   }
   result.losses[0] = std::sqrt(best.squared);
+  result.confirmed = std::sqrt(Evaluation(problem, candidate.expressions).squared(result.parameters.data()));
   const std::vector<double> others = projection.other_blocks(best_theta.data(), best);
   for (std::size_t b = 0; b < others.size(); ++b) result.losses[b + 1] = std::sqrt(others[b]);
   return result;

@@ -36,6 +36,8 @@ struct Result {
   std::vector<char> linear;                                    ///< per parameter: was it eliminated?
   std::vector<double> losses;                                  ///< WRMSD per block
   double objective = std::numeric_limits<double>::infinity();  ///< squared loss with penalties and ridge
+  double confirmed = std::numeric_limits<double>::infinity();  ///< losses[0] once more, of the factors at `parameters`:
+                                                               ///< another number where huge columns cancel
   Status status = Status::NotFinite;
   std::string message;
   int evaluations = 0;

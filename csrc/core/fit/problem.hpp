@@ -107,8 +107,8 @@ class Problem {
                                             const std::vector<char>& eliminable) const;
   /// A parameter-free factor projected on the rows.
   std::shared_ptr<const FixedColumn> column(std::size_t channel, const Graph& graph, NodeId root) const;
-  /// The factor as a program of all its parameters.
-  std::shared_ptr<const ValueModel> value(std::size_t channel, const Expression& expression) const;
+  /// The factor as a program of all its parameters, or its derivatives with respect to them.
+  std::shared_ptr<const ValueModel> value(std::size_t channel, const Expression& expression, bool derivatives) const;
 
  private:
   void build_fitted(const ProblemInput& input);

@@ -84,6 +84,14 @@ void PivotedQr::apply_transpose(double* const* columns, std::size_t count) const
   }
 }
 
+void PivotedQr::apply(double* const* columns, std::size_t count) const {
+  const LinalgTable& t = linalg();
+  for (std::size_t k = rank_; k-- > 0;) {
+    const std::size_t start = panel_of(k);
+    t.reflect(reflectors_.data() + k * length_ + start, tau_[k], columns, count, start, length_ - start);
+  }
+}
+
 void PivotedQr::solve(const double* rotated, double* coefficients) const {
   std::fill_n(coefficients, columns_.size(), 0.0);
   for (std::size_t k = rank_; k-- > 0;) {

@@ -20,6 +20,8 @@ class PivotedQr {
 
   /// columns[c] <- Q^T columns[c].
   void apply_transpose(double* const* columns, std::size_t count) const;
+  /// columns[c] <- Q columns[c].
+  void apply(double* const* columns, std::size_t count) const;
   /// Coefficients from the first rank() elements of Q^T z; zero for dropped columns.
   void solve(const double* rotated, double* coefficients) const;
   /// y (rank() elements) with R^T y = v, v given per column.

@@ -54,7 +54,6 @@ class FitEvaluator:
     Attributes:
         kinds: channel kinds in the order of the candidates' expressions.
         problem: blocks "train", "validation" and, unless it is dense already, "coarse".
-        weights: of the training rows.
         config: the options of the fit.
         dense: makes the training and validation rows on the dense nodes; called when first needed.
         terms: further terms by name.
@@ -62,7 +61,6 @@ class FitEvaluator:
 
     kinds: tuple[str, ...]
     problem: _core.FitProblem
-    weights: Vector
     config: SearchConfig
     dense: Callable[[], Rows] | None = None
     terms: Mapping[str, Term] = field(default_factory=dict)
@@ -104,8 +102,7 @@ class FitEvaluator:
         if not (math.isfinite(losses[0]) and math.isfinite(losses[1])):
             return None
         # columns that are huge and cancel lose the target in rounding errors: what the fitted values really give counts
-        errors = self.problem.errors(candidate, values, "train")
-        if not abs(math.sqrt(np.mean(self.weights * errors**2)) - losses[0]) <= CONFIRMED * (1.0 + losses[0]):
+        if not abs(fit.confirmed - losses[0]) <= CONFIRMED * (1.0 + losses[0]):
             return None
         if self.dense is not None and not abs(losses[2] - losses[0]) <= TRUSTED:
             losses = self.dense().losses(candidate, values).tolist()

@@ -7,13 +7,13 @@ they are the raw material of later mutations and vanish in the expression.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
+from .. import _core
 from ..errors import InputError
 from ..expression import Expression, feature_names
 from .instructions import INSTRUCTIONS, InstructionKind
@@ -32,6 +32,12 @@ class Instruction:
     output: str
     inputs: tuple[str, ...]
     bound: tuple[str, ...] = ()
+
+    @cached_property
+    def code(self) -> _core.PlainLine:
+        """The line as the core reads it."""
+        kind = self.kind
+        return kind.operator, kind.constant, kind.accumulates, self.output, self.inputs + self.bound
 
     @property
     def kind(self) -> InstructionKind:
@@ -107,14 +113,20 @@ class Workspace:
         return (*self.variables, OUTPUT)
 
     @cached_property
-    def start(self) -> dict[str, Expression]:
-        """Value of every readable name before the first instruction."""
+    def values(self) -> Mapping[str, float]:
+        """Where parameters start of which nothing else is known: 1."""
+        return dict.fromkeys((*self.parameters, *(p for e in self.features.values() for p in e.parameters)), 1.0)
+
+    @cached_property
+    def assembler(self) -> _core.Assembler:
+        """What makes expressions of instructions, from the value of every readable name before the first one."""
         zero = Expression.constant(0.0)
-        return {
+        start = {
             **self.features,
             **{p: Expression.parse(p) for p in self.parameters},
             **dict.fromkeys(self.writable, zero),
         }
+        return _core.Assembler({name: e._handle for name, e in start.items()})
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Workspace, (dict(self.features), self.parameters, self.variables)
@@ -169,19 +181,8 @@ class ChannelGenome:
         return known[1]
 
     def _expression_in(self, workspace: Workspace) -> Expression | None:
-        values = dict(workspace.start)
-        for index in self.effective():
-            i = self.instructions[index]
-            arguments = [values[name] for name in i.inputs]
-            if i.kind.accumulates:
-                arguments.insert(0, values[i.output])
-            arguments.extend(_parameter(name) for name in i.bound)
-            values[i.output] = i.kind.build(arguments)
-        result = values[OUTPUT].simplify()
-        for name, _, value in result.nodes():
-            if name == "constant" and not math.isfinite(float(value)):
-                return None
-        return result
+        handle = workspace.assembler.run([i.code for i in self.instructions], OUTPUT)
+        return None if handle is None else Expression(handle)
 
     def to_list(self) -> list[list[Any]]:
         """Plain data."""
@@ -244,13 +245,3 @@ class Genome:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Genome, (dict(self.channels),)
-
-
-_PARAMETERS: dict[str, Expression] = {}
-
-
-def _parameter(name: str) -> Expression:
-    found = _PARAMETERS.get(name)
-    if found is None:
-        found = _PARAMETERS[name] = Expression.parse(name)
-    return found

@@ -8,7 +8,7 @@ written as instructions. Adding a row here is all it takes to add an instruction
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -16,8 +16,6 @@ from ..errors import InputError
 from ..expression import Expression
 
 __all__ = ["INSTRUCTIONS", "InstructionKind", "instruction_kind"]
-
-Build = Callable[[Sequence[Expression]], Expression]
 
 
 @dataclass(frozen=True)
@@ -28,8 +26,9 @@ class InstructionKind:
         name: short name used in pools and genomes.
         inputs: number of input arguments.
         bound: names of the parameters it carries; empty for most.
-        accumulates: whether the old value of the output is an argument too.
-        build: from [old output if accumulating], inputs, parameters to the new value.
+        operator: of the expression table, applied to the inputs, the parameters and `constant`.
+        constant: the last argument of the operator, if that is a number.
+        accumulates: whether the value is added to the old one of the output.
         spelling: how a person would write it, with `a` the output, `b`, `c`, `d` the inputs.
         syfes: the class of SyFES with the same meaning, or "".
         defaults: starting values of the bound parameters.
@@ -37,72 +36,74 @@ class InstructionKind:
 
     name: str
     inputs: int
-    build: Build
+    operator: str
     spelling: str
     syfes: str = ""
+    constant: float | None = None
     bound: tuple[str, ...] = ()
     defaults: tuple[float, ...] = ()
     accumulates: bool = False
 
-
-def _op(operator: str) -> Build:
-    return lambda a: Expression.apply(operator, *a)
-
-
-def _power(exponent: float) -> Build:
-    return lambda a: Expression.apply("**", a[0], exponent)
+    def build(self, arguments: Sequence[Expression]) -> Expression:
+        """The new value, from [old output if accumulating], inputs, parameters."""
+        old, used = (arguments[:1], arguments[1:]) if self.accumulates else ([], arguments)
+        value = Expression.apply(self.operator, *used, *([] if self.constant is None else [self.constant]))
+        return old[0] + value if old else value
 
 
-def _row(name: str, inputs: int, spelling: str, syfes: str = "", build: Build | None = None) -> InstructionKind:
-    return InstructionKind(name, inputs, build or _op(name), spelling, syfes)
+def _row(
+    name: str, inputs: int, spelling: str, syfes: str = "", operator: str = "", constant: float | None = None
+) -> InstructionKind:
+    return InstructionKind(name, inputs, operator or name, spelling, syfes, constant)
 
 
 # The exchange blocks take x2; those of SyFES take x (see syfes.py).
 INSTRUCTIONS: dict[str, InstructionKind] = {
     kind.name: kind
     for kind in (
-        _row("add1", 1, "a = b + 1", "AdditionBy1Instruction", lambda a: a[0] + 1.0),
-        _row("square", 1, "a = b**2", "Power2Instruction", _power(2.0)),
-        _row("cube", 1, "a = b**3", "Power3Instruction", _power(3.0)),
-        _row("pow4", 1, "a = b**4", "Power4Instruction", _power(4.0)),
-        _row("pow6", 1, "a = b**6", "Power6Instruction", _power(6.0)),
+        _row("add1", 1, "a = b + 1", "AdditionBy1Instruction", "+", 1.0),
+        _row("square", 1, "a = b**2", "Power2Instruction", "**", 2.0),
+        _row("cube", 1, "a = b**3", "Power3Instruction", "**", 3.0),
+        _row("pow4", 1, "a = b**4", "Power4Instruction", "**", 4.0),
+        _row("pow6", 1, "a = b**6", "Power6Instruction", "**", 6.0),
         _row("sqrt", 1, "a = sqrt(b)", "SquareRootInstruction"),
         _row("cbrt", 1, "a = cbrt(b)", "CubeRootInstruction"),
         _row("log1p", 1, "a = log1p(b)", "Log1PInstruction"),
         _row("exp", 1, "a = exp(b)", "ExpInstruction"),
-        _row("add", 2, "a = b + c", "AdditionInstruction", _op("+")),
-        _row("sub", 2, "a = b - c", "SubtractionInstruction", _op("-")),
-        _row("mul", 2, "a = b*c", "MultiplicationInstruction", _op("*")),
-        InstructionKind(
-            "fma", 2, lambda a: a[0] + a[1] * a[2], "a += b*c", "MultiplicationAdditionInstruction", accumulates=True
-        ),
-        _row("div", 2, "a = b/c", "DivisionInstruction", _op("/")),
-        InstructionKind("u", 1, _op("u"), "a = u(b, g)", "UTransformInstruction", ("g",), (0.004,)),
+        _row("add", 2, "a = b + c", "AdditionInstruction", "+"),
+        _row("sub", 2, "a = b - c", "SubtractionInstruction", "-"),
+        _row("mul", 2, "a = b*c", "MultiplicationInstruction", "*"),
+        InstructionKind("fma", 2, "*", "a += b*c", "MultiplicationAdditionInstruction", accumulates=True),
+        _row("div", 2, "a = b/c", "DivisionInstruction", "/"),
+        InstructionKind("u", 1, "u", "a = u(b, g)", "UTransformInstruction", None, ("g",), (0.004,)),
         InstructionKind(
             "pbe_x",
             1,
-            _op("pbe_x"),
+            "pbe_x",
             "a = pbe_x(b, kappa, mu)",
             "PBEXInstruction",
+            None,
             ("kappa", "mu"),
             (0.804, 0.2195149727645171),
         ),
         InstructionKind(
             "rpbe_x",
             1,
-            _op("rpbe_x"),
+            "rpbe_x",
             "a = rpbe_x(b, kappa_r, mu_r)",
             "RPBEXInstruction",
+            None,
             ("kappa_r", "mu_r"),
             (0.804, 0.2195149727645171),
         ),
-        InstructionKind("b88_x", 1, _op("b88_x"), "a = b88_x(b, beta_x)", "B88XInstruction", ("beta_x",), (0.0042,)),
+        InstructionKind("b88_x", 1, "b88_x", "a = b88_x(b, beta_x)", "B88XInstruction", None, ("beta_x",), (0.0042,)),
         InstructionKind(
             "pbe_c",
             2,
-            _op("pbe_c"),
+            "pbe_c",
             "a = pbe_c(b, c, beta_c, gamma_c)",
             "PBECInstruction",
+            None,
             ("beta_c", "gamma_c"),
             (0.06672455060314922, 0.031090690869654894),
         ),
@@ -114,7 +115,7 @@ INSTRUCTIONS: dict[str, InstructionKind] = {
         _row("asinh", 1, "a = asinh(b)"),
         _row("abs", 1, "a = abs(b)"),
         _row("logistic", 1, "a = logistic(b)"),
-        _row("pow", 2, "a = b**c", build=_op("**")),
+        _row("pow", 2, "a = b**c", operator="**"),
         _row("min", 2, "a = min(b, c)"),
         _row("max", 2, "a = max(b, c)"),
         _row("select", 3, "a = select(b, c, d)"),

@@ -209,13 +209,12 @@ def start_parameters(
     """Starting values: inherited ones by name, else the run's defaults, else the instruction's, else 1."""
     start = {}
     for kind, channel in genome.channels.items():
-        values = dict.fromkeys(workspaces[kind].parameters, 1.0)
-        values |= {p: 1.0 for e in workspaces[kind].features.values() for p in e.parameters}
+        values = dict(workspaces[kind].values)
         for i in channel.instructions:
-            values |= dict(zip(i.bound, INSTRUCTIONS[i.name].defaults, strict=True))
-        for source in (defaults.get(kind, {}), inherited.get(kind, {})):
-            values |= {name: v for name, v in source.items() if name in values}
-        start[kind] = values
+            if i.bound:
+                values.update(zip(i.bound, INSTRUCTIONS[i.name].defaults, strict=True))
+        first, second = inherited.get(kind, {}), defaults.get(kind, {})
+        start[kind] = {name: first.get(name, second.get(name, v)) for name, v in values.items()}
     return start
 
 
@@ -315,7 +314,8 @@ def epoch(
         if room <= 0:
             break
         with clock.phase("mutation"):
-            made = [_mutant(state.population, mutator, settings, defaults, rng) for _ in range(room)]
+            tournament = _Tournament(state.population, settings.tournament)
+            made = [_mutant(tournament, mutator, settings, defaults, rng) for _ in range(room)]
         with clock.phase("recognition"):
             children = [_Child(*mutant, settings.rules) for mutant in made]
             wanted: dict[str, int] = {}
@@ -347,15 +347,30 @@ _Mutant = tuple[Individual, Genome, str, dict[str, Expression] | None, dict[str,
 """Parent, genome, mutations, expressions (None when they have no values), and where the parameters start."""
 
 
+class _Tournament:
+    """Draws the best of some members, with replacement."""
+
+    def __init__(self, population: Sequence[Individual], size: int) -> None:
+        order = sorted(
+            range(len(population)), key=lambda k: (population[k].fitness, population[k].island, population[k].number)
+        )
+        self.ranked = [population[k] for k in order]
+        self.rank = np.argsort(order)
+        self.size = size
+
+    def winner(self, rng: np.random.Generator) -> Individual:
+        """The best of the members drawn."""
+        return self.ranked[int(self.rank[rng.integers(len(self.ranked), size=self.size)].min())]
+
+
 def _mutant(
-    population: Sequence[Individual],
+    tournament: _Tournament,
     mutator: Mutator,
     settings: EvolutionSettings,
     defaults: Parameters,
     rng: np.random.Generator,
 ) -> _Mutant:
-    parent = _tournament(population, settings.tournament, rng)
-    mate = _tournament(population, settings.tournament, rng)
+    parent, mate = tournament.winner(rng), tournament.winner(rng)
     for _ in range(_ATTEMPTS):
         genome, names = _mutated(parent.genome, mate.genome, mutator, settings.repeat, rng)
         expressions = genome.expressions(mutator.workspaces)
@@ -379,12 +394,6 @@ def _mutated(
         names.append(name)
         if name not in NEUTRAL and rng.random() >= repeat:
             return genome, names
-
-
-def _tournament(population: Sequence[Individual], size: int, rng: np.random.Generator) -> Individual:
-    drawn = rng.integers(len(population), size=size).tolist()
-    chosen: list[Individual] = [population[i] for i in drawn]
-    return min(chosen, key=lambda i: (i.fitness, i.island, i.number))
 
 
 def _candidate(

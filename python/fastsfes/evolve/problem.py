@@ -212,7 +212,7 @@ def _reaction_problem(config: SearchConfig, dataset: Dataset, quadrature: Quadra
         ridge=config.ridge,
         **conditions.core(),
     )
-    evaluate = FitEvaluator(config.channels, problem, data.weights[train], config, dense if extra else None)
+    evaluate = FitEvaluator(config.channels, problem, config, dense if extra else None)
     subsets = [r.subset for r in reactions]
     dealt = folds_of(subsets, config.folds, config.keep_subsets)
     folds = None
@@ -325,7 +325,7 @@ def _species_problem(config: SearchConfig, dataset: Dataset, quadrature: Quadrat
         channels, energies[used], np.ones(len(used)), blocks=list(blocks.items()), ridge=config.ridge
     )
     counts = {s: len(r) for s, r in splits.items()} | {"nodes": sum(len(s) for s in sets.values())}
-    evaluate = FitEvaluator(config.channels, problem, np.ones(count), config)
+    evaluate = FitEvaluator(config.channels, problem, config)
     return SpeciesProblem(config, dataset, quadrature, evaluate, counts, replace(target, nlc=None), {})
 
 
