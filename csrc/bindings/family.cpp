@@ -7,8 +7,7 @@
 namespace fastsfes::bindings {
 
 void register_family(py::module_& m) {
-  m.def(
-      "linear_parameters", [](const Expression& e) { return family::split(e).linear; }, py::arg("expression"));
+  m.def("linear_parameters", [](const Expression& e) { return family::split(e).linear; }, py::arg("expression"));
   m.def(
       "tidy",
       [](const Expression& e, const std::map<std::string, double>& values) {

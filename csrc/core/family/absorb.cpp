@@ -62,9 +62,7 @@ class Absorber {
   }
 
   /// Whether a node is a part of the product or sum of its only user.
-  bool inside(NodeId id) const {
-    return group(id) != Group::None && users_[id] == 1 && group(user_[id]) == group(id);
-  }
+  bool inside(NodeId id) const { return group(id) != Group::None && users_[id] == 1 && group(user_[id]) == group(id); }
 
   /// Factors or terms of the tree at a node; `negative` turns with every minus sign of the product.
   void collect(NodeId id, bool turned, std::vector<Leaf>& found, bool& negative) const {

@@ -19,12 +19,12 @@
 namespace fastsfes::family {
 namespace {
 
-constexpr double kScales[] = {1.0, 0.1};     ///< of the values of nonlinear parameters, the second where there is no value
-constexpr std::size_t kLargestRank = 36;     ///< of a linear space that the probes can tell
-constexpr double kRankTolerance = 1e-10;     ///< relative to a column of unit length
-constexpr double kZero = 1e-9;               ///< relative size of what is left of a function in its own linear space
-constexpr double kDigits = 1e7;              ///< resolution of the largest value
-constexpr std::size_t kOrigin = 12;          ///< values of the fixed part that enter the fingerprint
+constexpr double kScales[] = {1.0, 0.1};  ///< of the values of nonlinear parameters, the second where there is no value
+constexpr std::size_t kLargestRank = 36;  ///< of a linear space that the probes can tell
+constexpr double kRankTolerance = 1e-10;  ///< relative to a column of unit length
+constexpr double kZero = 1e-9;            ///< relative size of what is left of a function in its own linear space
+constexpr double kDigits = 1e7;           ///< resolution of the largest value
+constexpr std::size_t kOrigin = 12;       ///< values of the fixed part that enter the fingerprint
 
 std::string hash(std::string_view data) { return jit::sha256(data).substr(0, 16); }
 
