@@ -26,9 +26,19 @@ class Report:
         self._section = text
         self._append({"title": text})
 
-    def add(self, name: str, value: float, unit: str, *, target: float | None = None, larger: bool = True) -> None:
+    def add(
+        self,
+        name: str,
+        value: float,
+        unit: str,
+        *,
+        target: float | None = None,
+        larger: bool = True,
+        spread: tuple[float, float] | None = None,
+    ) -> None:
         """Record a figure; see `figure`."""
-        self._append({"section": self._section, **figure(name, value, unit, target=target, larger=larger)})
+        row = figure(name, value, unit, target=target, larger=larger, spread=spread)
+        self._append({"section": self._section, **row})
 
     def note(self, text: str) -> None:
         """A line without a figure."""
@@ -50,11 +60,26 @@ class Report:
             print(text, file=sys.stderr, flush=True)
 
 
-def figure(name: str, value: float, unit: str, *, target: float | None = None, larger: bool = True) -> dict[str, Any]:
-    """A figure as plain data; with a target, whether it is met (`larger`: at least, otherwise at most)."""
+def figure(
+    name: str,
+    value: float,
+    unit: str,
+    *,
+    target: float | None = None,
+    larger: bool = True,
+    spread: tuple[float, float] | None = None,
+) -> dict[str, Any]:
+    """A figure as plain data, with its measured spread where there is one.
+
+    With a target, whether it is met (`larger`: at least, otherwise at most); a target that the spread reaches is met,
+    because the measurement cannot tell the figure from it.
+    """
     row: dict[str, Any] = {"name": name, "value": value, "unit": unit}
+    low, high = spread or (value, value)
+    if spread:
+        row["spread"] = [low, high]
     if target is not None:
-        met = value >= target if larger else value <= target
+        met = high >= target if larger else low <= target
         row |= {"target": target, "at_least": larger, "met": met}
     return row
 
@@ -67,11 +92,15 @@ def row_text(row: dict[str, Any]) -> str | None:
         return f"  {row['note']}"
     if "check" in row:
         return None
-    verdict = ""
+    spread, verdict = "", ""
+    if "spread" in row:
+        spread = f" ({row['spread'][0]:.4g} to {row['spread'][1]:.4g})"
     if "target" in row:
-        sign = ">=" if row["at_least"] else "<="
-        verdict = f"   target {sign} {row['target']:g}: {'met' if row['met'] else 'NOT met'}"
-    return f"  {row['name']:<58s} {row['value']:10.4g} {row['unit']}{verdict}"
+        target, least = row["target"], row["at_least"]
+        exactly = row["value"] >= target if least else row["value"] <= target
+        met = ("met" if exactly else "met within the spread") if row["met"] else "NOT met"
+        verdict = f"   target {'>=' if least else '<='} {target:g}: {met}"
+    return f"  {row['name']:<58s} {row['value']:10.4g} {row['unit']}{spread}{verdict}"
 
 
 def machine() -> dict[str, Any]:

@@ -1,7 +1,9 @@
 """``fastsfes-bench scf``: self-consistent calculations with our kernels beside PySCF's own libxc.
 
-Both sides compute the same functional of the same molecule in turns. Energies and the numbers of iterations must agree;
-the time of the whole SCF and the part of it that is spent on the functional's values are reported.
+Both sides compute the same functional of the same molecule in turns, first the one, then the other. Energies and the
+numbers of iterations must agree. Ratios are those of neighbouring calculations: their median, and the quartiles as the
+spread, for the functional's values, for the rest (the same code on both sides: a ratio other than 1 is a disturbance,
+the machine's or ours), and for the whole SCF.
 """
 
 from __future__ import annotations
@@ -11,21 +13,20 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+import time
+from statistics import median, quantiles
 from typing import Any
 
 from ..errors import InputError
+from ..kernels import compile_functional
 from ..registry import get_functional
 from .report import Report, row_text
-from .timing import CLOCKS, interleave
+from .timing import CLOCKS
 
 SUMMARY = "SCF time with our kernels beside libxc, and the share of the functional in it"
 
 #: Energies must agree within this (hartree), iterations exactly.
 LIMIT = 1e-8
-
-#: Rounds before those that count: they compile or load our kernels.
-_WARMUP = 1
 
 #: Molecules by name: atoms in angstrom, unpaired electrons, basis.
 MOLECULES: dict[str, tuple[str, int, str]] = {
@@ -46,10 +47,23 @@ MOLECULES: dict[str, tuple[str, int, str]] = {
 }
 FUNCTIONALS = ("pbe", "b97", "wb97m_v", "gas22")
 
+#: What is run unless told otherwise; the larger the molecule, the smaller the functional's share.
+DEFAULT: dict[str, tuple[str, ...]] = {
+    "water": FUNCTIONALS,
+    "amidogen radical": FUNCTIONALS,
+    "ethanol": ("pbe", "wb97m_v"),
+    "benzene": ("pbe",),
+}
+
+#: Processes that are started without any kernel, of each kind.
+_COLD_ROUNDS = 3
+
+SIDES = ("fastsfes", "libxc")
+
 _COLD = """
 import sys, time
 from fastsfes.bench.scf import make
-mf = make(sys.argv[1], sys.argv[2], sys.argv[3] == "ours", False)
+mf = make(sys.argv[1], sys.argv[2], sys.argv[3] == "fastsfes", False)
 start = time.perf_counter()
 mf.kernel()
 print(time.perf_counter() - start)
@@ -61,7 +75,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--molecule", action="append", choices=MOLECULES, help="only this (may be repeated)")
     parser.add_argument("--functional", action="append", choices=FUNCTIONALS, help="only this (may be repeated)")
     parser.add_argument(
-        "--repeats", type=int, default=3, metavar="N", help="rounds after a first one; the fastest counts (default 3)"
+        "--repeats", type=int, default=4, metavar="N", help="calculations on each side, at least (default 4)"
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=10.0, metavar="S", help="repeat for so long in each row (default 10)"
     )
     parser.add_argument("--density-fit", action="store_true", help="fit Coulomb and exchange integrals")
     parser.add_argument(
@@ -95,16 +112,17 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     if arguments.repeats < 1:
         raise InputError(f"--repeats is {arguments.repeats}; expected at least 1")
     report = Report()
-    for molecule in arguments.molecule or MOLECULES:
+    for molecule in arguments.molecule or DEFAULT:
         atoms, _, basis = MOLECULES[molecule]
         report.section(f"{molecule}, {basis}, {atoms.count(';') + 1} atoms: seconds per SCF ({arguments.clock} time)")
-        for functional in arguments.functional or FUNCTIONALS:
+        for functional in arguments.functional or DEFAULT.get(molecule, FUNCTIONALS):
             _compare(report, molecule, functional, arguments)
     if not arguments.no_cold:
         report.section("first SCF of water in a process without any kernel: seconds (wall time)")
         for functional in arguments.functional or ("pbe", "wb97m_v"):
-            for side in ("ours", "libxc"):
-                report.add(f"{functional}, {side}", _cold("water", functional, side), "s")
+            pairs = [{side: _cold("water", functional, side) for side in SIDES} for _ in range(_COLD_ROUNDS)]
+            for side in SIDES:
+                _add(report, f"{functional}, {side}", [pair[side] for pair in pairs], "s")
     return report.data()
 
 
@@ -114,28 +132,41 @@ def table(result: dict[str, Any]) -> str:
 
 
 def _compare(report: Report, molecule: str, functional: str, arguments: argparse.Namespace) -> None:
-    runs: dict[str, list[dict[str, float]]] = {"ours": [], "libxc": []}
+    compile_functional(get_functional(functional), polarised=MOLECULES[molecule][1] > 0)
 
-    def case(side: str) -> Callable[[], None]:
-        return lambda: runs[side].append(
-            _timed(make(molecule, functional, side == "ours", arguments.density_fit), arguments.clock)
-        )
+    def calculation(side: str) -> Any:
+        return make(molecule, functional, side == "fastsfes", arguments.density_fit)
 
-    interleave({side: case(side) for side in runs}, arguments.repeats, arguments.clock, _WARMUP)
-    # The smallest: what else the machine does only ever adds.
-    total, inner = (
-        {side: min(run[key] for run in rows[_WARMUP:]) for side, rows in runs.items()}
-        for key in ("total", "functional")
-    )
-    ours, theirs = runs["ours"][-1], runs["libxc"][-1]
+    for side in SIDES:  # what a process does once
+        first = calculation(side)
+        first.max_cycle = 1
+        first.kernel()
+    pairs: list[dict[str, dict[str, float]]] = []
+    start = time.perf_counter()
+    while len(pairs) < arguments.repeats or time.perf_counter() - start < arguments.seconds:
+        # Who is first changes in every round, so that a machine that becomes slower or faster favours nobody.
+        order = SIDES if len(pairs) % 2 else SIDES[::-1]
+        pairs.append({side: _timed(calculation(side), arguments.clock) for side in order})
+    ours, theirs = (pairs[-1][side] for side in SIDES)
     report.check(f"{molecule}, {functional}: energy", abs(ours["energy"] - theirs["energy"]), LIMIT)
     report.check(f"{molecule}, {functional}: iterations", abs(ours["cycles"] - theirs["cycles"]), 0)
-    for side, name in (("ours", "fastsfes"), ("libxc", "libxc")):
-        share = 100 * inner[side] / total[side]
-        report.add(f"{functional}, {name} (functional {share:.1f} % of it)", total[side], "s")
-    report.add(f"{functional}, functional alone, libxc / fastsfes", inner["libxc"] / inner["ours"], "x", target=1.0)
-    cycles = f"{ours['cycles']:.0f} iterations each"
-    report.add(f"{functional}, libxc / fastsfes, {cycles}", total["libxc"] / total["ours"], "x", target=1.0)
+    for side in SIDES:
+        share = 100 * median(pair[side]["functional"] / pair[side]["total"] for pair in pairs)
+        seconds = [pair[side]["total"] for pair in pairs]
+        _add(report, f"{functional}, {side} (functional {share:.1f} % of it)", seconds, "s")
+    for part, name, target in (
+        ("functional", "functional alone", 1.0),
+        ("rest", "the rest", None),
+        ("total", f"{ours['cycles']:.0f} iterations each, {len(pairs)} times", 1.0),
+    ):
+        ratios = [pair["libxc"][part] / pair["fastsfes"][part] for pair in pairs]
+        _add(report, f"{functional}, libxc / fastsfes, {name}", ratios, "x", target)
+
+
+def _add(report: Report, name: str, values: list[float], unit: str, target: float | None = None) -> None:
+    """The median, with the quartiles as its spread."""
+    low, _, high = quantiles(values, n=4, method="inclusive") if len(values) > 1 else values * 3
+    report.add(name, median(values), unit, target=target, spread=(low, high))
 
 
 def _timed(mf: Any, clock: str) -> dict[str, float]:
@@ -153,7 +184,14 @@ def _timed(mf: Any, clock: str) -> dict[str, float]:
     mf._numint.eval_xc1 = counted
     start = now()
     mf.kernel()
-    return {"total": now() - start, "functional": spent, "energy": float(mf.e_tot), "cycles": float(mf.cycles)}
+    total = now() - start
+    return {
+        "total": total,
+        "functional": spent,
+        "rest": total - spent,
+        "energy": float(mf.e_tot),
+        "cycles": float(mf.cycles),
+    }
 
 
 def _cold(molecule: str, functional: str, side: str) -> float:

@@ -8,6 +8,7 @@
 #include "core/error.hpp"
 #include "core/expression.hpp"
 #include "core/result_memory.hpp"
+#include "core/team.hpp"
 
 namespace fastsfes::bindings {
 namespace {
@@ -78,6 +79,15 @@ void register_program(py::module_& m) {
       py::arg("expressions"), py::arg("roots_for_powers") = true,
       "Several expressions as one graph without defined operators: its nodes in order of evaluation, and which of them "
       "are the values. Constant powers become products and roots unless told otherwise.");
+  m.def(
+      "borrow_threads",
+      [](std::uintptr_t parallel, std::uintptr_t max_threads) {
+        borrow_threads({reinterpret_cast<decltype(OpenMP::parallel)>(parallel),
+                        reinterpret_cast<decltype(OpenMP::max_threads)>(max_threads)});
+      },
+      py::arg("parallel"), py::arg("max_threads"),
+      "Evaluate in the threads of another OpenMP, given by the addresses of its GOMP_parallel and "
+      "omp_get_max_threads.");
   py::class_<Program>(m, "Program")
       .def(py::init(&make_program), py::arg("expressions"))
       .def_property_readonly("features", &Program::features)

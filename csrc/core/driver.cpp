@@ -1,27 +1,15 @@
 #include "core/driver.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <memory>
 #include <utility>
 
-#ifdef _OPENMP
-#include <omp.h>
-#endif
-
 #include "core/interpreter.hpp"
 #include "core/kernels.hpp"
+#include "core/team.hpp"
 
 namespace fastsfes {
-
-int thread_count(int requested) noexcept {
-#ifdef _OPENMP
-  return requested > 0 ? requested : omp_get_max_threads();
-#else
-  (void)requested;
-  return 1;
-#endif
-}
-
 namespace {
 
 /// What one thread needs to run a program on blocks: by the interpreter or by a compiled kernel.
@@ -111,18 +99,27 @@ class Runner {
 /// Points whose weighted sum is one partial sum: the order of addition is fixed by it.
 constexpr std::size_t kSumBlock = 4 * kBlock;
 
-/// Most blocks that a thread takes at a time.
-constexpr int kChunk = 16;
+/// Work of the interpreter in nanoseconds, three times that of a compiled kernel, that is worth a team, and that is
+/// worth a member of it. A team costs microseconds, or a millisecond where other work holds the cores.
+constexpr double kTeamWork = 1e6, kMemberWork = 20e3;
 
-/// Threads for a number of blocks: a team costs microseconds, so each member gets at least four blocks.
-int team_size(int threads, std::ptrdiff_t blocks) {
-  return static_cast<int>(std::min<std::ptrdiff_t>(thread_count(threads), std::max<std::ptrdiff_t>(1, blocks / 4)));
+/// Threads for a number of blocks: all or one, because GCC's OpenMP ends the threads that a smaller team leaves out.
+int team_size(int threads, const Program& program, std::size_t blocks) {
+  const int all = thread_count(threads);
+  const double work = static_cast<double>(blocks * kBlock) * jit::interpreter_cost(program);
+  return work >= std::max(kTeamWork, kMemberWork * all) ? all : 1;
 }
 
-/// Blocks that a thread takes at a time: dealt out as threads become free, because cores are often shared, in at least
-/// eight turns each, so that the last ones end at about the same time. Who computes a block changes nothing in it.
-int chunk_size(int team, std::ptrdiff_t blocks, int most) {
-  return static_cast<int>(std::clamp<std::ptrdiff_t>(blocks / (8 * team), 1, most));
+/// Calls body(block) for the blocks, of so many points, that the calling thread gets. They are dealt out as threads
+/// become free, because cores are often shared, in at least eight turns each, so that the last ones end at about the
+/// same time. Who computes a block changes nothing in it.
+template <std::size_t kPoints, class Body>
+void take_blocks(std::atomic<std::size_t>& next, std::size_t blocks, int team, Body&& body) {
+  const std::size_t share =
+      std::clamp<std::size_t>(blocks / (8 * static_cast<std::size_t>(team)), 1, 16 * kBlock / kPoints);
+  for (std::size_t first = 0; (first = next.fetch_add(share, std::memory_order_relaxed)) < blocks;) {
+    for (std::size_t block = first; block < std::min(first + share, blocks); ++block) body(block);
+  }
 }
 
 double total(const double* lanes) {
@@ -140,19 +137,18 @@ void evaluate(const Program& program, const double* parameters, const double* co
               double* const* outputs, int threads, jit::Backend backend) {
   const std::vector<double> uniforms = program.make_uniforms(parameters);
   const jit::KernelFunction kernel = jit::choose(program, jit::Form::Values, n, backend);
-  const auto blocks = static_cast<std::ptrdiff_t>((n + kBlock - 1) / kBlock);
-  const int team = team_size(threads, blocks), chunk = chunk_size(team, blocks, kChunk);
-#pragma omp parallel num_threads(team) if (team > 1)
-  {
+  const std::size_t blocks = (n + kBlock - 1) / kBlock;
+  const int team = team_size(threads, program, blocks);
+  std::atomic<std::size_t> next{0};
+  in_team(team, [&] {
     Runner runner(program, kernel, jit::Form::Values);
     std::vector<double*> targets(program.outputs());
-#pragma omp for schedule(dynamic, chunk)
-    for (std::ptrdiff_t block = 0; block < blocks; ++block) {
-      const std::size_t start = static_cast<std::size_t>(block) * kBlock;
+    take_blocks<kBlock>(next, blocks, team, [&](std::size_t block) {
+      const std::size_t start = block * kBlock;
       for (std::size_t k = 0; k < targets.size(); ++k) targets[k] = outputs[k] + start;
       runner.values(uniforms.data(), features, start, targets.data(), std::min(kBlock, n - start));
-    }
-  }
+    });
+  });
 }
 
 void segment_sums(const Program& program, const double* parameters, const double* const* features,
@@ -171,22 +167,20 @@ void segment_sums(const Program& program, const double* parameters, const double
     first[s + 1] = blocks.size();
   }
   std::vector<double> partial(blocks.size() * n_out);
-  const auto count = static_cast<std::ptrdiff_t>(blocks.size());
-  const int team = team_size(threads, count), chunk = chunk_size(team, count, kChunk / 4);
-#pragma omp parallel num_threads(team) if (team > 1)
-  {
+  const int team = team_size(threads, program, kSumBlock / kBlock * blocks.size());
+  std::atomic<std::size_t> next{0};
+  in_team(team, [&] {
     Runner runner(program, kernel, jit::Form::Sums);
     std::vector<double> memory(n_out * kLanes);
     std::vector<double*> lanes(n_out);
     for (std::size_t k = 0; k < n_out; ++k) lanes[k] = memory.data() + k * kLanes;
-#pragma omp for schedule(dynamic, chunk)
-    for (std::ptrdiff_t block = 0; block < count; ++block) {
-      const auto [start, n] = blocks[static_cast<std::size_t>(block)];
+    take_blocks<kSumBlock>(next, blocks.size(), team, [&](std::size_t block) {
+      const auto [start, n] = blocks[block];
       std::fill(memory.begin(), memory.end(), 0.0);
       runner.sums(uniforms.data(), features, weights, start, lanes.data(), n);
-      for (std::size_t k = 0; k < n_out; ++k) partial[static_cast<std::size_t>(block) * n_out + k] = total(lanes[k]);
-    }
-  }
+      for (std::size_t k = 0; k < n_out; ++k) partial[block * n_out + k] = total(lanes[k]);
+    });
+  });
   for (std::size_t k = 0; k < n_out; ++k) {
     for (std::size_t s = 0; s < segments; ++s) {
       double sum = 0.0;

@@ -7,9 +7,6 @@
 
 namespace fastsfes {
 
-/// Number of threads to use: `requested`, or OpenMP's own choice (OMP_NUM_THREADS is honoured) when it is 0.
-int thread_count(int requested) noexcept;
-
 /// outputs[k][i] for all n points. Blocks are fixed, so the result does not depend on the number of threads.
 void evaluate(const Program& program, const double* parameters, const double* const* features, std::size_t n,
               double* const* outputs, int threads = 0, jit::Backend backend = jit::Backend::Default);

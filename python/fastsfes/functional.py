@@ -293,7 +293,7 @@ class Functional:
         """The text of the JSON file; numbers have the digits that make them the same double again."""
         return json.dumps(self.to_dict(), indent=2, allow_nan=False) + "\n"
 
-    @property
+    @cached_property
     def digest(self) -> int:
         """64 bits that differ between functionals that differ in anything that is written to JSON."""
         digest = hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).digest()
@@ -377,12 +377,8 @@ class Functional:
         )
         return Functional, fields
 
-    @cached_property
-    def _hash(self) -> int:
-        return hash(json.dumps(self.to_dict(), sort_keys=True))
-
     def __hash__(self) -> int:
-        return self._hash
+        return hash(self.digest)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Functional) and self.to_dict() == other.to_dict()

@@ -12,6 +12,7 @@ refuses every name but its own, and libxc refuses to evaluate the registered one
 
 from __future__ import annotations
 
+import ctypes
 import re
 from functools import lru_cache
 from itertools import combinations_with_replacement
@@ -21,8 +22,9 @@ import numpy as np
 import pyscf
 from numpy.typing import NDArray
 from pyscf.dft import libxc, numint
+from pyscf.lib import numpy_helper
 
-from ._core import __version__
+from ._core import __version__, borrow_threads
 from .errors import FastsfesError, InputError
 from .functional import HIGHEST_DERIVATIVE, VARIABLES, EnergyDensity, Functional, derivative_keys
 from .libxc import GROUPS
@@ -41,6 +43,23 @@ _PARENT_NLC = {"lda": "gga_xc_vv10", "gga": "gga_xc_vv10", "mgga": "mgga_xc_b97m
 # Should a version of PySCF evaluate the registered functional without asking for `needs_laplacian` first, the energy
 # overflows.
 _POISON = 1e300
+
+
+def _one_team() -> None:
+    """Let our kernels run in the threads of PySCF's OpenMP, whose number ``pyscf.lib.num_threads`` sets.
+
+    Wheels of PySCF bring an OpenMP of their own. Its threads and those of ours would wait for work actively, on the
+    cores that the other ones need at that time: a call of a millisecond would take ten, and delay what follows.
+    """
+    library = numpy_helper._np_helper
+    try:
+        parallel, max_threads = (getattr(library, name) for name in ("GOMP_parallel", "omp_get_max_threads"))
+    except AttributeError:  # PySCF was built without OpenMP
+        return
+    borrow_threads(*(ctypes.cast(function, ctypes.c_void_p).value or 0 for function in (parallel, max_threads)))
+
+
+_one_team()
 
 
 class _StandIn(libxc.XCFunctionalCache):  # type: ignore[misc]

@@ -84,3 +84,39 @@ def energies_without_us() -> float:
 
 def test_thread_count_does_not_change_the_bits(alone: dict[str, object]) -> None:
     assert run("alone", "-", threads="1")["energies"] == alone["energies"]
+
+
+SHARED = """
+import json, os
+import numpy as np
+from pyscf import dft, gto, lib
+
+def tasks():
+    return len(os.listdir("/proc/self/task"))
+
+def calculation():
+    return dft.RKS(gto.M(atom="Ne 0 0 0", basis="6-31g", verbose=0), xc="wb97x_v").run()
+
+calculation()
+before = tasks()
+import fastsfes as fs
+mf = fs.pyscf.attach(calculation(), "wb97m_v")
+rng = np.random.default_rng(0)
+n = 200_000  # so much work that a team is worth it
+rho = np.vstack([rng.uniform(0.1, 2, n), rng.uniform(-1, 1, (3, n)), rng.uniform(1, 2, n)])
+both = mf._numint.eval_xc1(mf.xc, rho)
+during = tasks()
+lib.num_threads(1)
+one = mf._numint.eval_xc1(mf.xc, rho)
+print(json.dumps({"added": during - before, "same": bool(np.array_equal(both, one)), "openmp": before > 1}))
+"""
+
+
+def test_attached_functionals_run_in_the_threads_of_pyscf() -> None:
+    """Two sets of threads that wait actively for work would take the cores from each other."""
+    if not os.path.isdir("/proc/self/task"):
+        pytest.skip("no /proc/self/task to count threads in")
+    env = {**os.environ, "OMP_NUM_THREADS": "3", "OPENBLAS_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, "-c", SHARED], capture_output=True, text=True, check=False, env=env)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {"added": 0, "same": True, "openmp": True}

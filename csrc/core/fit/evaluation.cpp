@@ -4,9 +4,9 @@
 #include <cmath>
 #include <limits>
 
-#include "core/driver.hpp"
 #include "core/error.hpp"
 #include "core/fit/linalg.hpp"
+#include "core/team.hpp"
 
 namespace fastsfes::fit {
 

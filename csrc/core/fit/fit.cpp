@@ -4,11 +4,11 @@
 #include <cmath>
 #include <exception>
 
-#include "core/driver.hpp"
 #include "core/error.hpp"
 #include "core/fit/evaluation.hpp"
 #include "core/fit/levenberg_marquardt.hpp"
 #include "core/fit/varpro.hpp"
+#include "core/team.hpp"
 #include "core/vmath.h"
 
 namespace fastsfes::fit {

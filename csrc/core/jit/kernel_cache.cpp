@@ -8,10 +8,10 @@
 #include <fstream>
 #include <utility>
 
-#include "core/driver.hpp"
 #include "core/interpreter.hpp"
 #include "core/jit/disk_cache.hpp"
 #include "core/jit/sha256.hpp"
+#include "core/team.hpp"
 #include "core/version.hpp"
 
 namespace fastsfes::jit {
