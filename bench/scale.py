@@ -147,7 +147,7 @@ class _Meter(Executor):
         super().__init__()
         forget("meter")
         install("meter", pack((set_up, (config, make_problem))))
-        self.epochs: list[float] = []
+        self.epochs: dict[tuple[int, int], float] = {}  # by epoch and island
         self.pack = self.unpack = 0.0
 
     @property
@@ -165,7 +165,8 @@ class _Meter(Executor):
         now.append(time.process_time())
         if task is report_epoch:
             self.pack += now[1] - now[0]
-            self.epochs.append(now[2] - now[1])
+            state = args[0].state
+            self.epochs[state.epoch, state.island] = now[2] - now[1]
             self.unpack += now[3] - now[2]
             self.statistics.sent += len(data)
             self.statistics.received += len(reply)
@@ -182,9 +183,10 @@ def _sample(config: SearchConfig) -> Sample:
     with tempfile.TemporaryDirectory() as folder:
         _, whole, _ = _search(config, Path(folder) / "run", meter)
     insert = _Store.insert
-    commit = max(0.0, whole - sum(meter.epochs) - meter.pack - meter.unpack - insert)
+    seconds = [meter.epochs[key] for key in sorted(meter.epochs)]
+    commit = max(0.0, whole - sum(seconds) - meter.pack - meter.unpack - insert)
     return Sample(
-        config.islands, config.generation, config.generations, len(meter.epochs), meter.epochs, meter.pack,
+        config.islands, config.generation, config.generations, len(seconds), seconds, meter.pack,
         meter.unpack, insert, commit, meter.statistics.sent, meter.statistics.received,
     )  # fmt: skip
 

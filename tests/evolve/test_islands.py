@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import pickle
+import random
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,11 +16,13 @@ from test_search import SMALL, Killed, history
 
 from fastsfes import InputError
 from fastsfes.config import SearchConfig
+from fastsfes.evolve import coordinator
 from fastsfes.evolve.island import EpochResult, Individual, IslandState, pareto_front
-from fastsfes.evolve.migration import Migration, migrate
+from fastsfes.evolve.migration import Migration, migrants, receive
 from fastsfes.evolve.setup import prepare
-from fastsfes.evolve.travel import pack_news, report
-from fastsfes.evolve.worker import Behind, Job, run_epoch, run_found, set_up
+from fastsfes.evolve.travel import report
+from fastsfes.evolve.worker import Behind, Job, report_epoch, run_epoch, run_found, set_up
+from fastsfes.executors.local import LocalExecutor
 from fastsfes.search import Run, search
 
 ISLANDS = replace(SMALL, candidates=902, islands=3, migrate_every=2, migrants=3)
@@ -77,13 +81,51 @@ def test_a_killed_run_of_islands_resumes(call: int, undisturbed: Run, tmp_path: 
     assert done.pareto == undisturbed.pareto
 
 
+class Disordered(LocalExecutor):
+    """Ends tasks in any order, as four workers of different speed would; notes islands and epochs as they end."""
+
+    workers = 4
+
+    def __init__(self, setup, arguments, seed: int) -> None:
+        super().__init__(setup, arguments)
+        self.random, self.ended = random.Random(seed), []
+
+    def _step(self) -> None:
+        self._queue.rotate(self.random.randrange(len(self._queue)))
+        _, task, args = self._queue[0]
+        if task is report_epoch:
+            self.ended.append((args[0].state.island, args[0].state.epoch))
+        super()._step()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_islands_go_on_while_others_are_one_epoch_behind(
+    seed: int, undisturbed: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Disordered] = []
+
+    def open_disordered(name, workers, setup, arguments, **_):
+        made.append(Disordered(setup, arguments, seed))
+        return made[0]
+
+    monkeypatch.setattr(sys.modules["fastsfes.search"], "open_executor", open_disordered)
+    run = search(ISLANDS, output=tmp_path / "run", problem=three_channels)
+    assert history(run.path) == history(undisturbed.path)
+    leads, done = [], [0, 0, 0]
+    for island, epoch in made[0].ended:
+        assert epoch == done[island]
+        done[island] += 1
+        leads.append(max(done) - min(done))
+    assert max(leads) == 2  # two ended here, none there; never more
+
+
 def first(config: SearchConfig) -> tuple[EpochResult, ...]:
     worker = set_up(config, three_channels)
     return tuple(run_found(worker, k) for k in range(config.islands))
 
 
 def news_of(result: EpochResult) -> bytes:
-    return pack_news(report(result, 0).news)
+    return report(result).news
 
 
 def test_any_worker_gives_the_same_epoch_and_one_that_missed_a_round_says_so() -> None:
@@ -98,8 +140,10 @@ def test_any_worker_gives_the_same_epoch_and_one_that_missed_a_round_says_so() -
     assert run_epoch(late, later) == Behind(0)
     whole = Job(one.state, 300, 0, (bases, news_of(one)))
     assert run_epoch(late, whole) == two
-    # a worker that is ahead of a job, since a round was given up, forgets what it should not know
+    # a worker that is ahead of a job that comes again forgets what the island did not know
     assert run_epoch(late, Job(founded.state, 300, 0, (bases,))) == one
+    # what a worker knows of one island it does not know of another
+    assert run_epoch(steady, replace(later, state=replace(one.state, island=1))) == Behind(0)
 
 
 def test_jobs_and_results_travel() -> None:
@@ -137,19 +181,24 @@ def test_migration_is_pure_and_follows_its_rules() -> None:
     islands = [state(k, [individual(n, 5 + n, 1.0, k) for n in range(4)]) for k in range(3)]
     archive = (individual(99, 1, 0.5),)
     rules = Migration(every=2, migrants=2, archive=0.0, tournament=50, population=5)
-    assert migrate(islands, archive, rules, 0, 0) == tuple(islands)  # not after every round
-    moved = migrate(islands, archive, rules, 0, 1)
-    assert moved == migrate(islands, archive, rules, 0, 1)
+
+    def moving(rules: Migration, round_: int) -> list[IslandState]:
+        coming = migrants(islands, archive, rules, 0, round_)
+        return [receive(s, came, rules) for s, came in zip(islands, coming, strict=True)]
+
+    assert moving(rules, 0) == islands  # not after every round
+    moved = moving(rules, 1)
+    assert moved == moving(rules, 1)
     for k, after in enumerate(moved):
         assert len(after.population) <= rules.population
         came = after.population[len(after.population) - 2 :]
         # a large tournament finds the best, number 0, of another island
         assert any(m.island != k and m.number == 0 for m in came)
         assert len({m.fingerprint for m in after.population}) == len(after.population)
-    of_archive = migrate(islands, archive, replace(rules, archive=1.0), 0, 1)
+    of_archive = moving(replace(rules, archive=1.0), 1)
     assert all(s.population[-1].number == 99 for s in of_archive)
-    assert migrate(islands[:1], archive, rules, 0, 1) == tuple(islands[:1])
-    assert migrate(islands, archive, replace(rules, migrants=0), 0, 1) == tuple(islands)
+    assert migrants(islands[:1], archive, rules, 0, 1) == ((),)
+    assert moving(replace(rules, migrants=0), 1) == islands
 
 
 def test_islands_start_from_different_bases_and_mix(tmp_path: Path) -> None:
@@ -182,7 +231,10 @@ def test_a_base_without_instructions_is_refused() -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_the_run_does_not_depend_on_the_processes(workers: int, undisturbed: Run, tmp_path: Path) -> None:
+def test_the_run_does_not_depend_on_the_processes(
+    workers: int, undisturbed: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(coordinator, "_CARRIED", 0)  # of an island's families a job carries the last ones only
     config = replace(ISLANDS, executor="processes", workers=workers)
     run = search(config, output=tmp_path / "run", problem=three_channels)
     assert history(run.path) == history(undisturbed.path)

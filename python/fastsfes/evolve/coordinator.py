@@ -1,13 +1,16 @@
 """The coordinator: the one process that writes the run's store.
 
 A round is one epoch of every island. Its epochs are independent tasks of an executor; what they return is taken in
-the order of the islands: families join the known ones, the best join the archive, migrants pass between the
-populations. All of it enters the store in one transaction, so that a run killed at any moment goes on from its last
-complete round.
+the order of the islands: the best join the archive, migrants set out for other populations. All of it enters the store
+in one transaction, so that a run killed at any moment goes on from its last complete round.
+
+Migrants arrive a round later. So an island needs nothing of the others' present round for its next epoch, and begins it
+while they are still at work: nobody waits for the slowest, unless it falls behind by more than an epoch.
 """
 
 from __future__ import annotations
 
+import heapq
 import json
 import math
 import time
@@ -25,12 +28,12 @@ from ..load import BEST
 from ..runlock import RunLock
 from .interrupt import SearchInterrupted, Signals
 from .island import Individual, IslandState, pareto_front
-from .migration import migrate
+from .migration import migrants, receive
 from .progress import Progress, Status
 from .runlog import RunLog
 from .setup import Problem, SearchParts
 from .store import RunStore, individual_text
-from .travel import News, Report, members_of, pack_news
+from .travel import Report, members_of, pack_news
 from .usage import Totals
 from .worker import Behind, Job, report_epoch, report_found
 
@@ -38,8 +41,8 @@ __all__ = ["SUMMARY", "Coordinator"]
 
 SUMMARY = "summary.json"
 
-_RECENT = 1
-"""Rounds of which a job always carries the news; a worker that missed more asks for them."""
+_CARRIED = 2**18
+"""Bytes of an island's families that a job carries without being asked: the latest."""
 
 
 class Coordinator:
@@ -68,9 +71,13 @@ class Coordinator:
         self.display = display
         self.states = tuple(store.states())
         self.archive = store.archive()
-        rounds = store.news()  # families by the round in which they became known
-        self.known = {name for news in rounds for name, *_ in news}
-        self.rounds = [pack_news(news) for news in rounds]
+        news = store.news()
+        self.news = {island: [pack_news(n) for n in epochs] for island, epochs in news.items()}
+        self.families = sum(len(n) for epochs in news.values() for n in epochs)
+        self.back: dict[int, dict[int, Report]] = {}  # by round and island, not yet part of the run
+        self.running: dict[Future[Report | Behind], int] = {}
+        self.ready: list[tuple[int, float, int]] = []  # round, minus the expected seconds, island
+        self.seconds: dict[int, float] = {}  # of the last epoch of an island
         self.elapsed = store.elapsed
         self.totals = Totals(store.usage)
 
@@ -78,6 +85,11 @@ class Coordinator:
     def best(self) -> Individual:
         """The best individual of all islands."""
         return min((s.best for s in self.states), key=lambda m: (m.fitness, m.island))
+
+    @property
+    def round(self) -> int:
+        """The last complete one."""
+        return max(s.epoch for s in self.states)
 
     @property
     def candidates(self) -> int:
@@ -99,11 +111,13 @@ class Coordinator:
 
     def run(self, pool: Executor, time_limit: float) -> None:
         """Rounds until the budget, the time limit, the goal, or a signal."""
-        started = time.monotonic()
+        self.started = started = time.monotonic()
         try:
             with self.signals.deferred():
                 if not self.states:
                     self._found(pool)
+                self._set_out()
+                self.status = Status(self.candidates, self.families, self.best)
                 while not self.done():
                     if time_limit > 0 and time.monotonic() - started >= time_limit:
                         break
@@ -114,13 +128,16 @@ class Coordinator:
             raise
 
     def _stop_if_told(self) -> None:
-        """Leave the round that is running, after a signal; it will be run again."""
+        """Leave the epochs that are running, after a signal; they will be run again."""
         self.signals.stop(f" after {self.candidates} of {self.config.candidates} candidates")
 
     def _found(self, pool: Executor) -> None:
-        started = time.monotonic()
         futures = [pool.submit(report_found, island) for island in range(self.config.islands)]
-        results = self._results(pool, futures)
+        left = set(futures)
+        while left:
+            _, left = pool.wait(left, timeout=0.2)
+            self._stop_if_told()
+        results: list[Report] = [f.result() for f in futures]
         for result in results:
             for base, first in zip(self.parts.names_of(result.state.island), result.state.founders, strict=True):
                 if not math.isfinite(first.fitness):
@@ -135,18 +152,93 @@ class Coordinator:
                     base=base,
                     **_losses(first),
                 )
-        self._take(results, [r.state for r in results], started)
+            self.store.add_epoch(result.state.island, 0, result.parts)
+            self.news[result.state.island] = [result.news]
+        self._take(results, [r.state for r in results])
         self._keep_best()
 
+    def _set_out(self) -> None:
+        """A round is complete: its migrants set out, and every island that waited for it may go on."""
+        number = self.round
+        rules = self.parts.migration
+        self.coming: tuple[tuple[Individual, ...], ...] = ((),) * len(self.states)
+        if number > 0:  # the bases do not migrate
+            self.coming = migrants(self.states, self.archive, rules, self.config.seed, number - 1)
+        ahead = self.back.get(number + 1, {})
+        busy = {*self.running.values(), *(island for _, _, island in self.ready)}
+        for state in self.states:
+            if state.island not in busy:
+                self._queue(ahead[state.island].state if state.island in ahead else state)
+
+    def _queue(self, state: IslandState) -> None:
+        """An island may begin its next epoch, after one more than all have ended at most."""
+        if state.candidates < self.limit(state.island):
+            # the long ones first, so that a round does not end with them
+            heapq.heappush(self.ready, (state.epoch + 1, -self.seconds.get(state.island, 0.0), state.island))
+
+    def _begin(self, island: int) -> IslandState:
+        """What the next epoch of an island starts from."""
+        report = self.back.get(self.round + 1, {}).get(island)
+        return self.states[island] if report is None else self._after(report)
+
+    def _after(self, report: Report) -> IslandState:
+        return receive(report.state, self.coming[report.state.island], self.parts.migration)
+
     def _round(self, pool: Executor) -> None:
-        started, number = time.monotonic(), len(self.rounds) - 1
+        """Work until the next round is complete, and make it part of the run."""
+        number = self.round + 1
+        active = {s.island for s in self.states if s.candidates < self.limit(s.island)}
+        back = self.back.setdefault(number, {})
+        for result in back.values():
+            self.store.add_epoch(result.state.island, number, result.parts)
+        while active - back.keys():
+            # a few more than there are workers, so that none waits while the coordinator is busy
+            while self.ready and len(self.running) < pool.workers + pool.workers // 2 + 1:
+                *_, island = heapq.heappop(self.ready)
+                self._submit(pool, island)
+            finished, _ = pool.wait(self.running, timeout=0.2)
+            self._stop_if_told()
+            for future in finished:
+                self._receive(pool, self.running.pop(future), future.result())
+        self.back.pop(number)
+        self._commit(number, [back[island] for island in sorted(back)])
+        self._set_out()
+
+    def _submit(self, pool: Executor, island: int, known: int | None = None) -> None:
+        """Send the next epoch of an island; the worker is known to know its first `known` epochs, if given."""
+        state, news = self._begin(island), self.news[island]
+        first = len(news)
+        if known is None:
+            size = 0
+            while first > 0 and (first == len(news) or size + len(news[first - 1]) <= _CARRIED):
+                first -= 1
+                size += len(news[first])
+        else:
+            first = known
+        job = Job(state, self.limit(island), first, tuple(news[first:]))
+        self.running[pool.submit(report_epoch, job)] = island
+
+    def _receive(self, pool: Executor, island: int, answer: Report | Behind) -> None:
+        if isinstance(answer, Behind):
+            return self._submit(pool, island, answer.epochs)
+        number = answer.state.epoch
+        self.back.setdefault(number, {})[island] = answer
+        self.news[island].append(answer.news)
+        if answer.usage is not None:
+            self.seconds[island] = sum(answer.usage.phases.values())
+        if number == self.round + 1:
+            self.store.add_epoch(island, number, answer.parts)
+            self._queue(answer.state)
+        best = min(self.status.best, answer.state.best, key=lambda m: (m.fitness, m.island))
+        self.status = Status(self.status.candidates + answer.made, self.status.fitted + answer.families, best)
+        self.display.update(self.status)
+
+    def _commit(self, number: int, results: Sequence[Report]) -> None:
+        """Make a complete round part of the run."""
         before = self.best
-        futures = [pool.submit(report_epoch, self._job(s, len(self.rounds) - _RECENT)) for s in self._active()]
-        results = self._results(pool, futures)
         after = {s.island: s for s in self.states} | {r.state.island: r.state for r in results}
-        archive = pareto_front((*self.archive, *(m for r in results for m in r.front)))
-        states = migrate(list(after.values()), archive, self.parts.migration, self.config.seed, number)
-        self._take(results, states, started)
+        states = [receive(after[k], self.coming[k], self.parts.migration) for k in sorted(after)]
+        self._take(results, states)
         for state in states:
             here = {(m.island, m.number) for m in after[state.island].population}
             came = [[m.island, m.number] for m in state.population if (m.island, m.number) not in here]
@@ -165,65 +257,28 @@ class Coordinator:
             )
             self._keep_best()
 
-    def _active(self) -> list[IslandState]:
-        """Islands with candidates left."""
-        return [s for s in self.states if s.candidates < self.limit(s.island)]
-
-    def _job(self, state: IslandState, since: int) -> Job:
-        first = max(0, since)
-        return Job(state, self.limit(state.island), first, tuple(self.rounds[first:]))
-
-    def _results(self, pool: Executor, futures: Sequence[Future[Report | Behind]]) -> list[Report]:
-        """What the futures give, in their order; a worker that is behind gets its job again."""
-        results: dict[int, Report] = {}
-        made = fitted = 0
-        best = self.best if self.states else None
-        running = {future: index for index, future in enumerate(futures)}
-        while running:
-            finished, _ = pool.wait(running, timeout=0.2)
-            self._stop_if_told()
-            for future in sorted(finished, key=running.__getitem__):
-                index = running.pop(future)
-                answer = future.result()
-                if isinstance(answer, Behind):
-                    running[pool.submit(report_epoch, self._job(self._active()[index], answer.rounds))] = index
-                else:
-                    results[index] = answer
-                    self.store.add_epoch(answer.state.island, len(self.rounds), answer.parts)
-                    if best is not None:
-                        made, fitted = made + answer.made, fitted + answer.fitted
-                        best = min(best, answer.state.best, key=lambda m: (m.fitness, m.island))
-                        self.display.update(Status(self.candidates + made, len(self.known) + fitted, best))
-        return [results[k] for k in range(len(futures))]
-
-    def _take(self, results: Sequence[Report], states: Sequence[IslandState], started: float) -> None:
-        """Make the results of a round part of the run, in the order of the islands."""
-        number = len(self.rounds)
+    def _take(self, results: Sequence[Report], states: Sequence[IslandState]) -> None:
+        """Store the results of a round with the states after it, in the order of the islands."""
         self.archive = pareto_front((*self.archive, *(m for r in results for m in r.front)))
         for result in results:
             if result.usage is not None:
                 self.totals.add(result.usage)
-        self.elapsed += time.monotonic() - started
+        now = time.monotonic()
+        self.elapsed, self.started = self.elapsed + now - self.started, now
         self.lock.check()
-        news: dict[str, News] = {}
-        for result in results:
-            for family in result.news:
-                if family[0] not in self.known:
-                    news.setdefault(family[0], family)
-        usage = {"families": len(self.known) + len(news), **self.totals.to_dict()}
+        families = self.families + sum(r.families for r in results)
+        usage = {"families": families, **self.totals.to_dict()}
         with self.totals.clock.phase("commit"):
             texts = {id(m): t for r in results for m, t in zip(members_of(r.state), r.texts, strict=True)}
             self.store.commit_round(
                 states, self.archive, self.elapsed, usage, lambda m: texts.get(id(m)) or individual_text(m)
             )
+        self.states, self.families = tuple(states), families
         for result in results:
-            self._log_epoch(result, number)
-        self.states = tuple(states)
+            self._log_epoch(result, self.round)
         self.log.event(
-            "checkpoint", round=number, candidates=self.candidates, families=usage["families"], seconds=self.elapsed
+            "checkpoint", round=self.round, candidates=self.candidates, families=families, seconds=self.elapsed
         )
-        self.rounds.append(pack_news(news.values()))
-        self.known.update(news)
 
     def _log_epoch(self, result: Report, number: int) -> None:
         state, usage = result.state, result.usage
@@ -255,7 +310,7 @@ class Coordinator:
             text,
             status=status,
             candidates=self.candidates,
-            families=len(self.known),
+            families=self.families,
             seconds=self.elapsed,
             resources=self.totals.to_dict(),
         )

@@ -296,8 +296,8 @@ def epoch(
 
     Args:
         state: where the island stands.
-        known: families fitted before, here or on other islands, up to the last epoch. Those that could not be fitted
-            are not among them: another member may start where it can.
+        known: families fitted here before. Those that could not be fitted are not among them: another member may start
+            where it can. Families of migrants are known while these live here.
         seed: of the run.
         settings, mutator, fitness, evaluate, defaults: the rules of the run.
         limit: the number of candidates, the island's earlier ones included, at which the run ends.
@@ -306,7 +306,8 @@ def epoch(
     clock = clock or Clock()
     sequence = np.random.SeedSequence(seed, spawn_key=(state.island, state.epoch))
     rng = np.random.Generator(np.random.PCG64(sequence))
-    local: dict[str, Known] = {}
+    migrants = (m for m in state.population if m.island != state.island)
+    local = {m.fingerprint: Known(m.train, m.validation, m.terms) for m in migrants}
     records: list[Record] = []
     front: tuple[Individual, ...] = ()
     for _ in range(settings.generations):

@@ -1,4 +1,8 @@
-"""What passes between islands after a round: migrants from other populations and from the archive."""
+"""What passes between islands: migrants from other populations and from the archive.
+
+They are drawn when a round is complete and arrive after the next one, so that no island waits for the slowest: one that
+has ended its epoch goes on while others are one behind.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ import numpy as np
 
 from .island import Individual, IslandState
 
-__all__ = ["Migration", "migrate"]
+__all__ = ["Migration", "migrants", "receive"]
 
 _STREAM = 0x4D494752
 """Spawn key of the random numbers of migration, beside those of islands."""
@@ -34,27 +38,27 @@ class Migration:
     population: int
 
 
-def migrate(
+def migrants(
     states: Sequence[IslandState], archive: Sequence[Individual], rules: Migration, seed: int, round_: int
-) -> tuple[IslandState, ...]:
-    """The islands after the migration that follows a round: a pure function.
-
-    All islands give before any receives; an individual that lives on an island already does not come twice.
-    """
+) -> tuple[tuple[Individual, ...], ...]:
+    """Who sets out for every island after a round: a pure function; nobody where no migration is due."""
     if len(states) < 2 or rules.migrants == 0 or (round_ + 1) % rules.every:
-        return tuple(states)
+        return ((),) * len(states)
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(_STREAM, round_))))
-    changed = []
-    for index, state in enumerate(states):
-        population = list(state.population)
-        here = {m.fingerprint for m in population}
-        for _ in range(rules.migrants):
-            migrant = _draw(index, states, archive, rules, rng)
-            if migrant.fingerprint not in here:
-                here.add(migrant.fingerprint)
-                population.append(migrant)
-        changed.append(replace(state, population=tuple(population[max(0, len(population) - rules.population) :])))
-    return tuple(changed)
+    return tuple(
+        tuple(_draw(index, states, archive, rules, rng) for _ in range(rules.migrants)) for index in range(len(states))
+    )
+
+
+def receive(state: IslandState, came: Sequence[Individual], rules: Migration) -> IslandState:
+    """The island after migrants have come; one of a family that lives there already does not come twice."""
+    population = list(state.population)
+    here = {m.fingerprint for m in population}
+    for migrant in came:
+        if migrant.fingerprint not in here:
+            here.add(migrant.fingerprint)
+            population.append(migrant)
+    return replace(state, population=tuple(population[max(0, len(population) - rules.population) :])) if came else state
 
 
 def _draw(

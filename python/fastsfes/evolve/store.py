@@ -68,6 +68,10 @@ _COLUMNS = 17
 _PART = 1024
 """Candidates of a part of an epoch at most, so that none comes near `LARGEST`."""
 
+_FREE, _RATIO = 4096, 100
+"""A part may unpack to `_FREE` bytes and `_RATIO` times what is stored, so that all parts of a file together are
+bounded by its size; honest ones have 5 times, those of nothing but one duplicate 40 times as many."""
+
 
 @dataclass(frozen=True)
 class Part:
@@ -113,13 +117,14 @@ def _values(island: int, round_: int, r: Record) -> tuple[Any, ...]:
 
 def _unpack_candidates(island: int, round_: int, count: int, data: bytes) -> list[list[Any]]:
     """The rows of a part; raises ValueError or what else `DAMAGE` names when they are not what the part says."""
+    limit = min(LARGEST, _FREE + _RATIO * len(data))
     stream = zlib.decompressobj()
     try:
-        text = stream.decompress(data, LARGEST)
+        text = stream.decompress(data, limit)
     except zlib.error as error:
         raise ValueError(str(error)) from None
     if not stream.eof:
-        raise ValueError(f"it is cut off, or larger than {LARGEST // 2**20} MB")
+        raise ValueError(f"it is cut off, or unpacks to more than the {limit} bytes that are plausible")
     rows = parse_json(text.decode(), "candidates")
     if len(rows) != count or any(len(r) != _COLUMNS or r[0] != island or r[2] != round_ for r in rows):
         raise ValueError(f"expected {count} candidates of island {island}, round {round_}")
@@ -286,26 +291,26 @@ class RunStore:
             rows = self._db.execute("SELECT individual FROM archive ORDER BY complexity").fetchall()
             return tuple(Individual.from_dict(parse_json(text, str(self.path))) for (text,) in rows)
 
-    def news(self) -> list[tuple[tuple[str, float, float, Mapping[str, float]], ...]]:
-        """The families that became known in every round, with losses and terms, in the order of the candidates."""
+    def news(self) -> dict[int, list[list[tuple[str, float, float, Mapping[str, float]]]]]:
+        """The families that every island fitted in each of its epochs, with losses and terms, in their order."""
         with self._damage("a candidate"):
             return self._news()
 
-    def _news(self) -> list[tuple[tuple[str, float, float, Mapping[str, float]], ...]]:
-        first, last, count = self._db.execute("SELECT MIN(round), MAX(round), COUNT(*) FROM epochs").fetchone()
-        if count and not 0 <= first <= last < count:  # every round has an epoch
-            raise ValueError(f"rounds {first} to {last} in {count} parts of epochs")
-        seen: set[str] = set()
-        found: list[list[tuple[str, float, float, Mapping[str, float]]]] = [[] for _ in range(last + 1 if count else 0)]
+    def _news(self) -> dict[int, list[list[tuple[str, float, float, Mapping[str, float]]]]]:
+        found: dict[int, list[list[tuple[str, float, float, Mapping[str, float]]]]] = {}
         for island, number, made, data in self._db.execute(
-            "SELECT island, round, count, candidates FROM epochs ORDER BY round, island, part"
+            "SELECT island, round, count, candidates FROM epochs ORDER BY island, round, part"
         ):
+            epochs = found.setdefault(island, [])
+            if number == len(epochs):
+                epochs.append([])
+            elif number != len(epochs) - 1:
+                raise ValueError(f"an epoch {number} of island {island} after {len(epochs)}")
             for row in _unpack_candidates(island, number, made, data):
                 print_, duplicate, _, train, validation, terms = row[6:12]
-                if not duplicate and train is not None and validation is not None and print_ not in seen:
-                    seen.add(print_)
-                    found[number].append((str(print_), float(train), float(validation), _terms(terms)))
-        return [tuple(news) for news in found]
+                if not duplicate and train is not None and validation is not None:
+                    epochs[-1].append((str(print_), float(train), float(validation), _terms(terms)))
+        return found
 
     @property
     def elapsed(self) -> float:

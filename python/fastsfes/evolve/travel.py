@@ -1,8 +1,8 @@
 """What travels between a coordinator and its workers, in the form that costs the coordinator least.
 
 One coordinator serves all workers, so whatever can be done in a worker is done there: candidates arrive packed for
-the store, members with the text that it keeps of them, and the news of a round is made into bytes once, not for every
-worker. The bytes are pickles, between processes that belong together.
+the store, members with the text that it keeps of them, and fitted families as the bytes that later epochs of the
+island are given. The bytes are pickles, between processes that belong together.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .usage import Usage
 __all__ = ["News", "Report", "members_of", "pack_news", "report", "unpack_news"]
 
 News = tuple[str, float, float, Mapping[str, float]]
-"""A family that became known: fingerprint, training and validation WRMSD in kcal/mol, further terms."""
+"""A family that was fitted: fingerprint, training and validation WRMSD in kcal/mol, further terms."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,9 @@ class Report:
         made: how many candidates were made.
         parts: the candidates, for the store.
         texts: what the store keeps of every member of the state, in the order of `members_of`.
-        news: families that were fitted, in order.
-        fitted: how many candidates were fitted.
+        news: families that were fitted (`pack_news`).
+        families: how many these are.
+        fitted: how many candidates were fitted, those without a finite loss included.
         front: see `EpochResult`.
         usage: see `EpochResult`.
     """
@@ -43,7 +44,8 @@ class Report:
     made: int
     parts: tuple[Part, ...]
     texts: tuple[str, ...]
-    news: tuple[News, ...]
+    news: bytes
+    families: int
     fitted: int
     front: tuple[Individual, ...]
     usage: Usage | None
@@ -56,20 +58,20 @@ def members_of(state: IslandState) -> Iterator[Individual]:
     yield from state.founders
 
 
-def report(result: EpochResult, round_: int) -> Report:
-    """The report of an epoch in a round."""
+def report(result: EpochResult) -> Report:
+    """The report of an epoch, in the round of its number."""
     news = []
     for r in result.records:
         if not r.duplicate and Known(r.train, r.validation).finite:
             news.append((r.fingerprint, r.train, r.validation, dict(r.terms)))
-    parts = pack_candidates(result.state.island, round_, result.records)
+    parts = pack_candidates(result.state.island, result.state.epoch, result.records)
     made, fitted = len(result.records), sum(p.fitted for p in parts)
     texts = tuple(individual_text(m) if math.isfinite(m.fitness) else "" for m in members_of(result.state))
-    return Report(result.state, made, parts, texts, tuple(news), fitted, result.front, result.usage)
+    return Report(result.state, made, parts, texts, pack_news(news), len(news), fitted, result.front, result.usage)
 
 
 def pack_news(news: Iterable[News]) -> bytes:
-    """The news of one round."""
+    """The families of one epoch."""
     return pickle.dumps(tuple(news), protocol=pickle.HIGHEST_PROTOCOL)
 
 
