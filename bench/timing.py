@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -12,19 +13,28 @@ CLOCKS: dict[str, Callable[[], float]] = {"wall": time.perf_counter, "cpu": time
 """Wall time, or processor time of all threads: the latter suits machines that others use at the same time."""
 
 
+SHORTEST = 0.005
+"""Seconds that a timing lasts at least: shorter cases are called several times in a row."""
+
+
 def interleave(
     cases: Mapping[str, Callable[[], Any]], repeats: int, clock: str = "wall", warmup: int = 2
 ) -> dict[str, float]:
-    """Median seconds of each case over `repeats` rounds after `warmup`; every round runs every case once."""
+    """Median seconds of a call of each case over `repeats` rounds after `warmup`; every round times every case once."""
     now = CLOCKS[clock]
+    calls: dict[str, int] = dict.fromkeys(cases, 1)
     seconds: dict[str, list[float]] = {name: [] for name in cases}
     for round_ in range(repeats + warmup):
         for name, run in cases.items():
             _settle()
             start = now()
-            run()
+            for _ in range(calls[name]):
+                run()
+            each = (now() - start) / calls[name]
             if round_ >= warmup:
-                seconds[name].append(now() - start)
+                seconds[name].append(each)
+            else:
+                calls[name] = math.ceil(min(100.0, SHORTEST / max(each, 1e-9)))
     return {name: median(values) for name, values in seconds.items()}
 
 

@@ -96,7 +96,7 @@ std::vector<std::string> kernel_flags(const std::string& isa) {
   return flags;
 }
 
-std::vector<std::string> optimisation_flags(const Compiler& compiler) {
+std::vector<std::string> optimisation_flags(const Compiler& compiler, bool long_kernels) {
   const std::string name = compiler.found() ? compiler.command[0] : "";
 #if defined(__APPLE__)
   const bool clang = name.find("g++-") == std::string::npos;
@@ -106,20 +106,18 @@ std::vector<std::string> optimisation_flags(const Compiler& compiler) {
   if (clang) return {"-O2"};
   // Straight-line loops gain nothing from the passes above -O1 but the vectoriser and scheduling before registers are
   // allotted, which brings the long chains of elementary functions side by side (docs/kernels.md).
-  return {"-O1",
-          "-ftree-vectorize",
-          "-fvect-cost-model=dynamic",
-          "-fno-tree-slp-vectorize",
-          "-fschedule-insns",
-          "-fsched-pressure",
-          "-fschedule-insns2"};
+  std::vector<std::string> flags = {"-O1", "-ftree-vectorize", "-fvect-cost-model=dynamic", "-fno-tree-slp-vectorize",
+                                    "-fschedule-insns2"};
+  // Very long kernels have too many of them: more values live at a time, and are stored and read again.
+  if (!long_kernels) flags.insert(flags.end(), {"-fschedule-insns", "-fsched-pressure"});
+  return flags;
 }
 
 CompileResult run_compiler(const Compiler& compiler, const std::string& isa, const std::string& source,
-                           const std::string& target, const std::string& log) {
+                           const std::string& target, const std::string& log, bool long_kernels) {
   std::vector<std::string> words = compiler.command;
   words.insert(words.end(), {"-x", "c++", source, "-o", target});
-  for (const std::string& flag : optimisation_flags(compiler)) words.push_back(flag);
+  for (const std::string& flag : optimisation_flags(compiler, long_kernels)) words.push_back(flag);
   for (const std::string& flag : kernel_flags(isa)) words.push_back(flag);
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -15,8 +16,11 @@ struct Compiler {
 /// Looks for the compiler; starts no process.
 Compiler find_compiler();
 
-/// Flags that say how hard the compiler should try; they change no result.
-std::vector<std::string> optimisation_flags(const Compiler& compiler);
+/// Operations from which a kernel is so long that the compiler is to keep their order.
+constexpr std::size_t kLongKernel = 1800;
+
+/// Flags that say how hard the compiler should try; they change no result. `long_kernels`: see kLongKernel.
+std::vector<std::string> optimisation_flags(const Compiler& compiler, bool long_kernels = false);
 
 /// Flags that make a kernel for an instruction set ("generic", "avx2", "avx512").
 std::vector<std::string> kernel_flags(const std::string& isa);
@@ -28,6 +32,6 @@ struct CompileResult {
 
 /// Runs the compiler on a source file, without a shell, its standard streams away from ours.
 CompileResult run_compiler(const Compiler& compiler, const std::string& isa, const std::string& source,
-                           const std::string& target, const std::string& log);
+                           const std::string& target, const std::string& log, bool long_kernels);
 
 }  // namespace fastsfes::jit

@@ -32,6 +32,7 @@ std::string tag_of(const Compiler& compiler) {
   if (!compiler.found()) return "";
   std::string text = compiler.identity;
   for (const std::string& flag : optimisation_flags(compiler)) text += " " + flag;
+  text += " " + std::to_string(kLongKernel);
   return sha256(text).substr(0, 12);
 }
 
@@ -142,7 +143,11 @@ bool KernelCache::compile_unit(const std::vector<std::string>& bodies, const std
   if (!ok) {
     problem = "cannot write " + source;
   } else {
-    const CompileResult result = run_compiler(compiler, isa, source, object, log);
+    // every operation has a line of its own
+    const bool long_kernels = std::any_of(bodies.begin(), bodies.end(), [](const std::string& body) {
+      return std::count(body.begin(), body.end(), '\n') >= static_cast<std::ptrdiff_t>(kLongKernel);
+    });
+    const CompileResult result = run_compiler(compiler, isa, source, object, log, long_kernels);
     ok = result.ok;
     problem = result.message;
   }
