@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from random_expressions import FEATURES, Undecided, covered_operators, exact, primitive_names, random_expression
 
-from fastsfes import Expression, _core
+from fastsfes import Expression, _core, build_info
 
 PARAMETERS = {"p": 0.71, "q": -1.3}
 INTERPRETER, COMPILED = 1, 2
@@ -131,7 +131,12 @@ def test_sums_and_values_of_every_compiler(compiler: str, tmp_path: Path, monkey
     # several outputs, two of them equal, one a constant, one a feature
     texts = ("x2**w + p", "exp(-x2)*w", "exp(-x2)*w", "0.25", "s2", "x2**2.37 - w*x2**p")
     several = _core.Program([Expression.parse(t)._handle for t in texts])
-    programs = [*primitives, several]
+    # chains of functions, for which kernels work on two vectors side by side where there are 512-bit registers
+    texts = ("log1p(exp(p*x2))*exp(w)", "log1p(exp(p*w)) + cbrt(x2)*tanh(w)")
+    chains = _core.Program([Expression.parse(t)._handle for t in texts])
+    if build_info()["isa"] == "avx512":
+        assert all("k = i + 8" in _core.jit_source(chains, sums=sums) for sums in (False, True))
+    programs = [*primitives, several, chains]
     n = 2 * 1024 + 256 + 8 + 3  # partial sums of 1024, blocks of 256, groups of 8, and a rest
     grid = np.array([*SPECIAL, 0.3, -2.5, 40.0, 1e-9])
     assert _core.jit_compile(programs, sums=True) == len(programs)

@@ -41,7 +41,7 @@ std::string spell(Op op, const std::array<std::string, 3>& args) {
 /// Whether two vectors of points are worked on side by side. One alone leaves the processor waiting for the long chains
 /// of elementary functions; short programs are not worth twice the compilation, and long ones fill the registers alone.
 bool side_by_side(const Program& program, const std::string& isa) {
-  return isa == "avx512" && program.instructions().size() <= 200 && interpreter_cost(program) >= 15.0;
+  return isa == "avx512" && program.instructions().size() <= 200 && interpreter_cost(program) >= 6.5;
 }
 
 /// A line of the loop for the point k beside i: every value that belongs to a point gets a name of its own.
@@ -160,7 +160,7 @@ std::string lower_body(const Program& program, Form form, const std::string& isa
     text.append(lanes).append(numbered('p', index)).append("[j] = u[").append(std::to_string(index)).append("];\n");
   }
   text.append("  const unsigned long n = groups * ").append(std::to_string(kGroup)).append(";\n");
-  const bool pairs = form == Form::Values && spread.empty() && side_by_side(program, isa);
+  const bool pairs = spread.empty() && side_by_side(program, isa);
   if (form == Form::Values && spread.empty() && !pairs) {
     text.append("  FASTSFES_INDEPENDENT\n  for (unsigned long i = 0; i < n; ++i) {\n");
   } else {
@@ -169,9 +169,11 @@ std::string lower_body(const Program& program, Form form, const std::string& isa
         .append(pairs ? std::to_string(kGroup) : group)
         .append(") {\n");
     if (form == Form::Sums) {
-      const auto prefetch = [&text](char letter, std::size_t index) {
-        text.append("  __builtin_prefetch(").append(numbered(letter, index)).append(" + g + ");
-        text.append(std::to_string(kAhead)).append(");\n");
+      const auto prefetch = [&text, pairs](char letter, std::size_t index) {
+        for (std::size_t ahead = kAhead; ahead < kAhead + (pairs ? kGroup : kLanes); ahead += kLanes) {
+          text.append("  __builtin_prefetch(").append(numbered(letter, index)).append(" + g + ");
+          text.append(std::to_string(ahead)).append(");\n");
+        }
       };
       for (const std::uint32_t index : features) prefetch('f', index);
       for (std::size_t k = 0; k < program.outputs(); ++k) prefetch('w', k);
