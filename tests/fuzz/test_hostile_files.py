@@ -27,7 +27,7 @@ from fastsfes.densities.mole import MoleError, load_mole
 from fastsfes.evolve.store import RunStore
 from fastsfes.expression import Expression
 from fastsfes.reading import read_text
-from fastsfes.reading.hdf5 import read
+from fastsfes.reading.hdf5 import attributes, read
 
 #: Few letters, many operations, and derivatives that take minutes.
 NESTED = "a0 = rho;" + "".join(f"a{k + 1} = pbe_c_spin(rho_a, a{k}, sigma, 0.06, 0.03);" for k in range(400)) + "a400"
@@ -258,6 +258,32 @@ def test_hdf5_filters_of_others_are_not_loaded(tmp_path):
         file.create_dataset("x", data=np.arange(100), compression="lzf")
         with pytest.raises(RuntimeError, match="a filter that is not used here"):
             read(file, "x")
+
+
+@pytest.mark.parametrize("attribute", [False, True])
+def test_hdf5_types_that_do_not_exist_are_not_read(attribute, tmp_path):
+    """Neither a sequence nor a string of variable length: HDF5 takes it for one of them, and dies of it."""
+    path = tmp_path / "t.h5"
+    with h5py.File(path, "w") as file:
+        if attribute:
+            file.attrs["x"] = "text"
+        else:
+            file["x"] = "text"
+    data = bytearray(path.read_bytes())
+    at = data.find(bytes.fromhex("19 01 01 00 10 00 00 00"))  # a string of variable length, UTF-8
+    assert at > 0
+    data[at + 1] = 0xAC
+    path.write_bytes(data)
+    with h5py.File(path, "r") as file, pytest.raises(RuntimeError, match="type that is not used here"):
+        attributes(file) if attribute else read(file, "x")
+
+
+def test_hdf5_attributes_that_are_too_large(tmp_path):
+    path = tmp_path / "t.h5"
+    with h5py.File(path, "w", libver="latest") as file:
+        file.attrs.create("x", np.zeros(2**18))
+        with pytest.raises(RuntimeError, match="too large"):
+            attributes(file)
 
 
 @pytest.mark.parametrize(

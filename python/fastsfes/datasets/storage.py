@@ -20,6 +20,7 @@ from ..densities.hdf5 import RecordError, read_record, write_array, write_atomic
 from ..densities.record import ENERGY_NAMES, DensityRecord, Energies
 from ..errors import FastsfesError, InputError
 from ..reading import DAMAGE, damage, short
+from ..reading.hdf5 import attributes as read_attributes
 from ..reading.hdf5 import child, open_file, read
 from .model import DatasetContents, Reaction, Species
 
@@ -81,7 +82,8 @@ def open_dataset_file(path: Path | str) -> Iterator[h5py.File]:
                 f"{path}: not a readable HDF5 file (foreign or truncated); expected a dataset file of fastsfes"
             ) from error
         with damage(str(path), "make the file again"):
-            kind, version = file.attrs.get("format"), file.attrs.get("version")
+            given = read_attributes(file)
+            kind, version = given.get("format"), given.get("version")
         if isinstance(kind, bytes):
             kind = kind.decode("utf-8", errors="replace")
         if not isinstance(kind, str) or kind != FORMAT:
@@ -106,12 +108,13 @@ def read_contents(path: Path | str) -> DatasetContents:
         species, missing = _read_geometries(_Table(path, file, "geometries"))
         reactions = _read_reactions(_Table(path, file, "reactions"))
         dropped = _read_pairs(_Table(path, file, "dropped"))
+        given = read_attributes(file)
         return DatasetContents(
-            name=str(file.attrs.get("name", path.stem)),
+            name=str(given.get("name", path.stem)),
             species=species,
             reactions=reactions,
             missing=missing,
-            provenance=str(file.attrs.get("provenance", "")),
+            provenance=str(given.get("provenance", "")),
             dropped=dropped,
         )
 
@@ -132,7 +135,7 @@ def read_summaries(path: Path | str) -> tuple[dict[str, DensitySummary], dict[st
             try:
                 record = child(group, name)
                 address = h5py.h5o.get_info(record.id).addr
-                attributes = dict(record.attrs.items())
+                attributes = read_attributes(record)
                 energies = Energies(**{key: float(attributes.pop(key)) for key in ENERGY_NAMES})
                 converged = bool(attributes["converged"])
                 if any(part not in record for part in ("mol", "mo_coeff", "mo_occ", "mo_energy")):

@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import FastsfesError, InputError
 from ..reading import DAMAGE, damage, parse_json, short
 from ..reading import read_text as read_utf8
+from ..reading.hdf5 import attributes as read_attributes
 from ..reading.hdf5 import open_file, read, read_text
 from .hdf5 import RecordError
 from .mole import load_mole
@@ -50,7 +51,7 @@ def _read_chkfile(path: Path, where: str, settings: ScfSettings | None) -> Densi
             coeff, occ, mo_energy, e_scf = (
                 read(file, f"scf/{key}") for key in ("mo_coeff", "mo_occ", "mo_energy", "e_tot")
             )
-            attributes = {key: _plain(value) for key, value in file.attrs.items()}
+            attributes = {key: _plain(value) for key, value in read_attributes(file).items()}
             stored = None
             if "energies" in file:
                 stored = {key: float(read(file, f"energies/{key}")[()]) for key in ENERGY_NAMES}

@@ -15,7 +15,7 @@ from ..datasets.storage import open_dataset_file, update_dataset
 from ..densities.hdf5 import RecordError, write_array
 from ..errors import FastsfesError, InputError
 from ..reading import DAMAGE, damage, parse_json, short
-from ..reading.hdf5 import child, read, read_text
+from ..reading.hdf5 import attributes, child, read, read_text
 from .nodes import NodeGrid
 from .rule import LEVELS, ChannelRule, NodeSet, Quadrature
 
@@ -90,17 +90,16 @@ def _read(path: Path, name: str, changed: int, inode: int) -> Quadrature:
             )
         try:
             group = child(parent, name)
-            version = int(group.attrs["version"])
+            given = attributes(group)
+            version = int(given["version"])
             if version > VERSION:
                 raise RecordError(f"{where} has version {version}, this fastsfes reads {VERSION}; update fastsfes")
             species = tuple(str(x) for x in parse_json(read_text(group, "species"), where))
             channels = {
                 str(key): _read_rule(child(group, str(key)), str(key), len(species), where)
-                for key in parse_json(str(group.attrs["channels"]), where)
+                for key in parse_json(str(given["channels"]), where)
             }
-            return Quadrature(
-                name, species, str(group.attrs["integration_grid"]), float(group.attrs["tolerance"]), channels
-            )
+            return Quadrature(name, species, str(given["integration_grid"]), float(given["tolerance"]), channels)
         except FastsfesError:
             raise
         except DAMAGE as error:
@@ -110,7 +109,7 @@ def _read(path: Path, name: str, changed: int, inode: int) -> Quadrature:
 
 
 def _read_rule(group: h5py.Group, key: str, species: int, where: str) -> ChannelRule:
-    grid = NodeGrid.from_list(parse_json(str(group.attrs["axes"]), where), f"{where}, channel {key}")
+    grid = NodeGrid.from_list(parse_json(str(attributes(group)["axes"]), where), f"{where}, channel {key}")
     levels, errors = {}, {}
     for level in LEVELS:
         if level not in group:

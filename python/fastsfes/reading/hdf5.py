@@ -1,7 +1,7 @@
 """Parts of HDF5 files that may come from strangers.
 
 HDF5 can point out of the file (external links, external storage, virtual datasets), unpack a few bytes to gigabytes,
-and ask for filters that are loaded from shared libraries. `child` and `read` follow and read none of that.
+and ask for filters that are loaded from shared libraries. `child`, `read` and `attributes` follow and read none of it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["child", "open_file", "read", "read_text"]
+__all__ = ["attributes", "child", "open_file", "read", "read_text"]
 
 MOST = 2**31
 """Bytes of one array that are read at most."""
@@ -28,6 +28,9 @@ _FREE = 64 * 2**20
 _RATIO = 300
 """An array may have `_FREE` bytes, and beyond that `_RATIO` times the bytes that are stored; matrices of quadratures
 have 2 times, sparse ones 20 times as many."""
+
+_ATTRIBUTE = 2**20
+"""Bytes of one attribute at most."""
 
 _HEAP = b"GCOL\x01"
 
@@ -102,6 +105,7 @@ def read(group: Any, path: str) -> npt.NDArray[Any]:
         raise RuntimeError(f"{path} is not a dataset")
     if dataset.is_virtual or dataset.external:
         raise RuntimeError(f"{path} is stored in another file, which is not followed")
+    _check_type(dataset.dtype, path)
     properties = dataset.id.get_create_plist()
     for k in range(properties.get_nfilters()):
         if properties.get_filter(k)[0] not in _FILTERS:
@@ -112,6 +116,28 @@ def read(group: Any, path: str) -> npt.NDArray[Any]:
     if max(size, chunk) > allowed:
         raise RuntimeError(f"{path} unpacks to {max(size, chunk)} bytes, more than the {allowed} that are plausible")
     return np.asarray(dataset[()])
+
+
+def attributes(group: Any) -> dict[str, Any]:
+    """The attributes of a group or file, as h5py gives them.
+
+    Raises:
+        OSError, RuntimeError: when one is damaged, of a type that is not used here, or larger than `_ATTRIBUTE`.
+    """
+    found = {}
+    for name in group.attrs:
+        attribute = group.attrs.get_id(name)
+        _check_type(attribute.dtype, f"attribute {name}")
+        if attribute.dtype.itemsize * int(np.prod(attribute.shape or (), dtype=object)) > _ATTRIBUTE:
+            raise RuntimeError(f"attribute {name} is too large")
+        found[name] = group.attrs[name]
+    return found
+
+
+def _check_type(dtype: np.dtype[Any], where: str) -> None:
+    """Numbers and texts only: HDF5 takes a damaged type of variable length for another one, and dies of it."""
+    if not (dtype.kind in "biufS" or (dtype.kind == "O" and h5py.check_string_dtype(dtype) is not None)):
+        raise RuntimeError(f"{where} has a type that is not used here")
 
 
 def read_text(group: Any, path: str) -> str:
