@@ -151,11 +151,11 @@ def search(
         path = Path(output) if output is not None else default_path(config)
         if go_on and (path / CONFIG).is_file():
             _check_same(path, config)
-            if (path / SUMMARY).is_file() and (run := Run(path)).summary.get("complete") and run.summary.get("report"):
-                return run
             resume = path
         elif path.exists():
             raise _exists(path)
+    if resume is not None and (finished := _finished(path, report)) is not None:
+        return finished
     given = (time_limit, executor, workers, worker_timeout, threads)
     own: dict[str, Any] = dict(zip(RESUME_OPTIONS, given, strict=True))
     here = replace(config, **{k: v for k, v in own.items() if v is not None})
@@ -208,17 +208,27 @@ def _log_start(log: RunLog, config: SearchConfig, coordinator: Coordinator, resu
 
 def _make(path: Path, config: SearchConfig) -> None:
     """The run directory with its configuration; it appears whole, and for one of several that come at once."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    made: Path | None = None
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
         made.chmod(0o777 & ~_umask())
         write_text(made / CONFIG, config.to_toml())
         made.rename(path)
     except OSError as error:
-        shutil.rmtree(made, ignore_errors=True)
-        if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
+        if made is not None:
+            shutil.rmtree(made, ignore_errors=True)
+        if made is not None and error.errno in (errno.EEXIST, errno.ENOTEMPTY):
             raise _exists(path) from None
         raise FastsfesError(f"{path}: the run directory cannot be made ({error.strerror})") from None
+
+
+def _finished(path: Path, report: bool) -> Run | None:
+    """The run of a directory, when nothing is left to do for it."""
+    if not all((path / name).is_file() for name in (SUMMARY, HISTORY, BEST)):
+        return None
+    summary = (run := Run(path)).summary
+    return run if summary.get("complete") and (summary.get("report") or not report) else None
 
 
 def _check_same(path: Path, config: SearchConfig) -> None:

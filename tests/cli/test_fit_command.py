@@ -27,6 +27,15 @@ def test_table_and_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert "\ntest " not in text
 
 
+def test_without_parameters_there_is_nothing_to_fit(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fit", "lda"]) == 0
+    text = capsys.readouterr().out
+    assert "no parameters: nothing to fit" in text
+    assert "fitted\n" not in text
+    train = next(float(line.split()[1]) for line in text.splitlines() if line.startswith("train "))
+    assert train == pytest.approx(fs.wrmsd(fs.get_functional("lda"), "builtin", "train"), abs=1e-6)
+
+
 def test_expressions_per_channel_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["fit", "--channel", "x=a + b*u(x2, g)", "--channel", "cos=a", "--start", "x.g=0.01"]
     arguments += [

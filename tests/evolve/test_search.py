@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 import signal
 import sqlite3
 import threading
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 from fake_problem import FakeProblem, three_channels
 
-from fastsfes import Functional, InputError
+from fastsfes import FastsfesError, Functional, InputError
 from fastsfes.config import SearchConfig
 from fastsfes.evolve.evaluation import FitOutcome, FitRequest
 from fastsfes.evolve.store import RunStore
@@ -142,6 +143,23 @@ def test_a_goal_ends_the_search(tmp_path: Path) -> None:
 def test_resuming_a_finished_run_changes_nothing(undisturbed: Run) -> None:
     before = history(undisturbed.path)
     assert history(search(resume=undisturbed.path, problem=three_channels).path) == before
+
+
+def test_resuming_a_finished_run_does_not_report_again(undisturbed: Run, tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    shutil.copytree(undisturbed.path, path)
+    times = {p.name: p.stat().st_mtime_ns for p in path.iterdir()}
+    search(resume=path, problem=three_channels)
+    assert {p.name: p.stat().st_mtime_ns for p in path.iterdir()} == times
+    (path / "summary.json").unlink()  # and one that was stopped before its report gets it
+    assert search(resume=path, problem=three_channels).summary["report"]
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for path in (tmp_path / "file" / "run", tmp_path / "file" / "deeper" / "run"):
+        with pytest.raises(FastsfesError, match=f"{path}: the run directory cannot be made"):
+            search(SMALL, output=path, problem=three_channels)
 
 
 def test_existing_directories_are_left_alone(undisturbed: Run) -> None:

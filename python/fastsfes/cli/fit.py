@@ -171,8 +171,11 @@ def _table(given: Functional, result: FitResult, on_grid: dict[str, float]) -> s
     lines = []
     for kind, channel in result.functional.channels.items():
         lines.append(f"f_{kind} = {channel.expression}")
-    width = max((len(n) for n in result.parameters), default=4)
-    lines += ["", f"{'parameter':<{max(width, 9)}}  {'start':>14}  {'fitted':>24}"]
+    width = max((len(n) for n in result.parameters), default=0)
+    if result.parameters:
+        lines += ["", f"{'parameter':<{max(width, 9)}}  {'start':>14}  {'fitted':>24}"]
+    else:
+        lines += ["", "no parameters: nothing to fit"]
     for name, value in result.parameters.items():
         note = "  linear" if name in result.linear else ""
         lines.append(f"{name:<{max(width, 9)}}  {given.parameters[name]:>14.8g}  {value:>24.16g}{note}")

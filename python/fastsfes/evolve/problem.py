@@ -274,13 +274,11 @@ def _grid_term(
     reactions: Sequence[Reaction],
     weights: NDArray[np.float64],
 ) -> GridTerm:
-    command = f'fastsfes dataset quadrature {dataset.path} --name {config.fine_quadrature} --grid "level 5"'
+    options = f'--grid "level 5" --like {quadrature.name}'
     try:
-        fine = Quadrature.load(dataset, config.fine_quadrature)
+        fine = Quadrature.load(dataset, config.fine_quadrature, options=options)
     except InputError as error:
-        raise InputError(
-            f"grid_coefficient needs a second quadrature: {error}; make it with: {command} --like default"
-        ) from None
+        raise InputError(f"grid_coefficient needs a second quadrature: {error}") from None
     coefficients = HARTREE_TO_KCAL * quadrature.stoichiometry(dataset, reactions)
     channels = []
     for kind, key in searched.items():
@@ -288,7 +286,7 @@ def _grid_term(
         if fine.species != quadrature.species or not np.array_equal(other.nodes[: len(base)], base.nodes):
             raise InputError(
                 f'quadrature "{fine.name}" has other species or nodes than "{quadrature.name}"; build it again with: '
-                f"{command} --like {quadrature.name}"
+                f"fastsfes dataset quadrature {dataset.path} --name {fine.name} {options}"
             )
         difference = other.matrix.copy()
         difference[:, : len(base)] -= base.matrix

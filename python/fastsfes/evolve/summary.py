@@ -33,12 +33,15 @@ def format_run(functional: Functional, summary: Mapping[str, Any], path: str) ->
     lines += _table([("", "parameters", *SPLITS, *(name.replace("_", " ") for name in terms)), *body])
     parts = report.get("contributions", [])
     if parts:
-        lines += ["", "without one term, the others fitted again (reduced nodes)"]
+        lines += [
+            "",
+            "without one term, all parameters that are left fitted again to the training reactions (reduced nodes)",
+        ]
         lines += _table(
             [("", "train", "validation")]
             + [
                 (
-                    f"f_{p['channel']}: {p['term']}" if p["channel"] else "all terms",
+                    f"f_{p['channel']}: {p['term']}" if p["channel"] else "all terms, fitted again",
                     _number(p["train"]),
                     _number(p["validation"]),
                 )

@@ -182,11 +182,14 @@ class Quadrature:
     channels: Mapping[str, ChannelRule]
 
     @staticmethod
-    def load(dataset: Dataset, name: str = "default") -> Quadrature:
-        """Read the quadrature that is stored with a dataset; it is read once per process and file."""
+    def load(dataset: Dataset, name: str = "default", *, options: str = "") -> Quadrature:
+        """Read the quadrature that is stored with a dataset; it is read once per process and file.
+
+        `options` of ``fastsfes dataset quadrature`` are named in the error where it is not there.
+        """
         from .storage import load_quadrature
 
-        return load_quadrature(dataset, name)
+        return load_quadrature(dataset, name, options=options)
 
     @cached_property
     def row(self) -> Mapping[str, int]:

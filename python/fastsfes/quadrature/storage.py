@@ -35,13 +35,20 @@ def save_quadrature(path: Path | str, quadrature: Quadrature) -> None:
     _read.cache_clear()
 
 
-def load_quadrature(dataset: Dataset, name: str = "default") -> Quadrature:
-    """Read a stored quadrature; it is kept in memory until the file changes."""
+def load_quadrature(dataset: Dataset, name: str = "default", *, options: str = "") -> Quadrature:
+    """Read a stored quadrature; it is kept in memory until the file changes.
+
+    `options` says how it would be made, for the error where it is not there.
+    """
     if dataset.path is None:
         raise InputError(f"dataset {dataset.name!r} was not opened from a dataset file and has no quadrature")
     path = Path(dataset.path).resolve()
     status = path.stat()
-    return _read(path, name, status.st_mtime_ns, status.st_ino)
+    try:
+        return _read(path, name, status.st_mtime_ns, status.st_ino)
+    except _MissingError as error:
+        words = ["fastsfes dataset quadrature", path.name, "" if name == "default" else f"--name {name}", options]
+        raise InputError(f"{error}; make it with: {' '.join(w for w in words if w)}") from None
 
 
 def list_quadratures(path: Path | str) -> list[str]:
@@ -76,6 +83,10 @@ def _text(text: str) -> Any:
     return np.frombuffer(text.encode("utf-8"), dtype=np.uint8)
 
 
+class _MissingError(InputError):
+    """The file has no quadrature of this name."""
+
+
 @lru_cache(maxsize=4)
 def _read(path: Path, name: str, changed: int, inode: int) -> Quadrature:
     where = f'{path}: quadrature "{name}"'
@@ -84,10 +95,7 @@ def _read(path: Path, name: str, changed: int, inode: int) -> Quadrature:
             parent = child(file, "quadrature") if "quadrature" in file else {}
             known = ", ".join(sorted(parent)) or "none"
         if name not in parent:
-            raise InputError(
-                f"{where} is not there (the file has: {known}); make it with "
-                f"'fastsfes dataset quadrature {path.name}{'' if name == 'default' else f' --name {name}'}'"
-            )
+            raise _MissingError(f"{where} is not there (the file has: {known})")
         try:
             group = child(parent, name)
             given = attributes(group)
