@@ -335,6 +335,9 @@ _REDISCOVER: dict[str, Any] = {
     "complexity_penalty": 0.0,
 }
 
+# Quotients have poles and minima that one start does not leave; populations of copies stay where they are.
+_ROUGH: dict[str, Any] = {"starts": 3, "keep_duplicates": False}
+
 _BEYOND: dict[str, Any] = {
     "candidates": 60000,
     "base": ("wb97m_v",),
@@ -372,18 +375,20 @@ PRESETS: dict[str, dict[str, Any]] = {
         "max_instructions": 6,
         "tournament": 4,
         "restart": 2000,
+        **_ROUGH,
     },
     "b88x": {
         **_REDISCOVER,
         "targets": "b88_x",
         "candidates": 200000,
-        "features_x": ("x2", "a = x*asinh(x)"),
+        "features_x": ("x2", "x", "a = x*asinh(x)"),
         "parameters": 3,
         "variables": 2,
         "instruction_pool": {"add1": 1.0, "add": 1.0, "mul": 1.0, "div": 1.0, "fma": 2.0},
         "max_instructions": 6,
         "tournament": 4,
         "restart": 3000,
+        **_ROUGH,
     },
     "beyond": _BEYOND,
     "constrained": {

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
-from fastsfes import Dataset, SearchConfig, get_functional, search
+from fastsfes import Channel, Dataset, Expression, SearchConfig, get_functional, search
 from fastsfes.datasets import HARTREE_TO_KCAL
+from fastsfes.evolve.problem import make_problem
 from fastsfes.objective import grid_energies
 from fastsfes.quadrature import Quadrature
 
@@ -30,4 +32,15 @@ def test_b97_exchange_is_found_from_nothing(tmp_path: Path) -> None:
     # equivalent as a function too, wherever electrons are
     x2 = np.geomspace(1e-3, 1e4, 200)
     values = [f.channels["x"].evaluate({"x2": x2}) for f in (winner, b97)]
-    np.testing.assert_allclose(values[0], values[1], rtol=1e-7)
+    np.testing.assert_allclose(values[0], values[1], rtol=1e-9)  # the winner is fitted to the last digit
+
+
+def test_a_winner_is_fitted_to_the_last_digit() -> None:
+    """Whatever its form: here one with two parameters that are not linear, from values with three digits."""
+    problem = make_problem(SearchConfig.make("b97x"))
+    form = Expression.parse("c0*(1 + c1*u(x2, 0.004)*(1 + c2*u(x2, 0.004)))")
+    a, b, c = 0.8094, 0.5073, 0.7481  # B97 exchange, 10.1063/1.475007
+    exact = {"c0": a, "c1": b / a, "c2": c / b}
+    found = problem.evaluate.polished({"x": Channel(form, {p: float(f"{v:.3g}") for p, v in exact.items()})})
+    assert found.known.train < 1e-8
+    assert found.parameters["x"] == pytest.approx(exact, rel=1e-9)

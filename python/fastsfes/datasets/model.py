@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import MappingProxyType
 
 import numpy as np
@@ -23,6 +24,13 @@ def check_name(name: str, what: str) -> None:
     bad = name in ("", ".", "..") or "/" in name or any(ord(letter) < 32 or ord(letter) == 127 for letter in name)
     if bad or len(name.encode("utf-8", "replace")) > 200:
         raise InputError(f"{what} name {name[:80]!r} is not usable; it must not be empty, hold '/' or be very long")
+
+
+@lru_cache(maxsize=256)
+def _nuclear_charge(symbol: str) -> int:
+    from pyscf.data.elements import charge
+
+    return int(charge(symbol))
 
 
 @dataclass(frozen=True)
@@ -45,8 +53,6 @@ class Species:
     spin: int = 0
 
     def __post_init__(self) -> None:
-        from pyscf.data.elements import charge as nuclear_charge
-
         check_name(self.name, "species")
         coordinates = np.array(self.coordinates, dtype=np.float64)
         if coordinates.shape != (len(self.symbols), 3) or not self.symbols:
@@ -58,7 +64,7 @@ class Species:
             raise InputError(f"species {self.name!r}: a coordinate is NaN or infinite")
         coordinates.setflags(write=False)
         object.__setattr__(self, "coordinates", coordinates)
-        electrons = sum(nuclear_charge(symbol) for symbol in self.symbols) - self.charge
+        electrons = sum(_nuclear_charge(symbol) for symbol in self.symbols) - self.charge
         if electrons < 0 or self.spin < 0 or self.spin > electrons or (electrons - self.spin) % 2:
             raise InputError(
                 f"species {self.name!r}: charge {self.charge} leaves {electrons} electrons, which cannot "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from .. import _core
 from ..config import SearchConfig
+from ..functional import Channel
 from .evaluation import FitOutcome, FitRequest, Known
 from .terms import Candidate, Term, Vector
 
@@ -25,6 +26,9 @@ LARGEST_PARAMETER = 1e6
 
 CONFIRMED = 1e-6
 """Relative difference between the loss of a fit and that of the fitted values up to which it is rounding."""
+
+_POLISH = 200
+"""Evaluations of a fit to the last digit."""
 
 _FAILED = ("not_finite", "infeasible", "invalid")
 """Ends of a fit without a result: see `fastsfes.fitting.Fitted`."""
@@ -57,6 +61,7 @@ class FitEvaluator:
         config: the options of the fit.
         dense: makes the training and validation rows on the dense nodes; called when first needed.
         terms: further terms by name.
+        options: of the fits; default: the configuration's.
     """
 
     kinds: tuple[str, ...]
@@ -64,11 +69,21 @@ class FitEvaluator:
     config: SearchConfig
     dense: Callable[[], Rows] | None = None
     terms: Mapping[str, Term] = field(default_factory=dict)
+    options: _core.FitOptions | None = None
 
     def __post_init__(self) -> None:
         config = self.config
         self.dense = None if self.dense is None else lru_cache(maxsize=1)(self.dense)
-        self.options = _core.FitOptions(starts=config.starts, seed=config.seed, max_evaluations=config.max_evaluations)
+        self.options = self.options or _core.FitOptions(
+            starts=config.starts, seed=config.seed, max_evaluations=config.max_evaluations
+        )
+
+    def polished(self, channels: Mapping[str, Channel]) -> FitOutcome:
+        """A fit from given parameters that ends only where rounding errors end it."""
+        request = FitRequest(
+            {k: c.expression for k, c in channels.items()}, {k: c.parameters for k, c in channels.items()}
+        )
+        return replace(self, options=_core.FitOptions(max_evaluations=_POLISH, ftol=0.0, xtol=0.0))([request])[0]
 
     def __call__(self, requests: Sequence[FitRequest]) -> list[FitOutcome]:
         """Fit every request from its starting values."""

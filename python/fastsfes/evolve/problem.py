@@ -135,6 +135,16 @@ class ReactionProblem(_Common):
 class SpeciesProblem(_Common):
     """Energies of another functional, species by species, in the searched channels."""
 
+    def functional(self, name: str, best: Individual, parts: SearchParts) -> Functional:
+        """The winner, its tidy form fitted to the last digit: a search stops at the first parameters that will do."""
+        winner = super().functional(name, best, parts)
+        searched = {k: winner.channels[k] for k in self.config.channels}
+        found = self.evaluate.polished(searched)
+        if not found.known.train < best.train:
+            return winner
+        fitted = {k: Channel(c.expression, found.parameters[k]) for k, c in searched.items()}
+        return replace(winner, channels={**winner.channels, **fitted})
+
     def describe(self) -> str:
         """One line for the log."""
         c = self.counts
