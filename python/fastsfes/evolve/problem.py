@@ -321,8 +321,11 @@ def _species_problem(config: SearchConfig, dataset: Dataset, quadrature: Quadrat
     target = target_functional(config)
     keys = quadrature.keys(target)
     splits = species_splits(quadrature)
-    sets: dict[str, NodeSet] = {k: quadrature.rule(key).level("full") for k, key in keys.items()}
-    energies = HARTREE_TO_KCAL * quadrature.energies(target)
+    rules = {k: quadrature.rule(key) for k, key in keys.items()}
+    # few nodes tell factors apart as well as all, as long as the targets are made on them too
+    level = LEVEL if all(LEVEL in rule.levels for rule in rules.values()) else "full"
+    sets: dict[str, NodeSet] = {k: rule.level(level) for k, rule in rules.items()}
+    energies = HARTREE_TO_KCAL * quadrature.energies(target, level)
     used = np.concatenate([splits["train"], splits["validation"]])
     count = len(splits["train"])
     channels = [
