@@ -16,6 +16,7 @@ from typing import Any
 from .. import build_info
 from ..errors import FastsfesError, InputError
 from . import fit, kernels, quadrature, scale, scf, search
+from .report import markdown
 
 #: Benchmarks by name, in the order of ``fastsfes-bench all``.
 BENCHMARKS: dict[str, Any] = {
@@ -55,6 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             results[name] = BENCHMARKS[name].run(chosen)
             # With JSON on the standard output nothing else goes there.
             print(BENCHMARKS[name].table(results[name]), file=sys.stderr if arguments.json == "-" else sys.stdout)
+            if getattr(chosen, "markdown", None):
+                _write(chosen.markdown, markdown(f"fastsfes-bench {name}", results[name]))
         if arguments.json:
             _write(arguments.json, json.dumps(results, indent=1))
     except FastsfesError as error:

@@ -56,6 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="wall",
         help="wall time, or processor time summed over threads, for machines that others use too (default wall)",
     )
+    parser.add_argument("--markdown", metavar="FILE", help="write the figures as tables to FILE")
     parser.add_argument("--only", choices=PARTS, action="append", help="parts to run, may be repeated (default all)")
 
 

@@ -103,6 +103,33 @@ def row_text(row: dict[str, Any]) -> str | None:
     return f"  {row['name']:<58s} {row['value']:10.4g} {row['unit']}{spread}{verdict}"
 
 
+def markdown(title: str, result: dict[str, Any]) -> str:
+    """The rows as a page: a table for each section, with the notes behind it."""
+    about = result["machine"]
+    lines = [f"# {title}", "", f"{about['processor']}, {about['cores']} cores, Python {about['python']}."]
+    notes: list[str] = []
+    in_table = False
+    for row in [*result["rows"], {"title": ""}]:
+        if "title" in row:
+            lines += ["", "```text", *notes, "```"] if notes else []
+            notes, in_table = [], False
+            if row["title"]:
+                lines += ["", f"## {row['title']}"]
+        elif "note" in row:
+            notes.append(row["note"].strip())
+        elif "value" in row:
+            if not in_table:
+                lines += ["", "| | figure | | target |", "| --- | ---: | --- | --- |"]
+                in_table = True
+            target = ""
+            if "target" in row:
+                sign = "at least" if row["at_least"] else "at most"
+                target = f"{sign} {row['target']:g}: {'met' if row['met'] else '**not met**'}"
+            name = row["name"].replace("*", "\\*")
+            lines.append(f"| {name} | {row['value']:.4g} | {row['unit']} | {target} |".replace("  |", " |"))
+    return "\n".join(lines)
+
+
 def machine() -> dict[str, Any]:
     """Processor, cores this process may use, and versions."""
     processor = platform.processor() or platform.machine()

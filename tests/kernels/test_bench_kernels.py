@@ -13,13 +13,22 @@ from fastsfes.bench.report import Report, WrongAnswer
 
 def test_parts_without_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     target = tmp_path / "figures.json"
-    arguments = ["kernels", "--repeats", "1", "--threads", "1", "--json", str(target)]
+    page = tmp_path / "figures.md"
+    arguments = ["kernels", "--repeats", "1", "--threads", "1", "--json", str(target), "--markdown", str(page)]
     assert main([*arguments, "--only", "interpreter", "--only", "latency"]) == 0
     text = capsys.readouterr().out
     assert "64 together, each" in text
     rows = json.loads(target.read_text())["kernels"]["rows"]
     figures = {row["name"]: row["value"] for row in rows if "value" in row}
     assert 0 < figures["from the disk cache, median"] < figures["one alone, median"]
+    lines = page.read_text().splitlines()
+    assert "## compile latency" in lines
+    for row in rows:  # every figure and every note is on the page
+        if "value" in row:
+            beginning = f"| {row['name']} | {row['value']:.4g} | {row['unit']} |".replace("*", "\\*")
+            assert sum(line.startswith(beginning) for line in lines) == 1
+        elif "note" in row:
+            assert row["note"].strip() in lines
     checks = [row for row in rows if "check" in row]
     assert len(checks) == 8
     assert all(row["error"] == 0.0 for row in checks)
