@@ -76,7 +76,7 @@ def direct(builtin: fs.Dataset) -> Direct:
 
 
 def test_terms_against_direct_least_squares(builtin: fs.Dataset, direct: Direct) -> None:
-    found = term_contributions(form(LINEAR), builtin)
+    found = term_contributions(optimum(form(LINEAR), builtin))
     best, loss = direct.solve()
     assert found.losses["train"] == pytest.approx(loss, rel=1e-9)
     assert [f"{t.channel}: {t.term}" for t in found.terms] == [
@@ -100,7 +100,7 @@ def test_terms_against_direct_least_squares(builtin: fs.Dataset, direct: Direct)
 
 
 def test_terms_of_a_nonlinear_form_against_scipy(builtin: fs.Dataset) -> None:
-    found = term_contributions("wb97m_v", builtin)
+    found = term_contributions(optimum("wb97m_v", builtin))
     problem = FitProblem.from_dataset(builtin)
     scale = np.sqrt(problem.weights("train") / len(problem.weights("train")))
     wb97m_v = fs.get_functional("wb97m_v")
@@ -132,7 +132,7 @@ def test_terms_of_a_nonlinear_form_against_scipy(builtin: fs.Dataset) -> None:
 
 
 def test_covariance_of_a_linear_form_is_the_textbook_one(builtin: fs.Dataset, direct: Direct) -> None:
-    got = parameter_uncertainties(form(LINEAR), builtin)
+    got = parameter_uncertainties(optimum(form(LINEAR), builtin))
     assert got.names == direct.names
     best, loss = direct.solve()
     n, p = direct.columns.shape
@@ -154,7 +154,7 @@ def test_covariance_of_a_linear_form_is_the_textbook_one(builtin: fs.Dataset, di
 def test_covariance_against_differences_of_the_loss(builtin: fs.Dataset, text: str) -> None:
     """The Hessian of sum w r^2 from its values alone, with nonlinear parameters and residuals far from zero."""
     at = optimum(fs.get_functional(text) if "=" not in text else form(text), builtin)
-    got = parameter_uncertainties(at.functional, builtin, at=at)
+    got = parameter_uncertainties(at)
     candidate, weights = at.problem.expressions(at.functional), at.problem.weights("train")
     best = at.problem.vector(at.functional)
 
@@ -178,7 +178,7 @@ def test_covariance_against_differences_of_the_loss(builtin: fs.Dataset, text: s
 
 
 def test_parameters_that_the_data_do_not_determine(builtin: fs.Dataset) -> None:
-    got = parameter_uncertainties(form("x = a + b + c*w; css = d"), builtin)
+    got = parameter_uncertainties(optimum(form("x = a + b + c*w; css = d"), builtin))
     errors = dict(zip(got.names, got.standard_errors, strict=True))
     assert np.isinf(errors["x.a"])
     assert np.isinf(errors["x.b"])
@@ -190,26 +190,36 @@ def test_parameters_that_the_data_do_not_determine(builtin: fs.Dataset) -> None:
     assert "inf" in str(got)
 
 
+def test_at_the_edge_of_a_domain(builtin: fs.Dataset) -> None:
+    """w begins close to -1: steps for the Hessian from a = 1.0005 leave the root's domain, a = 0.9 lies outside."""
+    edge = "x = c0 + c1*sqrt(a + w); x.c0 = 0.8; x.c1 = 0.1; x.a = {}; css = c0; css.c0 = 1"
+    got = parameter_uncertainties(optimum(edge.format(1.0005), builtin, refit=False))
+    assert not got.minimum
+    assert np.isfinite(got.standard_errors).all()
+    with pytest.raises(fs.FastsfesError, match=r'"formula": its errors .* not finite .* refit it'):
+        parameter_uncertainties(optimum(edge.format(0.9), builtin, refit=False))
+
+
 def test_without_a_refit_the_slope_tells(builtin: fs.Dataset) -> None:
     as_published = optimum("wb97m_v", builtin, refit=False)
     assert as_published.losses["train"] == pytest.approx(fs.wrmsd("wb97m_v", builtin, "train", level="reduced"))
-    got = parameter_uncertainties("wb97m_v", builtin, refit=False)
+    got = parameter_uncertainties(as_published)
     assert got.slope > 1e-2
     assert dict(zip(got.names, got.values, strict=True)) == fs.get_functional("wb97m_v").parameters
 
 
 def test_bootstrap_against_covariance_and_direct_fits(builtin: fs.Dataset, direct: Direct) -> None:
     at = optimum(form(NONLINEAR), builtin)
-    got = bootstrap(at.functional, builtin, samples=250, seed=1, at=at)
+    got = bootstrap(at, samples=250, seed=1)
     assert got.failed == 0
     assert got.samples.shape == (250, 6)
-    errors = parameter_uncertainties(at.functional, builtin, at=at).robust_errors
+    errors = parameter_uncertainties(at).robust_errors
     # 40 reactions of very different leverage: first-order errors are right within a third
     np.testing.assert_allclose(got.standard_errors, errors, rtol=0.4)
     inside = (got.interval()[0] < got.values) & (got.values < got.interval()[1])
     assert inside.all()
     # one sample of the linear form, drawn again by hand and solved by numpy
-    linear = bootstrap(form(LINEAR), builtin, samples=3, seed=7)
+    linear = bootstrap(optimum(form(LINEAR), builtin), samples=3, seed=7)
     for stream, sample in zip(np.random.SeedSequence(7).spawn(3), linear.samples, strict=True):
         drawn = np.random.default_rng(stream).integers(40, size=40)
         np.testing.assert_allclose(sample, direct.solve(counts=np.bincount(drawn, minlength=40))[0], rtol=1e-6)
@@ -222,21 +232,21 @@ def test_bootstrap_against_covariance_and_direct_fits(builtin: fs.Dataset, direc
 def test_bootstrap_depends_on_the_seed_alone(builtin: fs.Dataset) -> None:
     seen: list[int] = []
     one = bootstrap(
-        form(LINEAR), builtin, samples=6, seed=3, threads=1, progress=lambda done, samples: seen.append(done)
+        optimum(form(LINEAR), builtin), samples=6, seed=3, threads=1, progress=lambda done, samples: seen.append(done)
     )
-    two = bootstrap(form(LINEAR), builtin, samples=6, seed=3, threads=2)
+    two = bootstrap(optimum(form(LINEAR), builtin), samples=6, seed=3, threads=2)
     assert np.array_equal(one.samples, two.samples)
     assert seen == [1, 2, 3, 4, 5, 6]
-    assert not np.array_equal(one.samples, bootstrap(form(LINEAR), builtin, samples=6, seed=4).samples)
-    subsets = bootstrap(form(LINEAR), builtin, samples=20, seed=3, by="subset")
+    assert not np.array_equal(one.samples, bootstrap(optimum(form(LINEAR), builtin), samples=6, seed=4).samples)
+    subsets = bootstrap(optimum(form(LINEAR), builtin), samples=20, seed=3, by="subset")
     # two subsets: every sample is one of them twice, or both
     assert len(np.unique(np.round(subsets.samples[:, 0], 6))) <= 3
 
 
 def test_sensitivity_per_type(builtin: fs.Dataset, direct: Direct) -> None:
     at = optimum(form(LINEAR), builtin)
-    known = parameter_uncertainties(at.functional, builtin, at=at)
-    found = sensitivity(at.functional, builtin, at=at, uncertainties=known)
+    known = parameter_uncertainties(at)
+    found = sensitivity(at, uncertainties=known)
     assert [t.data_type for t in found.types] == ["BH", "TCE"]
     assert sum(t.share for t in found.types) == pytest.approx(1.0)
     for name in known.names:
@@ -279,9 +289,9 @@ def test_reweighted_problem(builtin: fs.Dataset, direct: Direct) -> None:
     ("call", "sentence"),
     [
         (lambda d: optimum("lda", d), "has no parameters"),
-        (lambda d: bootstrap("b97", d, samples=1), "samples 1"),
-        (lambda d: bootstrap("b97", d, by="species"), 'by "species"'),
-        (lambda d: term_contributions("nothing", d), "not registered"),
+        (lambda d: bootstrap(optimum("b97", d), samples=1), "samples 1"),
+        (lambda d: bootstrap(optimum("b97", d), by="species"), 'by "species"'),
+        (lambda d: optimum("nothing", d), "not registered"),
     ],
 )
 def test_bad_input(builtin: fs.Dataset, call: object, sentence: str) -> None:
@@ -300,8 +310,8 @@ def test_the_real_benchmark(mgcdb84, tmp_path) -> None:
     assert main(["dataset", "quadrature", str(file), "--quiet", *channels]) == 0
     data = fs.Dataset.open(file)
     at = optimum("wb97m_v", data)
-    known = parameter_uncertainties("wb97m_v", data, at=at)
-    drawn = bootstrap("wb97m_v", data, samples=60, at=at)
+    known = parameter_uncertainties(at)
+    drawn = bootstrap(at, samples=60)
     assert known.minimum
     stiff = np.abs(known.values) > 4 * known.robust_errors
     assert stiff.sum() >= 5

@@ -161,8 +161,8 @@ def test_the_data_are_plain_json(page: Path, gathered: dict) -> None:
 
 def test_parts_are_those_of_the_public_functions(run: Run, gathered: dict) -> None:
     at = optimum(run.best, "builtin", refit=False)
-    assert gathered["insight"]["terms"] == term_contributions(run.best, at=at).to_dict()
-    assert gathered["insight"]["uncertainties"] == parameter_uncertainties(run.best, at=at).to_dict()
+    assert gathered["insight"]["terms"] == term_contributions(at).to_dict()
+    assert gathered["insight"]["uncertainties"] == parameter_uncertainties(at).to_dict()
     # the winner's own parameters are analysed, not others
     values = {p["name"]: p["value"] for p in gathered["insight"]["uncertainties"]["parameters"]}
     assert values == run.best.parameters

@@ -10,10 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..datasets.dataset import Dataset
 from ..files import plain
-from ..functional import Functional
-from .optimum import FIT, Optimum, optimum
+from .optimum import FIT, Optimum
 from .uncertainty import ParameterUncertainties, parameter_uncertainties
 
 __all__ = ["Sensitivity", "TypeSensitivity", "sensitivity"]
@@ -82,23 +80,12 @@ class Sensitivity:
         return "\n".join(lines)
 
 
-def sensitivity(
-    functional: Functional | str,
-    dataset: Dataset | str = "builtin",
-    *,
-    refit: bool = True,
-    level: str = "reduced",
-    test: bool = False,
-    threads: int = 0,
-    at: Optimum | None = None,
-    uncertainties: ParameterUncertainties | None = None,
-) -> Sensitivity:
-    """Errors, spread and pull per data type, and fits that leave each type out.
+def sensitivity(best: Optimum, *, uncertainties: ParameterUncertainties | None = None, threads: int = 0) -> Sensitivity:
+    """Errors, spread and pull per data type at an `optimum`, and fits that leave each type out.
 
-    Parameters are those of `optimum`, or its result `at`; `uncertainties` are those of the same optimum when known.
+    `uncertainties` are those of the same optimum, when they are known.
     """
-    best = at or optimum(functional, dataset, refit=refit, level=level, test=test, threads=threads)
-    known = uncertainties or parameter_uncertainties(best.functional, dataset, at=best, threads=threads)
+    known = uncertainties or parameter_uncertainties(best)
     covariance = np.where(np.isfinite(known.covariance), known.covariance, 0.0)
     weights = best.problem.weights(best.split)
     jacobian = best.problem.jacobian(best.functional, best.split)

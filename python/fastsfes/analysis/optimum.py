@@ -55,7 +55,7 @@ class Optimum:
 
 def optimum(
     functional: Functional | str,
-    dataset: Dataset | str,
+    dataset: Dataset | str = "builtin",
     *,
     refit: bool = True,
     level: str = "reduced",

@@ -11,13 +11,11 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from ..datasets.dataset import Dataset
 from ..datasets.model import Reaction
 from ..errors import FastsfesError, InputError
 from ..executors.threads import threads_per_worker
 from ..files import plain
-from ..functional import Functional
-from .optimum import FIT, Optimum, optimum
+from .optimum import FIT, Optimum
 
 __all__ = ["Bootstrap", "bootstrap"]
 
@@ -102,20 +100,15 @@ class Bootstrap:
 
 
 def bootstrap(
-    functional: Functional | str,
-    dataset: Dataset | str = "builtin",
+    best: Optimum,
     *,
     samples: int = 200,
     seed: int = 0,
     by: Unit = "reaction",
-    refit: bool = True,
-    level: str = "reduced",
-    test: bool = False,
     threads: int = 0,
-    at: Optimum | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Bootstrap:
-    """Fit to training reactions that are drawn with replacement, as often as there are reactions.
+    """Fit an `optimum` again, to training reactions that are drawn with replacement, as often as there are reactions.
 
     Reactions that share species are not independent; drawing whole subsets (`by`) is the cautious choice. Every sample
     has a random stream of its own, so that the result depends on the seed alone.
@@ -128,8 +121,6 @@ def bootstrap(
     threads: fits at a time; 0 for OMP_NUM_THREADS or all cores.
     progress: called with (done, samples).
 
-    The others are those of `optimum`, or its result `at`.
-
     Raises
     ------
     InputError: samples below 2, an unknown unit, or a single subset to draw from.
@@ -137,7 +128,6 @@ def bootstrap(
     """
     if samples < 2:
         raise InputError(f"samples {samples}: expected at least 2")
-    best = at or optimum(functional, dataset, refit=refit, level=level, test=test, threads=threads)
     groups = _groups(best.problem.reactions[best.split], by)
     streams = np.random.SeedSequence(seed).spawn(samples)
 

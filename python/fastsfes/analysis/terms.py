@@ -7,11 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from ..datasets.dataset import Dataset
 from ..evolve.contributions import without_each_term
 from ..files import plain
 from ..functional import Channel, Functional
-from .optimum import SEARCH, Optimum, optimum
+from .optimum import SEARCH, Optimum
 
 __all__ = ["TermContribution", "TermContributions", "term_contributions"]
 
@@ -73,22 +72,11 @@ class TermContributions:
         return "\n".join(lines)
 
 
-def term_contributions(
-    functional: Functional | str,
-    dataset: Dataset | str = "builtin",
-    *,
-    refit: bool = True,
-    level: str = "reduced",
-    test: bool = False,
-    threads: int = 0,
-    at: Optimum | None = None,
-) -> TermContributions:
-    """Leave out each additive term of every channel and fit the rest again.
+def term_contributions(best: Optimum, *, threads: int = 0) -> TermContributions:
+    """Leave out each additive term of every channel of an `optimum` and fit the rest again.
 
-    Parameters are those of `optimum`; `at` gives its result instead. The fits start from the parameters of the whole
-    functional and from three random starts, and all run as one batch.
+    The fits start from the parameters of the whole functional and from three random starts, and all run as one batch.
     """
-    best = at or optimum(functional, dataset, refit=refit, level=level, test=test, threads=threads)
     cases = list(_cases(best.functional))
     fitted = best.problem.fit([case for _, _, case in cases], SEARCH, threads=threads)
     whole = _by_type(best, best.functional)

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..datasets.dataset import Dataset
+from ..errors import FastsfesError
 from ..files import plain
-from ..functional import Functional
-from .optimum import Optimum, optimum
+from .optimum import Optimum
 
 __all__ = ["ParameterUncertainties", "parameter_uncertainties"]
 
@@ -35,7 +34,8 @@ class ParameterUncertainties:
     * ``robust`` = A^-1 B A^-1 with B = n/(n - p) J^T w^2 r^2 J (White's estimator, 10.2307/1912934): needs
       independence only.
 
-    Away from a minimum, where A need not be positive definite, J^T w J stands for it.
+    Away from a minimum, where A need not be positive definite, and at the edge of a parameter's domain, where it need
+    not be finite, J^T w J stands for it.
 
     Both describe the scatter of the parameters if other reactions of the same kind had been drawn, to first order.
     They say nothing on errors of the form itself or of reference values, and reactions that share species are not
@@ -119,31 +119,30 @@ class ParameterUncertainties:
         return "\n".join(lines)
 
 
-def parameter_uncertainties(
-    functional: Functional | str,
-    dataset: Dataset | str = "builtin",
-    *,
-    refit: bool = True,
-    level: str = "reduced",
-    threads: int = 0,
-    at: Optimum | None = None,
-) -> ParameterUncertainties:
-    """Covariance of the parameters of a fit, nonlinear ones included; parameters as in `optimum`, or its result `at`.
+def parameter_uncertainties(best: Optimum) -> ParameterUncertainties:
+    """Covariance of the parameters at an `optimum`, nonlinear ones included.
 
     Raises
     ------
-    InputError: no parameters.
-    FastsfesError: the fit fails.
+    FastsfesError: errors have no finite derivatives there.
     """
-    best = at or optimum(functional, dataset, refit=refit, level=level, threads=threads)
     vector = best.problem.vector(best.functional)
     weights = best.problem.weights(best.split)
     jacobian = best.problem.jacobian(best.functional, best.split)
     errors = best.problem.errors(best.functional, best.split)
     n, p = jacobian.shape
     freedom = max(n - p, 1)
+    bad = [name for name, column in zip(best.names, jacobian.T, strict=True) if not np.isfinite(column).all()]
+    if bad or not np.isfinite(errors).all():
+        raise FastsfesError(
+            f'functional "{best.functional.name}": its errors or their derivatives with respect to '
+            f"{', '.join(bad or best.names)} are not finite at these parameters, so that uncertainties cannot be told; "
+            f"refit it, or start from other values"
+        )
     half_hessian = _half_hessian(best, vector, weights)
-    inverse, condition, minimum, lost = _inverse(half_hessian)
+    minimum = bool(np.isfinite(half_hessian).all())
+    if minimum:
+        inverse, condition, minimum, lost = _inverse(half_hessian)
     if not minimum:
         inverse, condition, _, lost = _inverse((jacobian.T * weights) @ jacobian)
     variance = float(np.sum(weights * errors**2)) / freedom

@@ -128,29 +128,27 @@ def _fitted(arguments: argparse.Namespace, parts: list[str], data: dict[str, Any
     texts.append(f"{best.functional.name}, {how} {dataset.name}: WRMSD in kcal/mol {losses}")
     uncertainties = None
     if "terms" in parts:
-        terms = term_contributions(best.functional, dataset, threads=threads, at=best)
+        terms = term_contributions(best, threads=threads)
         data["terms"] = terms.to_dict()
         texts.append(str(terms))
     if "uncertainties" in parts or "sensitivity" in parts:
-        uncertainties = parameter_uncertainties(best.functional, dataset, threads=threads, at=best)
+        uncertainties = parameter_uncertainties(best)
     if "uncertainties" in parts and uncertainties is not None:
         data["uncertainties"] = uncertainties.to_dict()
         texts.append(f"uncertainties from the curvature of the loss\n{uncertainties}")
     if "bootstrap" in parts:
         drawn = bootstrap(
-            best.functional,
-            dataset,
+            best,
             samples=arguments.samples,
             seed=arguments.seed,
             by=arguments.by,
             threads=threads,
-            at=best,
             progress=None if arguments.quiet else _report,
         )
         data["bootstrap"] = drawn.to_dict()
         texts.append(f"uncertainties from resampled reactions\n{drawn}")
     if "sensitivity" in parts:
-        types = sensitivity(best.functional, dataset, threads=threads, at=best, uncertainties=uncertainties)
+        types = sensitivity(best, uncertainties=uncertainties, threads=threads)
         data["sensitivity"] = types.to_dict()
         texts.append(str(types))
 

@@ -35,13 +35,13 @@ def insight(winner: Functional, dataset: Dataset, samples: int, seed: int) -> di
     """Terms, uncertainties, bootstrap and sensitivity at the winner's own parameters (`fastsfes.analysis`)."""
     at = optimum(winner, dataset, refit=False)
     parts = {
-        "terms": term_contributions(winner, dataset, at=at).to_dict(),
-        "uncertainties": parameter_uncertainties(winner, dataset, at=at).to_dict(),
-        "sensitivity": sensitivity(winner, dataset, at=at).to_dict(),
+        "terms": term_contributions(at).to_dict(),
+        "uncertainties": parameter_uncertainties(at).to_dict(),
+        "sensitivity": sensitivity(at).to_dict(),
         "bootstrap": None,
     }
     if samples:
-        parts["bootstrap"] = bootstrap(winner, dataset, at=at, samples=samples, seed=seed).to_dict()
+        parts["bootstrap"] = bootstrap(at, samples=samples, seed=seed).to_dict()
     return parts
 
 
