@@ -1,4 +1,4 @@
-"""Text files that are either the old or the new one, whatever happens, and data for JSON."""
+"""Files of results: where they may be written, texts that are the old or the new one, and data for JSON."""
 
 from __future__ import annotations
 
@@ -8,7 +8,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["plain", "write_text"]
+from .errors import InputError
+
+__all__ = ["check_output", "plain", "write_text"]
+
+
+def check_output(path: Path | None, option: str = "--output") -> None:
+    """Whether a file can be written there, before the work is done: folders of files are not made, typing errors are.
+
+    Raises:
+        InputError: when the folder is absent, or the path is a folder.
+    """
+    if path is None:
+        return
+    if not path.parent.is_dir():
+        raise InputError(f"{option} {path}: the folder {path.parent} does not exist; make it".lstrip())
+    if path.is_dir():
+        raise InputError(f"{option} {path}: is a folder; give the name of a file".lstrip())
 
 
 def write_text(path: Path, text: str) -> None:

@@ -14,6 +14,7 @@ Nothing that is read is executed.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from .functional import VV10, Channel, Functional, Hybrid
 from .libxc import LibxcFunctional
 from .registry import get_functional, list_functionals
 
-__all__ = ["FUNCTIONAL", "Comparison", "load", "load_comparison"]
+__all__ = ["FUNCTIONAL", "Comparison", "by_name", "load", "load_comparison"]
 
 Comparison = Functional | LibxcFunctional
 """What can be evaluated beside a functional: has name, family, hybrid, nlc and energy_density."""
@@ -36,6 +37,7 @@ FUNCTIONAL = "registered name, JSON file, run directory, or formulas such as 'x 
 """What commands say that they take."""
 
 _LIBXC = "libxc:"
+_LIBXC_NAME = re.compile(r"\w[\w,+*-]*")
 _HEAD = re.compile(r"\s*([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)?)\s*=\s*(.*)", re.DOTALL)
 _FRAME = ("hybrid.omega", "hybrid.short_range", "hybrid.long_range", "nlc.b", "nlc.C")
 
@@ -68,7 +70,33 @@ def load_comparison(text: str | Path | Comparison, *, where: str = "") -> Compar
             return LibxcFunctional(text.strip()[len(_LIBXC) :].strip().lower())
         except InputError as error:
             raise InputError(f"{where}: {error}" if where else str(error)) from None
-    return load(text, where=where)
+    try:
+        return load(text, where=where)
+    except InputError as error:
+        if isinstance(text, str) and _LIBXC_NAME.fullmatch(text.strip()) and _in_libxc(text):
+            raise InputError(f"{error}. libxc has one of that name: {_LIBXC}{text.strip().lower()}") from None
+        raise
+
+
+def by_name(functionals: Iterable[Comparison]) -> dict[str, Comparison]:
+    """Functionals by name, in their order: equal ones once, and others of one name told apart by a number."""
+    found: dict[str, Comparison] = {}
+    for functional in functionals:
+        if functional in found.values():
+            continue
+        name, number = functional.name, 2
+        while name in found:
+            name, number = f"{functional.name} ({number})", number + 1
+        found[name] = functional
+    return found
+
+
+def _in_libxc(name: str) -> bool:
+    try:
+        LibxcFunctional(name.strip().lower())
+    except InputError:
+        return False
+    return True
 
 
 def _load(text: str, default: float | None) -> Functional:

@@ -149,6 +149,23 @@ def test_import_refuses_a_density_of_another_molecule(tmp_path, folder, capsys):
         (["dataset", "build", "builtin", "--output", "x.h5", "--max-atoms", "0"], 2, "--max-atoms 0"),
         (["dataset", "build", "builtin", "--output", "x.h5", "--processes", "0"], 2, "processes is 0"),
         (["dataset", "build", "builtin"], 2, "--output"),
+        (["dataset", "build", "builtin", "--output", "no/x.h5"], 2, "--output no/x.h5: the folder no does not exist"),
+        (["dataset", "import", "nonesuch", "--output", "no/x.h5"], 2, "--output no/x.h5: the folder no does not exist"),
+        (
+            ["dataset", "build", "builtin", "--output", "x.h5", "--xc", "foo"],
+            2,
+            "--xc foo: libxc has no functional",
+        ),
+        (
+            ["dataset", "build", "builtin", "--output", "x.h5", "--basis", "foo"],
+            2,
+            "--basis foo: PySCF has no basis of that name for Be",
+        ),
+        (
+            ["dataset", "build", "builtin", "--output", "x.h5", "--density-fit", "foo"],
+            2,
+            "--density-fit foo: PySCF has no basis of that name for Be",
+        ),
         (["dataset"], 2, "ACTION"),
         (["dataset", "build", "builtin", "--output", "x.h5", "--stability", "maybe"], 2, "invalid choice"),
     ],
@@ -157,7 +174,7 @@ def test_wrong_arguments(arguments, status, expected, capsys, tmp_path, monkeypa
     monkeypatch.chdir(tmp_path)
     assert main(arguments) == status
     assert expected in capsys.readouterr().err
-    assert not (tmp_path / "x.h5").exists()
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(small_file):

@@ -175,6 +175,7 @@ def test_long_parameter_names(tmp_path):
     long = "q" * 5000
     f = fs.Functional("long", {"x": fs.Channel(fs.Expression.parse(f"1 + {long}*w"), {long: 0.5})})
     for format in FORMATS:
+        (tmp_path / format).mkdir()
         for path in fs.export(f, format, tmp_path / format / "made"):
             if format not in ("json", "latex"):
                 assert "q" * 3000 not in path.read_text(), path
@@ -190,10 +191,15 @@ def test_command(tmp_path, capsys):
     for arguments, message in (
         (["nope", "--format", "c", "--output", str(tmp_path / "a.c")], "not registered"),
         (["libxc:pbe", "--format", "c", "--output", str(tmp_path / "a.c")], "can be compared with"),
-        (["pbe", "--format", "c", "--output", str(tmp_path / "file" / "a.c")], "cannot be written"),
+        (["pbe", "--format", "c", "--output", str(tmp_path / "file" / "a.c")], "file does not exist"),
+        (["pbe", "--format", "libxc", "--output", str(tmp_path / "file")], "cannot be written"),
+        (["pbe", "--format", "c", "--output", str(tmp_path / "absent" / "a.c")], "absent does not exist; make it"),
+        (["pbe", "--format", "c", "--output", str(tmp_path / "a.py")], 'format "c" is written to a file whose name'),
+        (["pbe", "--format", "json", "--output", str(tmp_path)], "is a folder"),
         (["pbe", "--format", "fortran", "--output", "a"], "invalid choice"),
     ):
         assert main(["export", *arguments]) == 2
         assert message in capsys.readouterr().err
     with pytest.raises(fs.InputError, match='format "fortran" is unknown'):
         fs.export("pbe", "fortran", tmp_path / "a")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "gas22.c", "gas22.h", "own.json"]

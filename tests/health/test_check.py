@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 
 import fastsfes as fs
+from fastsfes.analysis import enhancement_curves
 from fastsfes.conditions import as_subject
 from fastsfes.health import check
 from fastsfes.health.continuity import continuity_row
@@ -107,6 +109,19 @@ def test_the_table() -> None:
     data = json.loads(json.dumps(result.to_dict(), allow_nan=False))
     assert data["beside"]["gas22"][0]["passed"] is False
     assert not result.failed
+
+
+def test_two_of_one_name_are_told_apart() -> None:
+    """Formulas are all called "formula"; equal functionals are shown once."""
+    first, second = "x = 1 + 0.1*w", "x = 1 + 0.2*w"
+    result = check(first, beside=(second, first, "lda"))
+    assert (result.name, list(result.beside)) == ("formula", ["formula (2)", "lda"])
+    alone = check(second, beside=()).rows
+    assert [row.margin for row in result.beside["formula (2)"]] == [row.margin for row in alone]
+    curves = enhancement_curves(first, beside=(second,), points=5)
+    assert curves.beside == ("formula (2)",)
+    found = curves.curves[0].values
+    assert not np.array_equal(found["formula"], found["formula (2)"])
 
 
 def test_bad_arguments() -> None:

@@ -19,6 +19,7 @@ from scf_small import build, build_with_vv10, contents
 
 import fastsfes as fs
 from fastsfes.cli import main
+from fastsfes.validation import job
 
 ALL = ("train", "validation", "test")
 
@@ -228,13 +229,19 @@ def test_another_state_is_named(validation: fs.Validation) -> None:
     assert "another state, with pbe0: H3 (+0.628 kcal/mol)" in found.table()
 
 
-def test_failures_are_named_and_tried_again(small: Path, tmp_path: Path) -> None:
-    found = fs.validate("pbe", small, work=tmp_path, species=("H", "H2"), baselines=("none",), basis="nonesuch")
+def test_failures_are_named_and_tried_again(small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise ValueError("no luck today")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(job, "self_consistent", fails)
+        found = fs.validate("pbe", small, work=tmp_path, species=("H", "H2"), baselines=("none",))
     assert set(found.failed["pbe"]) == {"H", "H2"}
-    assert "nonesuch" in found.failed["pbe"]["H"]
+    assert "no luck today" in found.failed["pbe"]["H"]
     assert found.excluded == {"dissociation": "H2 failed with pbe"}
-    assert "failed with pbe: H2: InputError" in found.table()
+    assert "failed with pbe: H2: ValueError" in found.table()
     assert not list(tmp_path.glob("*.json"))
+    assert fs.validate("pbe", small, work=tmp_path, species=("H", "H2"), baselines=("none",)).complete
 
 
 def test_a_killed_validation_resumes_without_repeating(tmp_path: Path) -> None:
@@ -296,8 +303,11 @@ def test_the_command(small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--species", "H4"], "species 'H4' is not there, or cannot be used; did you mean"),
-        (["--subset", "TCX"], "subset 'TCX' is not there, or cannot be used; did you mean TCE"),
+        (["--species", "H4"], "--species H4: not in the dataset, or not usable; did you mean"),
+        (["--subset", "TCX"], "--subset TCX: not in the dataset, or not usable; did you mean TCE"),
+        (["--subset", "Qfoo"], "--subset Qfoo: not in the dataset, or not usable; there are "),
+        (["--grid", "(10,16)"], "--grid (10,16): there is no angular grid of 16 points; there are 6, 14, 26, "),
+        (["--basis", "foo"], "--basis foo: PySCF has no basis of that name for "),
         (["--split", "exam"], 'split contains "exam"'),
         (["--executor", "cloud"], 'executor "cloud" is unknown'),
         (["--nlc", "maybe"], "nlc = 'maybe'"),

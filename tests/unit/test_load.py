@@ -118,6 +118,14 @@ def test_libxc_names_are_checked(text, message):
         fs.load_comparison(text, where="beside")
 
 
+def test_a_name_that_libxc_has_is_pointed_out():
+    with pytest.raises(fs.InputError, match=r"not registered.*libxc has one of that name: libxc:scan"):
+        fs.load_comparison("SCAN")
+    with pytest.raises(fs.InputError) as caught:
+        fs.load_comparison("nonsense")
+    assert "libxc" not in str(caught.value)
+
+
 def test_libxc_shapes_are_checked():
     with pytest.raises(fs.InputError, match="needs sigma"):
         fs.load_comparison("libxc:gga_x_pbe").energy_density(RHO)

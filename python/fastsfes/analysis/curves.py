@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..conditions import Evaluable, FeaturePoints, Subject, as_subject, enhancement, feature_points
+from ..conditions import Evaluable, FeaturePoints, Subject, as_subjects, enhancement, feature_points
 from ..files import plain
 from ..functional import Functional
 from ..load import Comparison
@@ -121,10 +121,7 @@ def enhancement_curves(
     beside: others for comparison.
     points: values along a line; surfaces have about half as many along each axis.
     """
-    subjects: dict[str, Subject] = {}
-    for item in (functional, *beside):
-        subject = as_subject(item)
-        subjects.setdefault(subject.name, subject)
+    subjects = as_subjects((functional, *beside))
     s, alpha = np.linspace(0.0, 5.0, points), np.linspace(0.0, 5.0, points)
     rs = np.geomspace(0.01, 20.0, points)
     curves = [

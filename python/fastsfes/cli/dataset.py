@@ -14,6 +14,7 @@ from ..datasets.dataset import Dataset, DatasetInfo
 from ..densities.build import Progress
 from ..densities.settings import STABILITY_CHOICES, ScfSettings
 from ..errors import InputError
+from ..files import check_output
 from . import quadrature
 
 #: Species without a density that ``info`` lists before it only counts them.
@@ -116,6 +117,7 @@ def run_build(arguments: argparse.Namespace) -> int:
     """``fastsfes dataset build``: 0, or 1 when a calculation failed or did not converge."""
     from ..datasets.production import build_dataset
 
+    check_output(arguments.output)
     contents, defaults = _source(arguments)
     settings = _settings(arguments, defaults)
     show = None if arguments.quiet else show_progress
@@ -148,6 +150,7 @@ def run_import(arguments: argparse.Namespace) -> int:
     """``fastsfes dataset import``: 0, or 1 when a density was refused."""
     from ..datasets.production import import_folder
 
+    check_output(arguments.output)
     given = {key: getattr(arguments, key) for key in ("xc", "grid", "density_fit")}
     chosen = {key: value for key, value in given.items() if value is not None}
     settings = ScfSettings(**chosen) if chosen else None

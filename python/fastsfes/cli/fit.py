@@ -10,6 +10,7 @@ from typing import Any
 
 from ..datasets.dataset import Dataset
 from ..errors import InputError
+from ..files import check_output
 from ..fitting import FitResult, fit
 from ..functional import Functional
 from ..load import FUNCTIONAL, load
@@ -78,8 +79,7 @@ def add_parser(subparsers: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit status."""
     functional = _functional(arguments)
-    if arguments.output is not None and not arguments.output.parent.is_dir():
-        raise InputError(f"--output {arguments.output}: the folder {arguments.output.parent} does not exist; make it")
+    check_output(arguments.output)
     for option, value, least in (
         ("--starts", arguments.starts, 1),
         ("--seed", arguments.seed, 0),

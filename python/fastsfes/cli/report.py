@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
+from ..files import check_output
 from ..search import Run
 
 
@@ -39,8 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit status."""
     from ..report import write_report
 
-    if arguments.output is not None and not arguments.output.parent.is_dir():
-        raise InputError(f"--output {arguments.output}: the folder {arguments.output.parent} does not exist; make it")
+    check_output(arguments.output)
     if arguments.samples == 1 or arguments.samples < 0:
         raise InputError(f"--samples {arguments.samples}: expected 0, or at least 2")
     path = write_report(

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError
+from ..files import check_output
 from ..load import FUNCTIONAL
 from ..options import add_arguments, given_arguments
 from ..validation import ValidationConfig, validate
@@ -53,8 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     config = base.changed(**given_arguments(ValidationConfig, arguments))
     work = arguments.work or _default_work(arguments.functional[0])
     output = arguments.output or work / "validation.json"
-    if arguments.output is not None and not output.parent.is_dir():
-        raise InputError(f"--output {output}: the folder {output.parent} does not exist; make it")
+    check_output(arguments.output)
     quiet = arguments.quiet or arguments.json
     result = validate(
         arguments.functional,

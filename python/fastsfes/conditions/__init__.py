@@ -3,7 +3,7 @@
 from .exact import Enhancement, enhancement, exact_conditions
 from .points import FeaturePoints, feature_points, search_grid
 from .row import Row
-from .subject import Evaluable, Subject, as_subject
+from .subject import Evaluable, Subject, as_subject, as_subjects
 
 __all__ = [
     "Enhancement",
@@ -12,6 +12,7 @@ __all__ = [
     "Row",
     "Subject",
     "as_subject",
+    "as_subjects",
     "enhancement",
     "exact_conditions",
     "feature_points",

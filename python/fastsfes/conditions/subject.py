@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,11 +11,11 @@ from ..errors import InputError
 from ..expression import Expression
 from ..functional import VARIABLES, VV10, Channel, Functional, Hybrid, derivative_keys
 from ..libxc import LibxcFunctional
-from ..load import Comparison, load_comparison
+from ..load import Comparison, by_name, load_comparison
 from .partition import SCALING, Part
 from .points import FeaturePoints, feature_points
 
-__all__ = ["Evaluable", "Subject", "as_subject", "scaling_derivatives"]
+__all__ = ["Evaluable", "Subject", "as_subject", "as_subjects", "scaling_derivatives"]
 
 Array = np.ndarray
 
@@ -93,6 +93,12 @@ def as_subject(functional: Comparison | str) -> Subject:
     if rest:
         correlation.append(_only(found, rest))
     return Subject(found.name, found, tuple(exchange), tuple(correlation), True, "", found.hybrid, found.nlc)
+
+
+def as_subjects(functionals: Iterable[Comparison | str]) -> dict[str, Subject]:
+    """Several functionals by names that tell them apart (`fastsfes.load.by_name`)."""
+    found = by_name(load_comparison(functional) for functional in functionals)
+    return {name: replace(as_subject(functional), name=name) for name, functional in found.items()}
 
 
 def _from_libxc(found: LibxcFunctional) -> Subject:

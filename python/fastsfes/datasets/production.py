@@ -11,6 +11,7 @@ import numpy as np
 from ..densities.build import BuildResult, Job, Progress, build_densities, load_work_file
 from ..densities.chkfile import read_chkfiles
 from ..densities.record import DensityRecord, FloatArray
+from ..densities.scf import check_settings
 from ..densities.settings import ScfSettings
 from ..errors import FastsfesError, InputError
 from .model import DatasetContents
@@ -158,6 +159,7 @@ def build_dataset(
         raise InputError(f"{output}: is a folder; give the name of the dataset file to write")
     folder = Path(work) if work is not None else output.with_name(output.name + ".work")
     jobs = make_jobs(contents, settings or ScfSettings())
+    check_settings(jobs[0].settings, {symbol for job in jobs for symbol in job.symbols})
     result = build_densities(jobs, folder, processes=processes, executor=executor, shard=shard, progress=progress)
     if shard[1] > 1:
         return result

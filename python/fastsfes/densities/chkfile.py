@@ -162,9 +162,3 @@ def _is_stationary(mf: Any) -> bool:
             return True
     mf.nlc = 0
     return False
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return value.decode("utf-8", errors="replace")
-    return value.item() if isinstance(value, np.generic) else value

@@ -108,9 +108,3 @@ def _read_record(group: h5py.Group, where: str) -> DensityRecord:
             f"{arrays['mo_energy'].shape} do not belong together; compute or import it again"
         )
     return DensityRecord(mole, coeff, occ, arrays["mo_energy"], Energies(**energies), attributes)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return value.decode("utf-8", errors="replace")
-    return value.item() if isinstance(value, np.generic) else value

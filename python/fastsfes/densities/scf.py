@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -42,6 +42,35 @@ def build_mole(symbols: tuple[str, ...], coordinates: FloatArray, charge: int, s
             return gto.M(atom=atoms, basis=basis, charge=charge, spin=spin, unit="Angstrom", verbose=0)
     except (KeyError, RuntimeError) as error:
         raise InputError(f"PySCF cannot build the molecule with basis {basis!r}: {error}") from error
+
+
+def check_settings(settings: ScfSettings, elements: Iterable[str], *, xc: bool = True) -> None:
+    """Whether PySCF has the functional, the angular grid and, for all these elements, the basis sets.
+
+    Raises:
+        InputError: names the option.
+    """
+    from pyscf.data.elements import charge
+    from pyscf.dft.LebedevGrid import LEBEDEV_NGRID
+
+    if xc:
+        try:
+            LibxcFunctional(settings.xc)
+        except InputError as error:
+            raise InputError(f"--xc {settings.xc}: {error}") from None
+    grid = parse_grid(settings.grid)
+    if isinstance(grid, tuple) and grid[1] not in LEBEDEV_NGRID:
+        known = ", ".join(str(n) for n in LEBEDEV_NGRID if n > 1)
+        raise InputError(f"--grid {settings.grid}: there is no angular grid of {grid[1]} points; there are {known}")
+    names = {"basis": settings.basis}
+    if settings.fitted and settings.density_fit.lower() != "autoaux":
+        names["density-fit"] = settings.density_fit
+    for option, name in names.items():
+        for element in sorted(set(elements)):
+            try:
+                build_mole((element,), np.zeros((1, 3)), 0, charge(element) % 2, name)
+            except InputError:
+                raise InputError(f"--{option} {name}: PySCF has no basis of that name for {element}") from None
 
 
 def set_grid(grids: Any, grid: str) -> None:

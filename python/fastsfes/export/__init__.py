@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from ..errors import InputError
+from ..files import check_output
 from ..functional import Functional
 from ..load import load
 from . import c, jax_file, json_file, latex, libxc, pyscf_file, sympy_file, xcfun
@@ -43,14 +44,15 @@ def export(
     Args:
         functional: a functional, or text that `fastsfes.load` reads.
         format: one of `FORMATS`.
-        path: the file to write, or for "libxc" the folder; an existing file is overwritten.
+        path: the file to write, with the ending of the format or none, in a folder that exists; for "libxc" the folder.
+            An existing file is overwritten.
         digits: of the parameters in the table of "latex"; everything else has all digits always.
 
     Returns:
         The files written.
 
     Raises:
-        InputError: on an unknown format or a place that cannot be written.
+        InputError: on an unknown format, another format's ending, or a place that cannot be written.
     """
     if format not in FORMATS:
         raise InputError(f'format "{format}" is unknown; expected one of {", ".join(FORMATS)}')
@@ -59,11 +61,15 @@ def export(
     made = load(functional)
     path = Path(path)
     ending = FORMATS[format][0]
+    if ending:
+        check_output(path, "")
+        if path.suffix == "":
+            path = path.with_suffix(ending)
+        if path.suffix.lower() != ending:
+            raise InputError(f'{path}: format "{format}" is written to a file whose name ends in {ending}')
     writer = FORMATS[format][2] if digits is None else partial(latex.files, digits=digits)
     texts = writer(made, path.stem if ending else path.name)
     folder = path.parent if ending else path
-    if ending and path.suffix == "":
-        path = path.with_suffix(ending)
     written = []
     for name, text in texts.items():
         target = folder / name if name else path

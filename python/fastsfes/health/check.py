@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from ..conditions.exact import Level, exact_conditions
 from ..conditions.row import Row
-from ..conditions.subject import Subject, as_subject
+from ..conditions.subject import Subject, as_subjects
 from ..errors import InputError
 from ..load import Comparison
 from .continuity import continuity_row
@@ -51,10 +51,7 @@ def check(
     """
     if level not in ("quick", "full"):
         raise InputError(f'level "{level}" is unknown; expected "quick" or "full"')
-    subjects: dict[str, Subject] = {}
-    for item in (functional, *beside):
-        subject = as_subject(item)
-        subjects.setdefault(subject.name, subject)
+    subjects = as_subjects((functional, *beside))
     rows: dict[str, tuple[Row, ...]] = {}
     seconds: dict[str, float] = {}
     for name, subject in subjects.items():

@@ -119,7 +119,7 @@ def read(group: Any, path: str) -> npt.NDArray[Any]:
 
 
 def attributes(group: Any) -> dict[str, Any]:
-    """The attributes of a group or file, as h5py gives them.
+    """The attributes of a group or file, as numbers and texts of Python; arrays as they are.
 
     Raises:
         OSError, RuntimeError: when one is damaged, of a type that is not used here, or larger than `_ATTRIBUTE`.
@@ -130,7 +130,7 @@ def attributes(group: Any) -> dict[str, Any]:
         _check_type(attribute.dtype, f"attribute {name}")
         if attribute.dtype.itemsize * int(np.prod(attribute.shape or (), dtype=object)) > _ATTRIBUTE:
             raise RuntimeError(f"attribute {name} is too large")
-        found[name] = group.attrs[name]
+        found[name] = _plain(group.attrs[name])
     return found
 
 
@@ -149,3 +149,9 @@ def read_text(group: Any, path: str) -> str:
     if values.dtype != np.uint8:
         raise RuntimeError(f"{path} is {values.dtype}, not text")
     return bytes(values).decode("utf-8")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", errors="replace")
+    return value.item() if isinstance(value, np.generic) else value

@@ -10,12 +10,13 @@ from typing import Any
 
 from ..datasets.dataset import Dataset
 from ..datasets.model import Reaction
+from ..densities.scf import check_settings
 from ..densities.settings import NO_DENSITY_FIT, ScfSettings
 from ..densities.work import Progress, run_jobs
 from ..errors import InputError
 from ..expression import Expression
 from ..functional import Channel, Functional
-from ..load import Comparison, load_comparison
+from ..load import Comparison, by_name, load_comparison
 from .config import ValidationConfig
 from .job import Context, ValidationJob, compute, finished, plain, read_result
 from .result import Validation
@@ -24,6 +25,9 @@ __all__ = ["validate"]
 
 #: Where results go when nobody says.
 WORK = "fastsfes-validation"
+
+#: Names that an error lists at most.
+_LISTED = 20
 
 
 def validate(
@@ -63,6 +67,12 @@ def validate(
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder}: is a file; give the folder of finished calculations")
     jobs = {name: [_job(data, s, name, f, settings) for s in species] for name, f in chosen.items()}
+    if settings.basis or settings.density_fit or settings.grid:
+        used: dict[ScfSettings, set[str]] = {}
+        for job in next(iter(jobs.values())):
+            used.setdefault(job.settings, set()).update(job.symbols)
+        for scf, elements in used.items():
+            check_settings(scf, elements, xc=False)
     done = run_jobs(
         [job for row in jobs.values() for job in row],
         folder,
@@ -109,15 +119,7 @@ def _functionals(given: Any, config: ValidationConfig) -> dict[str, Comparison]:
         raise InputError("no functional is given")
     if config.baselines != ("none",):
         found += [load_comparison(name, where="baselines") for name in config.baselines]
-    out: dict[str, Comparison] = {}
-    for functional in found:
-        if any(plain(functional) == plain(other) for other in out.values()):
-            continue
-        name, number = functional.name, 2
-        while name in out:
-            name, number = f"{functional.name} ({number})", number + 1
-        out[name] = functional
-    return out
+    return by_name(found)
 
 
 def _finalists(path: str | Path, number: int) -> list[Comparison]:
@@ -172,8 +174,13 @@ def _known(what: str, given: Iterable[str], known: set[str]) -> None:
     for name in given:
         if name not in known:
             near = get_close_matches(name, sorted(known), n=3, cutoff=0.4)
-            hint = f"; did you mean {' or '.join(near)}?" if near else ""
-            raise InputError(f"{what} {name!r} is not there, or cannot be used{hint}")
+            if near:
+                hint = f"did you mean {' or '.join(near)}?"
+            elif len(known) <= _LISTED:
+                hint = f"there are {', '.join(sorted(known))}"
+            else:
+                hint = "'fastsfes dataset info' lists what there is"
+            raise InputError(f"--{what} {name}: not in the dataset, or not usable; {hint}")
 
 
 def _job(data: Dataset, species: str, label: str, functional: Comparison, config: ValidationConfig) -> ValidationJob:
