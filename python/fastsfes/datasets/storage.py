@@ -84,18 +84,16 @@ def open_dataset_file(path: Path | str) -> Iterator[h5py.File]:
         with damage(str(path), "make the file again"):
             given = read_attributes(file)
             kind, version = given.get("format"), given.get("version")
-        if isinstance(kind, bytes):
-            kind = kind.decode("utf-8", errors="replace")
         if not isinstance(kind, str) or kind != FORMAT:
             raise InputError(
                 f"{path}: an HDF5 file without the attribute format = {FORMAT!r}; "
                 f"PySCF chkfiles are read by 'fastsfes dataset import'"
             )
-        if not isinstance(version, int | np.integer) or int(version) < 1:
+        if not isinstance(version, int) or version < 1:
             raise InputError(f"{path}: format version {version!r} is not a positive integer; make the file again")
-        if int(version) > VERSION:
+        if version > VERSION:
             raise InputError(
-                f"{path}: format version {int(version)} is newer than {VERSION}, the newest that this "
+                f"{path}: format version {version} is newer than {VERSION}, the newest that this "
                 f"fastsfes reads; update fastsfes"
             )
         yield file
@@ -144,8 +142,7 @@ def read_summaries(path: Path | str) -> tuple[dict[str, DensitySummary], dict[st
                 problems[name] = f"{path}: density of {name!r} is damaged ({short(error)}); compute or import it again"
                 continue
             representative = first_at.setdefault(address, name)
-            plain = {key: v.item() if isinstance(v, np.generic) else v for key, v in attributes.items()}
-            summaries[name] = DensitySummary(energies, converged, representative, plain)
+            summaries[name] = DensitySummary(energies, converged, representative, attributes)
     return summaries, problems
 
 

@@ -51,7 +51,7 @@ def _read_chkfile(path: Path, where: str, settings: ScfSettings | None) -> Densi
             coeff, occ, mo_energy, e_scf = (
                 read(file, f"scf/{key}") for key in ("mo_coeff", "mo_occ", "mo_energy", "e_tot")
             )
-            attributes = {key: _plain(value) for key, value in read_attributes(file).items()}
+            attributes = read_attributes(file)
             stored = None
             if "energies" in file:
                 stored = {key: float(read(file, f"energies/{key}")[()]) for key in ENERGY_NAMES}

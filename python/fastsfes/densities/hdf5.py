@@ -89,7 +89,7 @@ def read_record(group: h5py.Group, *, file: str, name: str) -> DensityRecord:
 def _read_record(group: h5py.Group, where: str) -> DensityRecord:
     mole = read_text(group, "mol")
     arrays = {key: read(group, key) for key in _ARRAYS}
-    attributes = {key: _plain(value) for key, value in read_attributes(group).items()}
+    attributes = read_attributes(group)
     for key, array in arrays.items():
         if array.dtype != np.float64:
             raise RecordError(f"{where}: {key} is stored as {array.dtype}, expected float64; import it again")
