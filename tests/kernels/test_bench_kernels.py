@@ -9,6 +9,7 @@ import pytest
 
 from fastsfes.bench import main
 from fastsfes.bench.report import Report, WrongAnswer
+from fastsfes.bench.timing import CLOCKS, interleave
 
 
 def test_parts_without_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -59,3 +60,20 @@ def test_wrong_options_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
 def test_wrong_answers_stop_the_benchmark(error: float) -> None:
     with pytest.raises(WrongAnswer, match="allowed is 1e-12"):
         Report().check("sums", error, 1e-12)
+
+
+def test_short_cases_are_called_several_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    time = 0.0
+    calls = {"short": 0, "long": 0}
+
+    def case(name: str, duration: float) -> None:
+        nonlocal time
+        time += duration
+        calls[name] += 1
+
+    monkeypatch.setitem(CLOCKS, "own", lambda: time)
+    cases = {"short": lambda: case("short", 0.0015), "long": lambda: case("long", 2.0)}
+    seconds = interleave(cases, 3, "own", warmup=2)
+    assert seconds == pytest.approx({"short": 0.0015, "long": 2.0}, rel=1e-9)
+    # the first round tells how often 0.0015 s fit into the shortest timing of 0.005 s
+    assert calls == {"short": 1 + 4 * 4, "long": 5}
