@@ -339,7 +339,7 @@ _REDISCOVER: dict[str, Any] = {
 _ROUGH: dict[str, Any] = {"starts": 3, "keep_duplicates": False}
 
 _BEYOND: dict[str, Any] = {
-    "candidates": 60000,
+    "candidates": 150000,
     "base": ("wb97m_v",),
     "islands": 4,
     "parameters": 8,
@@ -393,6 +393,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "beyond": _BEYOND,
     "constrained": {
         **_BEYOND,
+        "candidates": 120000,
         "constraints": ("uniform_gas", "0 <= f_x <= 1.804", "-5 <= f_css <= 5", "0 <= f_cos <= 5"),
         "grid_coefficient": 10.0,
     },
