@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import build_info
+from ..arguments import ArgumentParser
 from ..errors import FastsfesError, InputError
 from . import fit, kernels, quadrature, scale, scf, search
 from .report import markdown
@@ -31,7 +32,7 @@ BENCHMARKS: dict[str, Any] = {
 
 def build_parser() -> argparse.ArgumentParser:
     """Make the parser with one command per benchmark, and "all" which runs each with its defaults."""
-    parser = argparse.ArgumentParser(prog="fastsfes-bench", description="measure fastsfes, and check the answers")
+    parser = ArgumentParser(prog="fastsfes-bench", description="measure fastsfes, and check the answers")
     commands = parser.add_subparsers(dest="benchmark", metavar="BENCHMARK", required=True)
     for name, module in BENCHMARKS.items():
         command = commands.add_parser(name, help=module.SUMMARY)

@@ -5,4 +5,7 @@ import sys
 from .cli import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    if "fastsfes.executors.mpi" in sys.modules:
+        sys.modules["fastsfes.executors.mpi"].end(status)
+    sys.exit(status)

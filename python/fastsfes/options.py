@@ -13,10 +13,10 @@ import math
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
+from .arguments import nearest
 from .errors import InputError
 from .reading import read_text, short
 
@@ -213,8 +213,8 @@ def from_table(cls: type[T], table: Mapping[str, Any], where: str, base: Mapping
 
 def _nearest(name: str, known: Iterable[str]) -> str:
     known = list(known)
-    near = get_close_matches(name, known, n=1, cutoff=0.5)
-    return f'did you mean "{near[0]}"?' if near else "the options are " + ", ".join(known)
+    near = nearest(name, known)
+    return f'did you mean "{near}"?' if near else "the options are " + ", ".join(known)
 
 
 def to_toml(config: Any) -> str:

@@ -93,6 +93,20 @@ def test_no_scheduler_is_a_clear_error() -> None:
         open_executor("dask:tcp://127.0.0.1:9")
 
 
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize(
+    ("content", "message"), [(None, "no such file"), ('{"type": "Sched', "not valid JSON"), ("[]", "no address")]
+)
+def test_no_scheduler_in_a_file_is_a_clear_error(content: str | None, message: str, tmp_path: Path) -> None:
+    file = tmp_path / "cluster.json"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(
+        FastsfesError, match=rf"the Dask scheduler at .*cluster.json cannot be reached \(.*{message}.*for 2 s"
+    ):
+        open_executor(f"dask:{file}")
+
+
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """A certificate that signs itself, as Dask's configuration in environment variables."""
@@ -154,6 +168,14 @@ def test_mpi_stops_at_once_and_goes_on(tmp_path: Path) -> None:
     assert runs.contents(path) == runs.contents(whole)
 
 
+def test_mpi_ranks_that_stall_are_given_up(tmp_path: Path) -> None:
+    """Their tasks are done by others, and the job ends although they never would."""
+    command = mpi_command(3, "-m", "mpi_stall", str(tmp_path))
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=120)
+    assert done.stdout.splitlines()[0] == f"{list(range(10, 20))} 1 10"
+    assert "an MPI rank gave no answer for 3 s; its task is run again" in done.stderr
+
+
 def rounds(path: Path) -> int:
     """Number of complete rounds in a run directory."""
     if not (path / "history.sqlite").is_file():
@@ -161,15 +183,20 @@ def rounds(path: Path) -> int:
     return max((row[1] for table, rows in runs.contents(path) for row in rows if table == "states"), default=0)
 
 
-def test_a_batch_job_on_one_node_is_requeued_and_ends_like_the_undisturbed_run(slurm: Slurm, quick: list[Any]) -> None:
-    command = ["search", "--output", "node", "--continue", *runs.QUICK, "--executor", "processes"]
+def test_a_batch_job_on_one_node_is_requeued_and_ends_like_the_undisturbed_run(slurm: Slurm, tmp_path: Path) -> None:
+    options = [*runs.QUICK, "--candidates", "6000"]  # long enough that the signal comes before its end
+    assert main(["search", "--output", str(tmp_path / "run"), *options]) == 0
+    command = ["search", "--output", "node", "--continue", *options, "--executor", "processes"]
     job = slurm.submit("--cpus-per-task=1", str(JOBS / "node.sh"), *command)
     wait_until(lambda: rounds(slurm.folder / "node") >= 1, "the first round")
     slurm.run("scancel", "--batch", "--signal=USR1", job)  # what --signal=B:USR1@120 does before the time is up
-    slurm.wait(job, "PENDING", "COMPLETED")
+    slurm.wait(job, "PENDING")
     slurm.release(job)
     slurm.wait(job)
-    assert runs.contents(slurm.folder / "node") == quick
+    assert "interrupted after" in slurm.log(job)
+    log = (slurm.folder / "node" / "log.txt").read_text()
+    assert log.index("interrupted after") < log.index("resumed at") < log.index("complete: 6000 candidates")
+    assert runs.contents(slurm.folder / "node") == runs.contents(tmp_path / "run")
 
 
 @pytest.mark.parametrize("script", ["dask.sh", "mpi.sh"])

@@ -79,6 +79,15 @@ def test_lost_workers_are_replaced_and_only_their_tasks_repeated(tmp_path: Path)
         assert pool.statistics.tasks == 20  # nothing counted twice
 
 
+def test_workers_that_are_ended_by_signals_without_a_name(tmp_path: Path) -> None:
+    with open_executor("processes", 1, make, (str(tmp_path), 10)) as pool:
+        assert pool.submit(kill_first, 0, 40).result(timeout=60) == 10  # a real-time signal
+        assert pool.statistics.lost == 1
+        with pytest.raises(WorkerLost, match="was ended by signal 41"):
+            pool.submit(kill_always, 41).result(timeout=60)
+        assert pool.submit(add, 1).result(timeout=60) == 11
+
+
 def test_a_task_that_kills_every_worker_is_given_up(tmp_path: Path) -> None:
     with open_executor("processes", 2, make, (str(tmp_path), 0)) as pool:
         poison, others = pool.submit(kill_always), [pool.submit(add_slowly, i) for i in range(10)]

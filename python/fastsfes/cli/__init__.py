@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 
 from .._core import __version__
+from ..arguments import ArgumentParser
 from ..errors import FastsfesError, InputError
 from . import analyse, dataset, export, fit, health, precompile, report, search, show, validate
 from .stopping import Stopped, exit_status, stopping_signals
@@ -23,7 +24,7 @@ _COMMANDS = (search, fit, show, report, validate, health, analyse, export, datas
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser with all commands; each sets ``handler``, which takes the arguments and returns the status."""
-    parser = argparse.ArgumentParser(prog="fastsfes", description="search for exchange-correlation functionals")
+    parser = ArgumentParser(prog="fastsfes", description="search for exchange-correlation functionals")
     parser.add_argument("--version", action="version", version=f"fastsfes {__version__}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for command in _COMMANDS:
@@ -58,5 +59,5 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 1
     except KeyboardInterrupt:
-        print("fastsfes: interrupted", file=sys.stderr)
+        print("fastsfes: interrupted; what is finished is kept", file=sys.stderr)
         return 130

@@ -15,11 +15,14 @@ from collections.abc import Callable
 from typing import Any
 
 from ..errors import FastsfesError, InputError
+from ..reading import parse_json, read_text
 from . import worker
 from .core import ATTEMPTS, Job, QueueExecutor
 
 try:
+    import dask
     import distributed
+    from dask.utils import parse_timedelta
 except ImportError:
     raise InputError(
         'the executor "dask" needs the package distributed; install it with: pip install "fastsfes[dask]"'
@@ -31,6 +34,23 @@ log = logging.getLogger("fastsfes.executors")
 
 WORKERS = 300.0
 """Seconds to wait for the first workers; how long to wait for the scheduler is part of Dask's configuration."""
+
+
+def _address_in(file: str) -> str:
+    """The address in a scheduler file, which may be about to be written; Dask would wait for it for ever."""
+    limit = parse_timedelta(dask.config.get("distributed.comm.timeouts.connect"))
+    deadline = time.monotonic() + limit
+    while True:
+        try:
+            data = parse_json(read_text(file, "a scheduler file"), file)
+            if isinstance(data, dict) and isinstance(data.get("address"), str):
+                return str(data["address"])
+            problem = "it holds no address of a scheduler"
+        except InputError as error:
+            problem = str(error)
+        if time.monotonic() > deadline:
+            raise OSError(f"{problem}, for {limit:g} s")
+        time.sleep(0.05)
 
 
 class _ContextPlugin(distributed.WorkerPlugin):  # type: ignore[misc]
@@ -74,9 +94,9 @@ class DaskExecutor(QueueExecutor):
         super().__init__(attempts, timeout)
         self._where = where
         self._token = f"fastsfes-{uuid.uuid4().hex}"
-        place: dict[str, Any] = {"scheduler_file": where} if where.endswith(".json") else {"address": where}
         try:
-            self._client = distributed.Client(**place, set_as_default=False)
+            address = _address_in(where) if where.endswith(".json") else where
+            self._client = distributed.Client(address, set_as_default=False)
         except (OSError, ValueError, TypeError) as error:
             raise FastsfesError(f"the Dask scheduler at {where} cannot be reached ({error}); is it running?") from None
         try:

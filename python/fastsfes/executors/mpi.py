@@ -6,6 +6,7 @@ resumed by the next job.
 
 from __future__ import annotations
 
+import sys
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -22,9 +23,21 @@ except (ImportError, RuntimeError) as problem:
         f'the executor "mpi" needs mpi4py and an MPI library ({problem}); install it with: pip install "fastsfes[mpi]"'
     ) from None
 
-__all__ = ["MpiExecutor"]
+__all__ = ["MpiExecutor", "end"]
 
 COMMAND = "mpiexec -n N python -m mpi4py.futures -m fastsfes ..."
+
+
+_stalled = False
+"""Whether a rank was given up that may never end."""
+
+
+def end(status: int) -> None:
+    """Last of all: end the ranks that were given up, for which MPI would wait for ever."""
+    if _stalled:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        MPI.COMM_WORLD.Abort(status)
 
 
 def _start(token: str, data: bytes) -> None:
@@ -84,7 +97,7 @@ class MpiExecutor(QueueExecutor):
         error = future.exception()
         if error is None:
             self._reply(job, future.result())
-        else:
+        elif attempt == len(job.reasons):  # else it was given up, and is in the queue again
             self._lose(job, f"MPI: {type(error).__name__}: {error}")
 
     def _abandon(self, job: Job) -> None:
@@ -92,4 +105,6 @@ class MpiExecutor(QueueExecutor):
         self._lose(job, f"an MPI rank gave no answer for {self._timeout * 2 ** len(job.reasons):g} s")
 
     def _end(self) -> None:
+        global _stalled
+        _stalled = _stalled or bool(self._silent)
         self._pool.shutdown(wait=not self._silent, cancel_futures=True)

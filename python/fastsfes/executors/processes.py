@@ -41,6 +41,14 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
+def _name(number: int) -> str:
+    """The name of a signal; real-time signals have none."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
 class _Slot:
     """One place for a worker: a thread that feeds a process, and starts another one when it has died."""
 
@@ -108,7 +116,7 @@ class _Slot:
         if self.reason:
             return self.reason
         if code is not None and code < 0:
-            return f"worker process {pid} was ended by {signal.Signals(-code).name}"
+            return f"worker process {pid} was ended by {_name(-code)}"
         hint = "" if self.served or code != 1 else '; a script that starts workers needs: if __name__ == "__main__"'
         return f"worker process {pid} ended with status {code}{hint}"
 

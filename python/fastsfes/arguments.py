@@ -1,0 +1,51 @@
+"""The parser of all commands: options are written out, and mistyped ones are answered with the nearest one."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from typing import Any, NoReturn
+
+__all__ = ["ArgumentParser", "nearest"]
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that somebody who wrote this probably meant."""
+    known = list(known)
+    longer = [k for k in known if len(name) > 3 and k.startswith(name)]
+    near = longer[:1] or get_close_matches(name, known, n=1, cutoff=0.5)
+    return near[0] if near else None
+
+
+class ArgumentParser(argparse.ArgumentParser):
+    """argparse's, without abbreviations, with suggestions, and with errors that are one sentence.
+
+    An abbreviation that is unique today may mean something else tomorrow, in a script that nobody looks at.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"allow_abbrev": False, **kwargs})
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse's, but what is not known is an error here, where the options of the command are known."""
+        found, rest = super().parse_known_args(args, namespace)
+        if rest:
+            self._refuse(rest)
+        return found, rest
+
+    def _refuse(self, rest: Sequence[str]) -> NoReturn:
+        option = next((r.partition("=")[0] for r in rest if r.startswith("-")), None)
+        if option is None:
+            self.error(f"there is no place for {' '.join(map(repr, rest))}")
+        near = nearest(option, self._option_string_actions)
+        self.error(f"there is no option {option}" + (f"; did you mean {near}?" if near else ""))
+
+    def error(self, message: str) -> NoReturn:
+        """One sentence to standard error, exit status 2."""
+        wrong = re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)$", message)
+        near = nearest(wrong[1], re.findall(r"[\w-]+", wrong[2])) if wrong else None
+        if near:
+            message += f"; did you mean {near}?"
+        self.exit(2, f"{self.prog}: error: {message} (help: {self.prog} --help)\n")
