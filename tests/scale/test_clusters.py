@@ -176,6 +176,11 @@ def test_mpi_ranks_that_stall_are_given_up(tmp_path: Path) -> None:
     assert "an MPI rank gave no answer for 3 s; its task is run again" in done.stderr
 
 
+def test_late_errors_of_mpi_ranks_that_were_given_up_do_not_count() -> None:
+    done = subprocess.run([sys.executable, "-m", "mpi_late"], env=environment(), capture_output=True, text=True)
+    assert done.stdout == "good\n", done.stderr
+
+
 def rounds(path: Path) -> int:
     """Number of complete rounds in a run directory."""
     if not (path / "history.sqlite").is_file():
