@@ -49,6 +49,7 @@ def test_rediscovery_is_checked_on_the_grid(
     assert part["found"] == part["seeds"] == 1
     assert part["rows"][0]["error"] < 1e-6
     assert part["median_candidates"] == part["rows"][0]["reached"]
+    assert 0 < part["median_searching"] < part["median_seconds"]
     assert "b97x: found for 1 of 1 seeds on builtin" in capsys.readouterr().out
     monkeypatch.setattr(bench, "LIMIT", 0.0)
     assert main(arguments) == 1

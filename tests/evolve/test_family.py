@@ -30,6 +30,7 @@ SAME = [
     ["u(x2, g) + w*u(x2, h)", "u(x2, 2*h) + w*u(x2, g/3)"],
     ["pbe_x(x2, kappa, mu)", "pbe_x(x2, 4*a, b*c)"],
     ["c0*u(x2, g)*u(w + 1, h)", "h*u(w + 1, c0)*u(x2, c1*g)"],
+    ["c0/c1", "(0 + 2*c1)/(3*c0)", "c0"],
 ]
 DIFFERENT = [
     "c0*c0*x2",
@@ -68,7 +69,7 @@ def test_different_families_do_not() -> None:
 
 
 def test_redundant_parameters_do_not_count() -> None:
-    dimensions = (3, 4, 1, 1, 0, 1, 2, 2, 2, 3)
+    dimensions = (3, 4, 1, 1, 0, 1, 2, 2, 2, 3, 1)
     for group, dimension in zip(SAME, dimensions, strict=True):
         assert {channel_dimension(Expression.parse(t)) for t in group} == {dimension}
     assert channel_dimension(Expression.parse("w")) == 0
