@@ -13,7 +13,7 @@ from test_problem import KINDS, request
 from fastsfes import Dataset, Expression, Functional, InputError, Quadrature, SearchConfig
 from fastsfes.datasets import HARTREE_TO_KCAL
 from fastsfes.datasets.storage import write_dataset
-from fastsfes.evolve.contributions import additive_terms, contributions
+from fastsfes.evolve.contributions import additive_terms, contributions, without_each_term
 from fastsfes.evolve.evaluation import FitOutcome, Known
 from fastsfes.evolve.problem import make_problem
 from fastsfes.evolve.terms import folds_of
@@ -167,3 +167,10 @@ def test_contributions_leave_one_term_out_at_a_time() -> None:
     assert [(r["channel"], r["term"], r["train"]) for r in rows] == [
         ("", "", 1.0), ("x", "1", 2.0), ("x", str(Expression.parse("c0*w")), None), ("cos", "c0", 4.0),
     ]  # fmt: skip
+
+
+def test_copies_of_a_term_are_left_out_together() -> None:
+    """Parameters of an evolved sum may be one, so that its terms repeat; leaving out one copy would say nothing."""
+    channel = Channel(Expression.parse("c0*w + (c0*x2 + c0*w)"), {"c0": 2.0})
+    rows = [(kind, text, str(rest)) for kind, text, rest in without_each_term({"css": channel})]
+    assert rows == [("css", "2*(c0*w)", "c0*x2"), ("css", "c0*x2", "c0*w*2")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -42,14 +43,20 @@ def additive_terms(expression: Expression) -> list[Expression]:
 
 
 def without_each_term(channels: Mapping[str, Channel]) -> Iterator[tuple[str, str, Expression]]:
-    """For every additive term: its channel, its text, and the channel's expression without it."""
+    """For every additive term: its channel, its text, and the channel's expression without it.
+
+    Evolved sums repeat terms whose parameters are one: the copies are one term, with their number as its factor.
+    """
     for kind, channel in channels.items():
-        terms = additive_terms(channel.expression)
-        for index, term in enumerate(terms):
+        terms = [(str(term), term) for term in additive_terms(channel.expression)]
+        copies = Counter(text for text, _ in terms)
+        for text, term in dict(terms).items():
             rest = Expression.constant(0.0)
-            for other in terms[:index] + terms[index + 1 :]:
-                rest = rest + other
-            yield kind, str(term), rest.simplify()
+            for other_text, other in terms:
+                if other_text != text:
+                    rest = rest + other
+            factor = Expression.constant(float(copies[text]))
+            yield kind, text if copies[text] == 1 else str(factor * term), rest.simplify()
 
 
 def contributions(channels: Mapping[str, Channel], evaluate: Evaluate) -> list[dict[str, Any]]:
