@@ -129,11 +129,14 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 def test_dask_with_tls(certificates: dict[str, str], tmp_path: Path) -> None:
     """The coordinator takes certificates from the same configuration, and is refused without them."""
     with dask_cluster(tmp_path, 1, certificates) as cluster:
-        command = [sys.executable, "-m", "runs", str(tmp_path / "run"), "--executor", cluster.spec]
-        subprocess.run(command, env=environment(**certificates), check=True)
+
+        def command(name: str) -> list[str]:
+            return [sys.executable, "-m", "runs", str(tmp_path / name), "--executor", cluster.spec]
+
+        subprocess.run(command("run"), env=environment(**certificates), check=True)
         assert "tls://" in (tmp_path / "scheduler.json").read_text()
         bare = environment(DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT="3s")
-        refused = subprocess.run(command, env=bare, capture_output=True, text=True)
+        refused = subprocess.run(command("other"), env=bare, capture_output=True, text=True)
         assert "the Dask scheduler" in refused.stderr
         assert "cannot be reached" in refused.stderr
 
