@@ -154,6 +154,13 @@ class SearchConfig:
     keep_duplicates: bool = option(
         False, "bool", "evolution", "a child that describes a known family joins the population, with its losses"
     )
+    rejoin: bool = option(
+        False,
+        "bool",
+        "evolution",
+        "a child of a known family joins when no member of the population is of that family: after a restart the same "
+        "way can be gone again",
+    )
     restart: int = option(
         0,
         "int",
@@ -336,7 +343,7 @@ _REDISCOVER: dict[str, Any] = {
 }
 
 # Quotients have poles and minima that one start does not leave; populations of copies stay where they are.
-_ROUGH: dict[str, Any] = {"starts": 3, "keep_duplicates": False}
+_ROUGH: dict[str, Any] = {"starts": 3, "keep_duplicates": False, "rejoin": True}
 
 _BEYOND: dict[str, Any] = {
     "candidates": 150000,

@@ -108,6 +108,26 @@ def test_a_stale_population_starts_again_from_the_base() -> None:
     assert state.population[0].number == 0
 
 
+@pytest.mark.parametrize("rejoin", [False, True])
+def test_known_families_may_come_back_once_they_have_gone(rejoin: bool) -> None:
+    config = replace(SMALL, rejoin=rejoin)
+    parts, problem = prepare(config), three_channels(config)
+    state, known = start(parts, problem)
+    again = state  # as after a restart
+    result = advance(parts, problem, state, known)
+    old = {r.fingerprint for r in result.records if not r.duplicate}
+    known |= {r.fingerprint: Known(r.train, r.validation) for r in result.records if not r.duplicate}
+    after = advance(parts, problem, again, known).state  # the same random numbers: the same first children
+    back = [m for m in after.population if m.fingerprint in old]
+    assert bool(back) == rejoin
+    assert len({m.fingerprint for m in back}) == len(back)
+    for member in back:
+        assert (member.train, member.validation) == (
+            known[member.fingerprint].train,
+            known[member.fingerprint].validation,
+        )
+
+
 def test_limits_on_size_are_kept() -> None:
     config = replace(SMALL, max_parameters=2, max_complexity=14)
     parts, problem = prepare(config), three_channels(config)

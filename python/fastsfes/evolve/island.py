@@ -163,6 +163,7 @@ class EvolutionSettings:
         generations: generations per epoch.
         repeat: probability that a child is mutated once more (again and again).
         keep_duplicates: whether a child of a known family joins the population, with the family's losses.
+        rejoin: whether such a child joins when no member of the population is of its family.
         restart: start again from the base after this many candidates without a better one; 0 for never.
         max_complexity: candidates with more distinct nodes are not fitted; 0 for no limit.
         max_parameters: candidates with more parameters are not fitted; 0 for no limit.
@@ -175,6 +176,7 @@ class EvolutionSettings:
     generations: int = 8
     repeat: float = 0.2
     keep_duplicates: bool = True
+    rejoin: bool = False
     restart: int = 0
     max_complexity: int = 0
     max_parameters: int = 0
@@ -434,6 +436,7 @@ def _join(
     population, best, number = list(state.population), state.best, state.candidates
     top, improved = state.record, state.improved
     new: list[Individual] = []
+    present = {m.fingerprint for m in population}
     for index, child in enumerate(children):
         outcome = outcomes.get(index)
         seen = known.get(child.print) or local.get(child.print)
@@ -441,8 +444,11 @@ def _join(
             outcome = FitOutcome.failed({})
         record, member = _candidate(child, state.island, number, outcome, seen, fitness)
         records.append(record)
-        if np.isfinite(member.fitness) and (outcome is not None or settings.keep_duplicates):
+        if np.isfinite(member.fitness) and (
+            outcome is not None or settings.keep_duplicates or (settings.rejoin and child.print not in present)
+        ):
             population.append(member)
+            present.add(child.print)
             if outcome is not None:
                 new.append(member)
                 if member.fitness < best.fitness * BETTER:

@@ -165,6 +165,7 @@ def prepare(config: SearchConfig) -> SearchParts:
         generations=config.generations,
         repeat=config.repeat,
         keep_duplicates=config.keep_duplicates,
+        rejoin=config.rejoin,
         restart=config.restart,
         max_complexity=config.max_complexity,
         max_parameters=config.max_parameters,
