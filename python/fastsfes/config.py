@@ -343,7 +343,7 @@ _REDISCOVER: dict[str, Any] = {
 }
 
 # Quotients have poles and minima that one start does not leave; populations of copies stay where they are.
-_ROUGH: dict[str, Any] = {"starts": 3, "keep_duplicates": False, "rejoin": True}
+_ROUGH: dict[str, Any] = {"starts": 3, "keep_duplicates": False}
 
 _BEYOND: dict[str, Any] = {
     "candidates": 150000,
@@ -382,6 +382,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "max_instructions": 6,
         "tournament": 4,
         "restart": 2000,
+        "rejoin": True,
         **_ROUGH,
     },
     "b88x": {
