@@ -272,6 +272,8 @@ def full_functionals(report: Report, points: Points, options: argparse.Namespace
     """Energy density and derivatives from rho, sigma, tau against libxc and xcfun as PySCF calls them."""
     from pyscf.lib import num_threads
 
+    from .. import pyscf  # noqa: F401  # from here on in PySCF's threads, as functionals that are attached
+
     num_threads(options.threads)
     for name in ("wb97m_v", "gas22"):
         _one_functional(report, get_functional(name), points, options, (15, 15, 10))

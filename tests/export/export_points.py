@@ -14,7 +14,7 @@ from fastsfes.griddata import grid_blocks
 
 #: Closed and open shells, an anion, an atom without beta electrons.
 SHARED = ("43_H2O_BH76", "11_H_AE18", "29_S2-_EA13", "20_Ne_AE18")
-PACKAGED = ("H2O", "H", "O2", "LiH")
+PACKAGED = ("g2_H2O", "g2_H", "g2_O2", "g2_LiH")
 
 #: A searched functional: every operator of the table, shared parts, powers of all kinds.
 ODD = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import shlex
+import shutil
 import stat
 import subprocess
 import sys
@@ -220,6 +221,17 @@ def test_constants_and_names_are_no_part_of_the_code(cache: Path) -> None:
         assert p.evaluate([[0.3]], [2.0], n=1, backend=COMPILED) == p.evaluate(
             [[0.3]], [2.0], n=1, backend=INTERPRETER
         ), t
+
+
+@pytest.mark.skipif(shutil.which("objdump") is None, reason="there is no objdump")
+def test_kernels_leave_clean_registers(cache: Path) -> None:
+    # what stays in the upper halves of vector registers slows down all code without AVX that follows
+    if fs.build_info()["isa"] == "generic":
+        pytest.skip("the registers have no upper halves")
+    values(fresh(), COMPILED)
+    (entry,) = entries(cache)
+    code = subprocess.run(["objdump", "-d", str(entry)], capture_output=True, text=True, check=True).stdout
+    assert "vzeroupper" in code
 
 
 def test_many_share_a_translation_unit(cache: Path) -> None:
