@@ -388,7 +388,9 @@ PRESETS: dict[str, dict[str, Any]] = {
     "b88x": {
         **_REDISCOVER,
         "targets": "b88_x",
-        "candidates": 200000,
+        "candidates": 400000,
+        "islands": 4,
+        "migrants": 0,  # each falls into its own minima, and one in five into one that it does not leave
         "features_x": ("x2", "x", "a = x*asinh(x)"),
         "parameters": 3,
         "variables": 2,
