@@ -378,7 +378,7 @@ def interpreter(report: Report, options: argparse.Namespace) -> None:
     ratios, break_even = [], []
     for text in CANDIDATES:
         e = Expression.parse(text)
-        alone = once(lambda e=e: _core.jit_compile([e.program], sums=True), options.clock)  # type: ignore[misc]
+        alone = once(partial(_core.jit_compile, [e.program], sums=True), options.clock)
         slow, fast = (_candidate_cases(e, arrays, 1, b) for b in (INTERPRETER, COMPILED))
         report.check(text, 0.0 if np.array_equal(slow(), fast()) else 1.0, 0.0)
         seconds = interleave({"interpreter": slow, "compiled": fast}, options.repeats, options.clock)
@@ -407,7 +407,7 @@ def latency(report: Report, options: argparse.Namespace) -> None:
     alone = []
     for k in range(min(options.repeats, 21)):
         program = Expression.parse(f"{CANDIDATES[k % len(CANDIDATES)]} - c1*w**{20 + k}").program
-        alone.append(once(lambda p=program: _core.jit_compile([p]), options.clock))  # type: ignore[misc]
+        alone.append(once(partial(_core.jit_compile, [program]), options.clock))
     report.add("one alone, median", float(np.median(alone)) * 1e3, "ms", target=150, larger=False)
     programs = [fresh(k).program for k in range(64)]
     together = once(lambda: _core.jit_compile(programs), options.clock)
@@ -416,7 +416,7 @@ def latency(report: Report, options: argparse.Namespace) -> None:
     loaded = []
     for k in range(64):
         program = fresh(k).program
-        loaded.append(once(lambda p=program: _core.jit_compile([p])))  # type: ignore[misc]
+        loaded.append(once(partial(_core.jit_compile, [program])))
     if _core.jit_statistics()["from_disk"] != 64:
         report.check("kernels from the disk cache", float("nan"), 0.0)
     report.add("from the disk cache, median", float(np.median(loaded)) * 1e3, "ms", target=1, larger=False)

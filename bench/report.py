@@ -26,19 +26,9 @@ class Report:
         self._section = text
         self._append({"title": text})
 
-    def add(
-        self,
-        name: str,
-        value: float,
-        unit: str,
-        *,
-        target: float | None = None,
-        larger: bool = True,
-        spread: tuple[float, float] | None = None,
-    ) -> None:
-        """Record a figure; see `figure`."""
-        row = figure(name, value, unit, target=target, larger=larger, spread=spread)
-        self._append({"section": self._section, **row})
+    def add(self, name: str, value: float, unit: str, **more: Any) -> None:
+        """Record a figure, with its target and spread; see `figure`."""
+        self._append({"section": self._section, **figure(name, value, unit, **more)})
 
     def note(self, text: str) -> None:
         """A line without a figure."""

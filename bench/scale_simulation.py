@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 from scipy.optimize import nnls
 
+from ..evolve.coordinator import CARRIED
+
 BANDWIDTH = 1.25e9
 """Bytes per second out of and into the coordinator: ten gigabit Ethernet."""
 
@@ -26,8 +28,6 @@ LATENCY = 1e-4
 
 ISLANDS_PER_WORKER = 4
 ROUNDS = 20
-CARRIED = 2**18
-"""Bytes of an island's families that go with a job at most."""
 
 
 @dataclass(frozen=True)

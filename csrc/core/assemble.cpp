@@ -10,7 +10,9 @@ namespace {
 
 constexpr NodeId kNone = ~NodeId{0};
 
-/// Copies a node with what it needs, arguments from left to right, each simplified; `map` holds what has been copied.
+/// Copies a node with what it needs, each simplified; `map` holds what has been copied. Arguments go from left to
+/// right, as a parser meets them, so that equal formulas have equal graphs whatever lines made them (Graph::import
+/// keeps the order of the lines).
 NodeId copy(const Graph& from, NodeId id, Graph& to, std::vector<NodeId>& map) {
   if (map[id] != kNone) return map[id];
   const Node& n = from[id];

@@ -390,7 +390,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "targets": "b88_x",
         "candidates": 400000,
         "islands": 4,
-        "migrants": 0,  # each falls into its own minima, and one in five into one that it does not leave
+        "migrants": 0,  # one population in five stays in a minimum of another form, and would take the others there
         "features_x": ("x2", "x", "a = x*asinh(x)"),
         "parameters": 3,
         "variables": 2,

@@ -45,7 +45,7 @@ class LibxcFunctional:
         try:
             kind = libxc.xc_type(self.code)
             laplacian = libxc.needs_laplacian(self.code)
-        except (KeyError, ValueError, NotImplementedError):
+        except (KeyError, ValueError, NotImplementedError):  # PySCF raises each of them for some wrong name
             raise InputError(
                 f'libxc has no functional "{self.code}"; expected a name such as mgga_x_r2scan or a sum such as '
                 "gga_x_pbe,gga_c_pbe"

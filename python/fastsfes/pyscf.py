@@ -62,7 +62,7 @@ def _one_team() -> None:
 _one_team()
 
 
-class _StandIn(libxc.XCFunctionalCache):  # type: ignore[misc]
+class _StandIn(libxc.XCFunctionalCache):  # type: ignore[misc]  # PySCF has no types
     """What is registered with libxc: answers what kind of functional it is and refuses to be evaluated."""
 
     @property
@@ -90,7 +90,7 @@ class _Library:
         return getattr(libxc, name)
 
 
-class NumInt(numint.NumInt):  # type: ignore[misc]
+class NumInt(numint.NumInt):  # type: ignore[misc]  # PySCF has no types
     """PySCF's numerical integrator with the values of a fastsfes functional.
 
     Attributes:
@@ -112,7 +112,7 @@ class NumInt(numint.NumInt):  # type: ignore[misc]
         return {"functional": self.functional, "calls": self.calls}
 
     def __setstate__(self, state: dict[str, Any]) -> None:  # another process has to register the functional too
-        self.__init__(state["functional"])  # type: ignore[misc]
+        NumInt.__init__(self, state["functional"])
         self.calls = state["calls"]
 
     @property

@@ -21,9 +21,7 @@ OPTIONS = ["--islands", "3", "--generations", "2", "--no-report", "--candidates"
 
 def start(*command: str, options: Sequence[str] = ()) -> tuple[subprocess.Popen[bytes], int]:
     """A command on a terminal of its own; what it writes there."""
-    if (
-        signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-    ):  # tests in the background: their children would ignore it, too
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as for jobs in the background: children would inherit it
         signal.signal(signal.SIGINT, signal.default_int_handler)
     ours, theirs = pty.openpty()
     process = subprocess.Popen(

@@ -126,7 +126,7 @@ def test_lines_read_like_assignments() -> None:
 )
 def test_malformed_instructions_are_refused(data: object, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        Instruction.from_list(data)  # type: ignore[arg-type]
+        Instruction.from_list(data)
 
 
 def test_unknown_arguments_are_named() -> None:

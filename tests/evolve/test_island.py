@@ -29,7 +29,7 @@ def advance(
 ) -> EpochResult:
     result = epoch(
         state, known, seed, parts.settings, parts.mutator, parts.fitness, problem.evaluate, parts.defaults, **more
-    )  # type: ignore[arg-type]
+    )
     return result
 
 
@@ -64,7 +64,7 @@ def test_known_families_are_not_fitted_again() -> None:
         return problem.evaluate(requests)
 
     for _ in range(4):
-        result = epoch(state, known, 1, parts.settings, parts.mutator, parts.fitness, evaluate, parts.defaults)  # type: ignore[arg-type]
+        result = epoch(state, known, 1, parts.settings, parts.mutator, parts.fitness, evaluate, parts.defaults)
         for r in result.records:
             if not r.duplicate:
                 assert r.fingerprint not in known

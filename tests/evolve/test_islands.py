@@ -234,7 +234,7 @@ def test_a_base_without_instructions_is_refused() -> None:
 def test_the_run_does_not_depend_on_the_processes(
     workers: int, undisturbed: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(coordinator, "_CARRIED", 0)  # of an island's families a job carries the last ones only
+    monkeypatch.setattr(coordinator, "CARRIED", 0)  # of an island's families a job carries the last ones only
     config = replace(ISLANDS, executor="processes", workers=workers)
     run = search(config, output=tmp_path / "run", problem=three_channels)
     assert history(run.path) == history(undisturbed.path)

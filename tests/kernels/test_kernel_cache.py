@@ -326,11 +326,11 @@ def test_backend_is_chosen_by_name() -> None:
     before = kernels.backend()
     try:
         for name in ("interpreter", "compiled", "auto"):
-            kernels.set_backend(name)  # type: ignore[arg-type]
+            kernels.set_backend(name)
             assert kernels.backend() == name
             assert fs.build_info()["jit"]["backend"] == name
         with pytest.raises(fs.InputError, match="expected one of auto, interpreter, compiled"):
-            kernels.set_backend("gpu")  # type: ignore[arg-type]
+            kernels.set_backend("gpu")
     finally:
         kernels.set_backend(before)
 

@@ -52,8 +52,12 @@ def test_wrong_arguments(file, capsys, options, message):
 
 def test_a_folder_has_no_densities(tmp_path, capsys):
     assert main(["dataset", "quadrature", str(tmp_path / "absent.h5")]) == 2
-    assert main(["dataset", "quadrature"]) == 2  # the packaged file is not rebuilt by accident
     assert "absent.h5" in capsys.readouterr().err
+
+
+def test_the_packaged_file_is_not_rebuilt_by_accident(capsys):
+    assert main(["dataset", "quadrature"]) == 2
+    assert "name the dataset file" in capsys.readouterr().err
 
 
 def test_bench(tmp_path, capsys):

@@ -42,7 +42,7 @@ class SlowProblem(FakeProblem):
 def slow(config: SearchConfig) -> SlowProblem:
     problem = three_channels(config)
     problem.__class__ = SlowProblem
-    return problem  # type: ignore[return-value]
+    return problem
 
 
 def contents(path: Path) -> list[Any]:

@@ -199,6 +199,6 @@ def test_a_negative_number_of_workers() -> None:
 def test_absent_packages_are_named(name: str, package: str, monkeypatch: pytest.MonkeyPatch) -> None:
     module = "fastsfes.executors." + ("mpi" if name == "mpi" else "dask_cluster")
     monkeypatch.delitem(sys.modules, module, raising=False)
-    monkeypatch.setitem(sys.modules, package, None)  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(InputError, match=r'needs .*pip install "fastsfes\['):
         open_executor(name)

@@ -69,11 +69,13 @@ class Part:
         total = density.sum(axis=0) if polarised else density
         # gamma may differ from point to point, since the limit does not depend on it
         gamma = np.cbrt(3.0 / (4.0 * np.pi * np.maximum(total, 1e-30))) / LIMIT_RS
-        scaled = [
-            None if v is None else gamma**power * np.asarray(v, dtype=float)
-            for v, power in zip((rho, sigma, tau), SCALING.values(), strict=True)
-        ]
-        limit = self.whole.energy_density(scaled[0], scaled[1], scaled[2], deriv, threads=threads)  # type: ignore[arg-type]
+        limit = self.whole.energy_density(
+            gamma ** SCALING["rho"] * density,
+            None if sigma is None else gamma ** SCALING["sigma"] * np.asarray(sigma, dtype=float),
+            None if tau is None else gamma ** SCALING["tau"] * np.asarray(tau, dtype=float),
+            deriv,
+            threads=threads,
+        )
         exchange = _each(limit, polarised, deriv, lambda key, rows, power: gamma ** (power - 4.0) * rows)
         if self.kind == "exchange":
             return exchange

@@ -37,11 +37,11 @@ from .travel import Report, members_of, pack_news
 from .usage import Totals
 from .worker import Behind, Job, report_epoch, report_found
 
-__all__ = ["SUMMARY", "Coordinator"]
+__all__ = ["CARRIED", "SUMMARY", "Coordinator"]
 
 SUMMARY = "summary.json"
 
-_CARRIED = 2**18
+CARRIED = 2**18
 """Bytes of an island's families that a job carries without being asked: the latest."""
 
 
@@ -210,7 +210,7 @@ class Coordinator:
         first = len(news)
         if known is None:
             size = 0
-            while first > 0 and (first == len(news) or size + len(news[first - 1]) <= _CARRIED):
+            while first > 0 and (first == len(news) or size + len(news[first - 1]) <= CARRIED):
                 first -= 1
                 size += len(news[first])
         else:

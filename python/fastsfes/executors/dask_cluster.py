@@ -53,7 +53,7 @@ def _address_in(file: str) -> str:
         time.sleep(0.05)
 
 
-class _ContextPlugin(distributed.WorkerPlugin):  # type: ignore[misc]
+class _ContextPlugin(distributed.WorkerPlugin):  # type: ignore[misc]  # optional, so mypy does not follow it
     """Gives the data of a context to every worker once, also to those that come later."""
 
     def __init__(self, token: str, data: bytes) -> None:

@@ -37,6 +37,7 @@ def eval_xc(rho, spin=0, deriv=1):
     rho: (n,) or rows of density, gradient and tau; a pair of these for spin = 1.
     """
     if deriv > 2:
+        # what PySCF raises itself for derivatives that it does not have
         raise NotImplementedError(f"derivatives of order {{deriv}} of {{NAME}}; there are 0, 1 and 2")
     rho = np.asarray(rho, dtype=float)
     rows = {{"LDA": 1, "GGA": 4, "MGGA": 5}}[XCTYPE]

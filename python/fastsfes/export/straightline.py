@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from string import Template
 
 from .. import _core
 from ..errors import InputError
@@ -123,8 +124,9 @@ def straight_line(
             for name in patterns[operator][1]:
                 if name in language.helpers:
                     helpers[name] = language.helpers[name]
-        value = patterns[operator][0]
-        value = re.sub(r"\$([a-e])", lambda m, a=arguments: text[a["abcde".index(m[1])]], value)  # type: ignore[misc]
+        value = Template(patterns[operator][0]).substitute(
+            dict(zip("abcde", map(text.__getitem__, arguments), strict=False))
+        )
         if uses[i] == 1 and len(value) <= _LONGEST and i not in roots:
             text[i] = value
         else:
