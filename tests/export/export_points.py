@@ -14,7 +14,12 @@ from fastsfes.griddata import grid_blocks
 
 #: Closed and open shells, an anion, an atom without beta electrons.
 SHARED = ("43_H2O_BH76", "11_H_AE18", "29_S2-_EA13", "20_Ne_AE18")
-PACKAGED = ("g2_H2O", "g2_H", "g2_O2", "g2_LiH")
+PACKAGED = ("g2_H2O", "g2_H", "g2_O2", "g2_NH3", "g2_S2")
+"""Where the shared ones are absent."""
+
+OUTERMOST = {False: 1.9e-9, True: 6.4e-9}
+"""Density of closed shells and of a spin (electrons/bohr^3) with which the shared grids end. The packaged ones go
+further out, where derivatives of a saturated factor are differences of equal numbers."""
 
 #: A searched functional: every operator of the table, shared parts, powers of all kinds.
 ODD = (
@@ -91,5 +96,6 @@ def made_points() -> tuple[Points, Points]:
             np.concatenate([getattr(b, k) for _, b in blocks], axis=-1) for k in ("weights", "rho", "sigma", "tau")
         ]
         made.append(Points(*arrays, np.concatenate([np.full(len(b), n) for n, b in blocks])))
+    made = [p.where(np.all(np.atleast_2d((p.rho == 0.0) | (p.rho > OUTERMOST[p.polarised])), axis=0)) for p in made]
     assert all(len(p.weights) > 3000 for p in made)
     return made[0], made[1]
