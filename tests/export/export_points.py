@@ -14,7 +14,7 @@ from fastsfes.griddata import grid_blocks
 
 #: Closed and open shells, an anion, an atom without beta electrons.
 SHARED = ("43_H2O_BH76", "11_H_AE18", "29_S2-_EA13", "20_Ne_AE18")
-PACKAGED = ("g2_H2O", "g2_H", "g2_O2", "g2_NH3", "g2_S2")
+PACKAGED = ("g2_H2O", "g2_H", "g2_S2", "g2_NH3")
 """Where the shared ones are absent."""
 
 OUTERMOST = {False: 1.9e-9, True: 6.4e-9}
