@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from .. import build_info
-from ..arguments import ArgumentParser
-from ..errors import FastsfesError, InputError
+from ..common.arguments import ArgumentParser
+from ..common.errors import FastsfesError, InputError
 from . import fit, kernels, quadrature, scale, scf, search
 from .report import markdown
 

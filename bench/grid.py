@@ -13,10 +13,10 @@ import numpy.typing as npt
 from .. import _core
 from ..datasets.dataset import Dataset
 from ..datasets.model import HARTREE_TO_KCAL, Reaction
-from ..functional import Functional
-from ..griddata import grid_blocks
-from ..quadrature import reaction_targets
-from ..quadrature.measure import channel_points
+from ..energies.grid import grid_blocks
+from ..energies.quadrature import reaction_targets
+from ..energies.quadrature.measure import channel_points
+from ..functionals.functional import Functional
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from ..cli.quadrature import describe, format_description
+from ..common.errors import FastsfesError, InputError
 from ..datasets.dataset import Dataset
 from ..datasets.model import HARTREE_TO_KCAL, Reaction
-from ..errors import FastsfesError, InputError
-from ..functional import Functional
-from ..objective import in_frame
-from ..quadrature import LEVELS, Quadrature
-from ..registry import get_functional
+from ..energies.evaluate import in_frame
+from ..energies.quadrature import LEVELS, Quadrature
+from ..functionals.functional import Functional
+from ..functionals.registry import get_functional
 from .grid import GridPoints, estimated_points, species_within
 from .report import figure, row_text
 

@@ -7,7 +7,7 @@ import platform
 import sys
 from typing import Any
 
-from ..errors import FastsfesError
+from ..common.errors import FastsfesError
 
 
 class WrongAnswer(FastsfesError):

@@ -15,19 +15,19 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
-from ..config import SearchConfig
-from ..errors import FastsfesError, InputError
-from ..evolve.coordinator import Coordinator
-from ..evolve.interrupt import Signals
+from ..common.errors import FastsfesError, InputError
 from ..evolve.problem import make_problem
-from ..evolve.progress import SilentProgress
-from ..evolve.runlog import RunLog
-from ..evolve.setup import prepare
-from ..evolve.store import Part, RunStore
-from ..evolve.worker import report_epoch, set_up
 from ..executors import Executor, Statistics, available_cores, open_executor
 from ..executors.worker import forget, install, pack, perform, unpack
-from ..runlock import RunLock
+from ..run.config import SearchConfig
+from ..run.coordinator import Coordinator
+from ..run.interrupt import Signals
+from ..run.lock import RunLock
+from ..run.log import RunLog
+from ..run.progress import SilentProgress
+from ..run.setup import prepare
+from ..run.store import Part, RunStore
+from ..run.worker import report_epoch, set_up
 from .scale_simulation import BANDWIDTH, ISLANDS_PER_WORKER, LATENCY, Model, Sample
 
 SUMMARY = "strong scaling of a search on this machine's cores, and a simulation of larger clusters"

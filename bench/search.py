@@ -20,18 +20,18 @@ from typing import Any
 
 import numpy as np
 
-from ..config import SearchConfig
+from ..common.errors import FastsfesError, InputError
 from ..datasets import HARTREE_TO_KCAL, Dataset
-from ..errors import FastsfesError, InputError
+from ..energies.evaluate import grid_energies
+from ..energies.quadrature import Quadrature
 from ..evolve.problem import target_functional
-from ..evolve.runlog import read_events
-from ..evolve.store import RunStore
 from ..fitting import fit
-from ..functional import Functional
-from ..objective import grid_energies
-from ..quadrature import Quadrature
-from ..registry import get_functional
-from ..search import HISTORY, Run, search
+from ..functionals.functional import Functional
+from ..functionals.registry import get_functional
+from ..run.config import SearchConfig
+from ..run.log import read_events
+from ..run.search import HISTORY, Run, search
+from ..run.store import RunStore
 
 SUMMARY = "candidates per second, time to beat the refitted base, time to rediscover known functionals"
 

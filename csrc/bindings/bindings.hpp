@@ -4,7 +4,7 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
-#include "core/graph.hpp"
+#include "core/expression/graph.hpp"
 
 namespace fastsfes::bindings {
 

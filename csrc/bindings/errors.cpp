@@ -1,5 +1,5 @@
 #include "bindings/bindings.hpp"
-#include "core/error.hpp"
+#include "core/base/error.hpp"
 
 namespace fastsfes::bindings {
 
@@ -8,7 +8,7 @@ void register_errors(py::module_&) {
     try {
       if (p) std::rethrow_exception(p);
     } catch (const InputError& error) {
-      py::set_error(py::module_::import("fastsfes.errors").attr("InputError"), error.what());
+      py::set_error(py::module_::import("fastsfes.common.errors").attr("InputError"), error.what());
     }
   });
 }

@@ -1,12 +1,12 @@
-#include "core/expression.hpp"
+#include "core/expression/expression.hpp"
 
 #include <optional>
 #include <tuple>
 
 #include "bindings/bindings.hpp"
-#include "core/assemble.hpp"
-#include "core/error.hpp"
-#include "core/printer.hpp"
+#include "core/base/error.hpp"
+#include "core/expression/assemble.hpp"
+#include "core/expression/printer.hpp"
 
 namespace fastsfes::bindings {
 namespace {

@@ -1,5 +1,5 @@
 #include "bindings/bindings.hpp"
-#include "core/expression.hpp"
+#include "core/expression/expression.hpp"
 #include "core/family/linear.hpp"
 #include "core/family/recognise.hpp"
 #include "core/family/tidy.hpp"

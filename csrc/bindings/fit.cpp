@@ -3,7 +3,7 @@
 #include <map>
 
 #include "bindings/bindings.hpp"
-#include "core/error.hpp"
+#include "core/base/error.hpp"
 #include "core/fit/evaluation.hpp"
 
 namespace fastsfes::bindings {

@@ -5,9 +5,9 @@
 #include <array>
 #include <utility>
 
-#include "core/error.hpp"
-#include "core/interpreter.hpp"
+#include "core/base/error.hpp"
 #include "core/jit/disk_cache.hpp"
+#include "core/program/interpreter.hpp"
 
 namespace fastsfes::bindings {
 namespace {

@@ -1,6 +1,6 @@
 #include "bindings/bindings.hpp"
-#include "core/interpreter.hpp"
-#include "core/version.hpp"
+#include "core/base/version.hpp"
+#include "core/program/interpreter.hpp"
 
 PYBIND11_MODULE(_core, m) {
   namespace b = fastsfes::bindings;

@@ -1,4 +1,4 @@
-#include "core/operators.hpp"
+#include "core/expression/operators.hpp"
 #include "bindings/bindings.hpp"
 
 namespace fastsfes::bindings {

@@ -1,14 +1,14 @@
-#include "core/program.hpp"
+#include "core/program/program.hpp"
 
 #include <array>
 #include <optional>
 
 #include "bindings/bindings.hpp"
-#include "core/driver.hpp"
-#include "core/error.hpp"
-#include "core/expression.hpp"
-#include "core/result_memory.hpp"
-#include "core/team.hpp"
+#include "core/base/error.hpp"
+#include "core/base/result_memory.hpp"
+#include "core/base/team.hpp"
+#include "core/expression/expression.hpp"
+#include "core/program/driver.hpp"
 
 namespace fastsfes::bindings {
 namespace {

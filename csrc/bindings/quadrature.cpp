@@ -1,4 +1,4 @@
-#include "core/quadrature.hpp"
+#include "core/quadrature/quadrature.hpp"
 
 #include <algorithm>
 #include <span>
@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "bindings/bindings.hpp"
-#include "core/error.hpp"
-#include "core/reaction_loss.hpp"
+#include "core/base/error.hpp"
+#include "core/fit/reaction_loss.hpp"
 
 namespace fastsfes::bindings {
 

@@ -1,5 +1,5 @@
 // Array loops over the functions of vmath.h with C linkage: what the accuracy and speed measurements call.
-#include "core/vmath.h"
+#include "core/base/vmath.h"
 
 #define FASTSFES_UNARY(NAME)                                                            \
   extern "C" void vm_##NAME(const double* __restrict x, double* __restrict y, long n) { \

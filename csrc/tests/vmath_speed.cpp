@@ -12,7 +12,7 @@
 #include <cstdlib>
 #include <vector>
 
-#include "core/vmath.h"
+#include "core/base/vmath.h"
 
 #define FASTSFES_LIBMVEC(NAME) extern "C" __m512d _ZGVeN8v_##NAME(__m512d);
 FASTSFES_LIBMVEC(exp)

@@ -1,4 +1,4 @@
-"""Derive the polynomial coefficients of csrc/core/vmath.h: weighted minimax fits by the Remez exchange.
+"""Derive the polynomial coefficients of csrc/core/base/vmath.h: weighted minimax fits by the Remez exchange.
 
 Every fit is made in 60-digit arithmetic and its coefficients are then rounded to double: the leading terms of
 every function stand outside its polynomial, so that this rounding is far below half an ulp of the result.

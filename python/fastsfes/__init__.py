@@ -4,19 +4,20 @@ import importlib
 from typing import Any
 
 from ._core import __version__, build_info
-from .config import SearchConfig
+from .common.errors import FastsfesError, InputError
 from .datasets import Dataset
-from .errors import FastsfesError, InputError
-from .export import export
-from .expression import Expression
+from .energies.evaluate import Evaluation, evaluate, wrmsd
+from .energies.quadrature import Quadrature
+from .exports import export
 from .fitting import FitResult, fit
-from .functional import VV10, Channel, EnergyDensity, Functional, Hybrid
-from .libxc import LibxcFunctional
-from .load import load, load_comparison
-from .objective import Evaluation, evaluate, wrmsd
-from .quadrature import Quadrature
-from .registry import get_functional, list_functionals
-from .search import Run, search
+from .formula.expression import Expression
+from .functionals import kernels
+from .functionals.functional import VV10, Channel, EnergyDensity, Functional, Hybrid
+from .functionals.libxc import LibxcFunctional
+from .functionals.load import load, load_comparison
+from .functionals.registry import get_functional, list_functionals
+from .run.config import SearchConfig
+from .run.search import Run, search
 from .validation import Validation, ValidationConfig, validate
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "export",
     "fit",
     "get_functional",
+    "kernels",
     "list_functionals",
     "load",
     "load_comparison",
@@ -55,5 +57,5 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     # PySCF takes a second to import and most work does not need it: fs.pyscf is loaded when first used.
     if name == "pyscf":
-        return importlib.import_module(".pyscf", __name__)
+        return importlib.import_module(".functionals.pyscf", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

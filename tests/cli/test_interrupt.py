@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from fastsfes.datasets.storage import read_summaries
-from fastsfes.evolve.store import RunStore
+from fastsfes.run.store import RunStore
 
 OPTIONS = ["--islands", "3", "--generations", "2", "--no-report", "--candidates"]
 

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from fastsfes import Expression, Functional
-from fastsfes.config import SearchConfig
 from fastsfes.evolve.evaluation import FitOutcome, FitRequest, Known
-from fastsfes.evolve.family import linear_parameters
 from fastsfes.evolve.island import Individual
-from fastsfes.evolve.progress import Progress
-from fastsfes.evolve.setup import SearchParts
-from fastsfes.functional import Channel
+from fastsfes.formula.family import linear_parameters
+from fastsfes.functionals.functional import Channel
+from fastsfes.run.config import SearchConfig
+from fastsfes.run.progress import Progress
+from fastsfes.run.setup import SearchParts
 
 NODES, TRAIN, VALIDATION = 200, 30, 15
 

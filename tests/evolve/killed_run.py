@@ -7,7 +7,7 @@ from pathlib import Path
 from fake_problem import three_channels
 from test_search import SMALL
 
-from fastsfes.search import search
+from fastsfes.run.search import search
 
 CONFIG = replace(SMALL, candidates=2400, islands=3, migrate_every=2, migrants=3)
 

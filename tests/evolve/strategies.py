@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from fastsfes import Expression
 from fastsfes.evolve.genome import ChannelGenome, Instruction, Workspace
-from fastsfes.evolve.instructions import INSTRUCTIONS
+from fastsfes.formula.instructions import INSTRUCTIONS
 
 WORKSPACE = Workspace(
     {"u": Expression.parse("u(x2, gf)"), "w": Expression.parse("w")}, ("c0", "c1", "c2"), ("v0", "v1")

@@ -9,9 +9,9 @@ import pytest
 
 from fastsfes import Channel, Dataset, Expression, SearchConfig, get_functional, search
 from fastsfes.datasets import HARTREE_TO_KCAL
+from fastsfes.energies.evaluate import grid_energies
+from fastsfes.energies.quadrature import Quadrature
 from fastsfes.evolve.problem import make_problem
-from fastsfes.objective import grid_energies
-from fastsfes.quadrature import Quadrature
 
 
 def test_b97_exchange_is_found_from_nothing(tmp_path: Path) -> None:

@@ -10,12 +10,12 @@ import pytest
 from test_problem import request
 
 from fastsfes import Expression, InputError, SearchConfig
+from fastsfes.energies.quadrature.nodes import derived_features
 from fastsfes.evolve.problem import make_problem
-from fastsfes.evolve.setup import prepare
 from fastsfes.evolve.terms import ConditionTerm
 from fastsfes.fitting import parse_conditions
-from fastsfes.functional import Hybrid
-from fastsfes.quadrature.nodes import derived_features
+from fastsfes.functionals.functional import Hybrid
+from fastsfes.run.setup import prepare
 
 KINDS = ("x", "css", "cos")
 FRAME = Hybrid(omega=0.3, short_range=0.15, long_range=1.0)

@@ -7,9 +7,9 @@ import pytest
 
 from fastsfes import InputError
 from fastsfes.cli.search import make_config
-from fastsfes.config import PRESETS, SearchConfig
-from fastsfes.evolve.setup import parse_features, prepare
-from fastsfes.options import add_arguments, given_arguments, markdown, options, split_names
+from fastsfes.common.options import add_arguments, given_arguments, markdown, options, split_names
+from fastsfes.run.config import PRESETS, SearchConfig
+from fastsfes.run.setup import parse_features, prepare
 
 
 @pytest.mark.parametrize("preset", PRESETS)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from fastsfes.config import SearchConfig
-from fastsfes.evolve.instructions import INSTRUCTIONS
-from fastsfes.options import markdown
+from fastsfes.common.options import markdown
+from fastsfes.formula.instructions import INSTRUCTIONS
+from fastsfes.run.config import SearchConfig
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "search.md"
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from strategies import WORKSPACE, genomes, smooth_genomes
 
 from fastsfes import Expression
-from fastsfes.evolve.family import channel_dimension, channel_fingerprint, fingerprint, linear_parameters
+from fastsfes.formula.family import channel_dimension, channel_fingerprint, fingerprint, linear_parameters
 
 SAME = [
     # renamed, permuted, rescaled, shifted, redundant; Horner's scheme; products instead of powers

@@ -10,9 +10,9 @@ from strategies import WORKSPACE, genomes, smooth_genomes
 
 from fastsfes import Expression, InputError
 from fastsfes.evolve.genome import OUTPUT, ChannelGenome, Genome, Instruction, Workspace
-from fastsfes.evolve.instructions import INSTRUCTIONS, instruction_kind
 from fastsfes.evolve.linearise import linearise
-from fastsfes.registry import get_functional, list_functionals
+from fastsfes.formula.instructions import INSTRUCTIONS, instruction_kind
+from fastsfes.functionals.registry import get_functional, list_functionals
 
 FEATURES = {name: np.random.default_rng(3).uniform(0.1, 0.9, 5) for name in ("x2", "w")}
 

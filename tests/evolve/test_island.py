@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 from fake_problem import FakeProblem, b97x_problem, three_channels
 
-from fastsfes.config import SearchConfig
 from fastsfes.evolve.evaluation import Fitness, FitOutcome, FitRequest, Known
 from fastsfes.evolve.island import EpochResult, IslandState, epoch, found
-from fastsfes.evolve.setup import SearchParts, prepare
+from fastsfes.run.config import SearchConfig
+from fastsfes.run.setup import SearchParts, prepare
 
 SMALL = SearchConfig.make(
     candidates=400, population=20, tournament=4, generation=10, generations=3, features_x=("u", "w"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import pickle
 import random
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,15 +14,15 @@ from fake_problem import three_channels
 from test_search import SMALL, Killed, history
 
 from fastsfes import InputError
-from fastsfes.config import SearchConfig
-from fastsfes.evolve import coordinator
 from fastsfes.evolve.island import EpochResult, Individual, IslandState, pareto_front
 from fastsfes.evolve.migration import Migration, migrants, receive
-from fastsfes.evolve.setup import prepare
-from fastsfes.evolve.travel import report
-from fastsfes.evolve.worker import Behind, Job, report_epoch, run_epoch, run_found, set_up
 from fastsfes.executors.local import LocalExecutor
-from fastsfes.search import Run, search
+from fastsfes.run import coordinator
+from fastsfes.run.config import SearchConfig
+from fastsfes.run.search import Run, search
+from fastsfes.run.setup import prepare
+from fastsfes.run.travel import report
+from fastsfes.run.worker import Behind, Job, report_epoch, run_epoch, run_found, set_up
 
 ISLANDS = replace(SMALL, candidates=902, islands=3, migrate_every=2, migrants=3)
 
@@ -108,7 +107,7 @@ def test_islands_go_on_while_others_are_one_epoch_behind(
         made.append(Disordered(setup, arguments, seed))
         return made[0]
 
-    monkeypatch.setattr(sys.modules["fastsfes.search"], "open_executor", open_disordered)
+    monkeypatch.setattr("fastsfes.run.search.open_executor", open_disordered)
     run = search(ISLANDS, output=tmp_path / "run", problem=three_channels)
     assert history(run.path) == history(undisturbed.path)
     leads, done = [], [0, 0, 0]

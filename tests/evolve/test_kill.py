@@ -14,7 +14,7 @@ from fake_problem import three_channels
 from killed_run import CONFIG
 from test_search import history
 
-from fastsfes.search import Run, search
+from fastsfes.run.search import Run, search
 
 SCRIPT = Path(__file__).with_name("killed_run.py")
 

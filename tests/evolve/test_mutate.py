@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from strategies import WORKSPACE, genomes
 
 from fastsfes import InputError
-from fastsfes.evolve.family import channel_fingerprint
 from fastsfes.evolve.genome import ChannelGenome, Genome, Instruction
-from fastsfes.evolve.instructions import INSTRUCTIONS
 from fastsfes.evolve.mutate import MUTATIONS, Limits, Mutator, empty_genome, lda_genome
 from fastsfes.evolve.pools import Pool
+from fastsfes.formula.family import channel_fingerprint
+from fastsfes.formula.instructions import INSTRUCTIONS
 
 KINDS = ("x", "css")
 

@@ -19,15 +19,15 @@ import pytest
 from fake_problem import three_channels
 from test_search import SMALL, Killed, history
 
-from fastsfes import runlock
 from fastsfes.cli import main
-from fastsfes.config import SearchConfig
-from fastsfes.evolve.runlog import EVENTS, LOG, RunLog, read_events
-from fastsfes.evolve.store import RunStore
-from fastsfes.evolve.usage import PHASES, Clock, Totals, Usage
-from fastsfes.evolve.watch import look
-from fastsfes.runlock import RunLock, Witness
-from fastsfes.search import HISTORY, Run, search
+from fastsfes.run import lock as runlock
+from fastsfes.run.config import SearchConfig
+from fastsfes.run.lock import RunLock, Witness
+from fastsfes.run.log import EVENTS, LOG, RunLog, read_events
+from fastsfes.run.search import HISTORY, Run, search
+from fastsfes.run.store import RunStore
+from fastsfes.run.usage import PHASES, Clock, Totals, Usage
+from fastsfes.run.watch import look
 
 ISLANDS = replace(SMALL, candidates=902, islands=3, migrate_every=2, migrants=3)
 
@@ -197,7 +197,7 @@ def test_a_snapshot_is_the_state_of_the_run(done: Run) -> None:
 def test_watching_a_run_that_is_over_shows_its_end(
     done: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("fastsfes.evolve.watch.GRACE", 0.0)
+    monkeypatch.setattr("fastsfes.run.watch.GRACE", 0.0)
     assert main(["show", str(done.path), "--watch"]) == 0
     out = capsys.readouterr().out
     assert out.startswith("902/902 candidates")

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from fastsfes import Dataset, Expression, Functional, SearchConfig
+from fastsfes.energies.evaluate import evaluate
 from fastsfes.evolve import fitter
 from fastsfes.evolve import problem as problem_module
 from fastsfes.evolve.evaluation import FitRequest
 from fastsfes.evolve.fitter import FitEvaluator
 from fastsfes.evolve.problem import make_problem
-from fastsfes.functional import Channel
-from fastsfes.objective import evaluate
+from fastsfes.functionals.functional import Channel
 
 KINDS = ("x", "css", "cos")
 

@@ -10,7 +10,7 @@ from test_island import SMALL, advance, start
 
 from fastsfes import Expression, InputError, SearchConfig
 from fastsfes.evolve.rules import Rules, complexity_of
-from fastsfes.evolve.setup import prepare
+from fastsfes.run.setup import prepare
 
 
 def allowed(text: str, **options: object) -> bool:

@@ -14,10 +14,10 @@ import pytest
 from fake_problem import FakeProblem, three_channels
 
 from fastsfes import FastsfesError, Functional, InputError
-from fastsfes.config import SearchConfig
 from fastsfes.evolve.evaluation import FitOutcome, FitRequest
-from fastsfes.evolve.store import RunStore
-from fastsfes.search import Run, SearchInterrupted, search
+from fastsfes.run.config import SearchConfig
+from fastsfes.run.search import Run, SearchInterrupted, search
+from fastsfes.run.store import RunStore
 
 SMALL = SearchConfig.make(
     candidates=601, population=20, tournament=4, generation=20, generations=3, features_x=("u", "w"),

@@ -12,7 +12,7 @@ import pytest
 
 from fastsfes import InputError
 from fastsfes.evolve.island import Record
-from fastsfes.evolve.store import RunStore, pack_candidates
+from fastsfes.run.store import RunStore, pack_candidates
 
 
 def records(island: int, first: int, count: int) -> list[Record]:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from fastsfes import Functional, InputError, SearchConfig
-from fastsfes.evolve.setup import prepare
-from fastsfes.registry import get_functional
+from fastsfes.functionals.registry import get_functional
+from fastsfes.run.setup import prepare
 
 # The form of GAS22's exchange and the PBE block as SyFES writes them.
 DATA: dict[str, Any] = {

@@ -13,13 +13,13 @@ from test_problem import KINDS, request
 from fastsfes import Dataset, Expression, Functional, InputError, Quadrature, SearchConfig
 from fastsfes.datasets import HARTREE_TO_KCAL
 from fastsfes.datasets.storage import write_dataset
+from fastsfes.energies.evaluate import grid_energies, in_frame
+from fastsfes.energies.quadrature import NodeGrid, build_quadrature, save_quadrature
 from fastsfes.evolve.contributions import additive_terms, contributions, without_each_term
 from fastsfes.evolve.evaluation import FitOutcome, Known
 from fastsfes.evolve.problem import make_problem
 from fastsfes.evolve.terms import folds_of
-from fastsfes.functional import Channel
-from fastsfes.objective import grid_energies, in_frame
-from fastsfes.quadrature import NodeGrid, build_quadrature, save_quadrature
+from fastsfes.functionals.functional import Channel
 
 
 def test_folds_are_whole_subsets_of_like_size() -> None:

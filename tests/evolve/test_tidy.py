@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from strategies import WORKSPACE, smooth_genomes
 
 from fastsfes import Expression
-from fastsfes.evolve.tidy import tidy
+from fastsfes.formula.tidy import tidy
 
 FEATURES = {name: np.random.default_rng(3).uniform(0.1, 0.9, 7) for name in ("x2", "w")}
 

@@ -10,7 +10,7 @@ import numpy as np
 
 import fastsfes as fs
 from fastsfes.densities.chkfile import read_chkfile
-from fastsfes.griddata import grid_blocks
+from fastsfes.energies.grid import grid_blocks
 
 #: Closed and open shells, an anion, an atom without beta electrons.
 SHARED = ("43_H2O_BH76", "11_H_AE18", "29_S2-_EA13", "20_Ne_AE18")

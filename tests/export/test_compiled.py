@@ -14,7 +14,7 @@ from compiling import SIZES, WARNINGS, check_derivatives, compile_, interleaved,
 from export_points import NAMES, functional
 
 import fastsfes as fs
-from fastsfes.export.describe import identifier
+from fastsfes.exports.describe import identifier
 
 HERE = Path(__file__).parent
 DEPS = Path(pyscf.__file__).parent / "lib" / "deps"

@@ -10,8 +10,8 @@ from export_points import NAMES, Points, functional
 from maple_subset import Procedure
 
 import fastsfes as fs
-from fastsfes.export.libxc import parameter_names
-from fastsfes.functional import free_parameters
+from fastsfes.exports.libxc import parameter_names
+from fastsfes.functionals.functional import free_parameters
 
 EPSILON = np.finfo(float).eps
 THRESHOLD = 1e-20

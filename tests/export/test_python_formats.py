@@ -13,7 +13,7 @@ import pytest
 from export_points import NAMES, functional
 
 import fastsfes as fs
-from fastsfes.functional import free_parameters
+from fastsfes.functionals.functional import free_parameters
 
 
 def load_file(path):
@@ -44,7 +44,7 @@ def test_pyscf_values(name, points, tmp_path):
     f = functional(name)
     (path,) = fs.export(f, "pyscf", tmp_path / "made.py")
     made = load_file(path)
-    from fastsfes.pyscf import NumInt
+    from fastsfes.functionals.pyscf import NumInt
 
     own = NumInt(f)
     for p in points:

@@ -17,10 +17,10 @@ from matplotlib.mathtext import MathTextParser
 
 import fastsfes as fs
 from fastsfes.cli import main
-from fastsfes.export import FORMATS
-from fastsfes.export.describe import identifier, plain
-from fastsfes.export.json_file import schema
-from fastsfes.expression import operators
+from fastsfes.exports import FORMATS
+from fastsfes.exports.describe import identifier, plain
+from fastsfes.exports.json_file import schema
+from fastsfes.formula.expression import operators
 
 
 @pytest.mark.parametrize("name", [*NAMES, *fs.list_functionals()])

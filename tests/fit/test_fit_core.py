@@ -7,7 +7,8 @@ import pytest
 from fit_problems import WB97M_V, Synthetic, parse, values
 from scipy.optimize import least_squares, lsq_linear
 
-from fastsfes import _core, errors
+from fastsfes import _core
+from fastsfes.common import errors
 
 FORMS = [form for form, _ in WB97M_V.values()]
 TRUE = [parameters for _, parameters in WB97M_V.values()]

@@ -6,9 +6,9 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "core/error.hpp"
-#include "core/expression.hpp"
-#include "core/program.hpp"
+#include "core/base/error.hpp"
+#include "core/expression/expression.hpp"
+#include "core/program/program.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace fastsfes;

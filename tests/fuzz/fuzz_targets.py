@@ -17,7 +17,6 @@ import numpy as np
 
 import fastsfes as fs
 from fastsfes import _core
-from fastsfes.config import SearchConfig
 from fastsfes.datasets.csvtable import read_eval_csv
 from fastsfes.datasets.gmtkn55 import read_gmtkn55
 from fastsfes.datasets.model import DatasetContents, Reaction, Species
@@ -28,12 +27,13 @@ from fastsfes.datasets.xyz import read_xyz
 from fastsfes.densities.chkfile import read_chkfile
 from fastsfes.densities.mole import dump_mole, load_mole
 from fastsfes.densities.record import DensityRecord, Energies
+from fastsfes.energies.quadrature.storage import list_quadratures
 from fastsfes.evolve.genome import Genome
 from fastsfes.evolve.island import Individual, IslandState, Record
-from fastsfes.evolve.store import RunStore, pack_candidates
-from fastsfes.expression import Expression
-from fastsfes.functional import Functional
-from fastsfes.quadrature.storage import list_quadratures
+from fastsfes.formula.expression import Expression
+from fastsfes.functionals.functional import Functional
+from fastsfes.run.config import SearchConfig
+from fastsfes.run.store import RunStore, pack_candidates
 
 Run = Callable[[bytes], object]
 Target = Callable[[Path], tuple[Run, list[bytes]]]

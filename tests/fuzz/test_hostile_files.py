@@ -18,16 +18,16 @@ import pytest
 from fuzz_targets import SYFES, TARGETS, _dataset, _hydrogen
 
 import fastsfes as fs
-from fastsfes.config import SearchConfig
+from fastsfes.common.reading import read_text
+from fastsfes.common.reading.hdf5 import attributes, read
 from fastsfes.datasets.gmtkn55 import read_gmtkn55
 from fastsfes.datasets.readers import read_folder
 from fastsfes.datasets.storage import read_contents, read_density, read_summaries
 from fastsfes.datasets.xyz import read_xyz
 from fastsfes.densities.mole import MoleError, load_mole
-from fastsfes.evolve.store import RunStore
-from fastsfes.expression import Expression
-from fastsfes.reading import read_text
-from fastsfes.reading.hdf5 import attributes, read
+from fastsfes.formula.expression import Expression
+from fastsfes.run.config import SearchConfig
+from fastsfes.run.store import RunStore
 
 #: Few letters, many operations, and derivatives that take minutes.
 NESTED = "a0 = rho;" + "".join(f"a{k + 1} = pbe_c_spin(rho_a, a{k}, sigma, 0.06, 0.03);" for k in range(400)) + "a400"

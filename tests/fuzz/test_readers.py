@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import fastsfes as fs
-from fastsfes.evolve.syfes import is_syfes
-from fastsfes.expression import Expression, feature_names, operators
+from fastsfes.formula.expression import Expression, feature_names, operators
+from fastsfes.functionals.syfes import is_syfes
 
 QUICK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 

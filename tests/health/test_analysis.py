@@ -9,16 +9,10 @@ import pytest
 from scipy.optimize import least_squares
 
 import fastsfes as fs
-from fastsfes.analysis import (
-    bootstrap,
-    optimum,
-    parameter_uncertainties,
-    sensitivity,
-    term_contributions,
-)
+from fastsfes.analysis import bootstrap, optimum, parameter_uncertainties, sensitivity, term_contributions
+from fastsfes.energies.evaluate import frame_of
+from fastsfes.energies.quadrature import Quadrature, channel_key
 from fastsfes.fitting import FitProblem
-from fastsfes.objective import frame_of
-from fastsfes.quadrature import Quadrature, channel_key
 
 LINEAR = "x = c0 + c1*w + c2*u(x2, 0.004); css = c0; cos = c0 + c1*w"
 NONLINEAR = "x = c0 + c1*u(x2, g); css = c0; cos = c0 + c1*w"

@@ -9,12 +9,12 @@ import pytest
 
 import fastsfes as fs
 from fastsfes.analysis import enhancement_curves
-from fastsfes.conditions import as_subject
+from fastsfes.functionals.libxc import LibxcFunctional
 from fastsfes.health import check
+from fastsfes.health.conditions import as_subject
 from fastsfes.health.continuity import continuity_row
 from fastsfes.health.derivatives import derivative_rows
 from fastsfes.health.limits import limit_rows
-from fastsfes.libxc import LibxcFunctional
 
 
 @pytest.mark.parametrize("name", ["lda", "pbe", "wb97m_v", "gas22", "libxc:scan", "libxc:r2scan", "libxc:m06l"])

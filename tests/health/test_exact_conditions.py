@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import fastsfes as fs
-from fastsfes.conditions import as_subject, enhancement, exact_conditions, feature_points, search_grid
-from fastsfes.libxc import LibxcFunctional
+from fastsfes.functionals.libxc import LibxcFunctional
+from fastsfes.health.conditions import as_subject, enhancement, exact_conditions, feature_points, search_grid
 
 CORRELATION = ("E_c <= 0", "E_c scaling", "T_c upper bound", "U_c monotonic in the coupling")
 

@@ -10,9 +10,9 @@ from pyscf import dft, gto
 
 import fastsfes as fs
 from fastsfes.cli import main
-from fastsfes.conditions import as_subject
 from fastsfes.health import dimer_curve, grid_sensitivity
 from fastsfes.health import dimers as dimers_module
+from fastsfes.health.conditions import as_subject
 from fastsfes.health.reactions import chosen_reactions, reaction_rows
 
 SMALL = "6-31g"

@@ -6,7 +6,7 @@ import mpmath as mp
 import numpy as np
 
 from fastsfes import Expression
-from fastsfes.expression import operators
+from fastsfes.formula.expression import operators
 
 FEATURES = ("x2", "w", "s2", "zeta")
 UNARY = ("neg", "abs", "sqrt", "cbrt", "exp", "expm1", "log", "log1p", "tanh", "erf", "asinh", "logistic")

@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 
 import fastsfes as fs
-from fastsfes import Expression, _core, kernels
+from fastsfes import Expression, _core
 from fastsfes.cli import main
+from fastsfes.functionals import kernels
 
 INTERPRETER, COMPILED = 1, 2
 TEXT = "exp(-x2)*p + log1p(w**2)/(1 + x2)"

@@ -7,7 +7,7 @@ from small_quadrature import build_small
 
 from fastsfes import Dataset, Quadrature
 from fastsfes.datasets.storage import write_dataset
-from fastsfes.quadrature import save_quadrature
+from fastsfes.energies.quadrature import save_quadrature
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """What the tests of this folder share: a quick build, and functionals from text."""
 
 import fastsfes as fs
-from fastsfes.quadrature import NodeGrid, build_quadrature
+from fastsfes.energies.quadrature import NodeGrid, build_quadrature
 
 
 def functional(name="probe", hybrid=None, /, **channels):

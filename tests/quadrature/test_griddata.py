@@ -5,9 +5,10 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from fastsfes import Dataset, InputError, griddata
+from fastsfes import Dataset, InputError
 from fastsfes.densities import load_mole
-from fastsfes.griddata import build_grid, cached_blocks, clear_cache, grid_blocks
+from fastsfes.energies import grid as griddata
+from fastsfes.energies.grid import build_grid, cached_blocks, clear_cache, grid_blocks
 
 
 @pytest.fixture(scope="module")

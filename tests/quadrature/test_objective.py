@@ -7,7 +7,7 @@ from small_quadrature import functional
 import fastsfes as fs
 from fastsfes import Dataset, InputError
 from fastsfes.datasets import HARTREE_TO_KCAL
-from fastsfes.objective import evaluate_many, frame_of, in_frame
+from fastsfes.energies.evaluate import evaluate_many, frame_of, in_frame
 
 
 def test_the_makers_own_energies_come_back(builtin, small_reactions):

@@ -11,9 +11,8 @@ from small_quadrature import build_small, functional
 import fastsfes as fs
 from fastsfes import Dataset, FastsfesError, InputError, Quadrature
 from fastsfes.datasets import HARTREE_TO_KCAL
-from fastsfes.fitting import FitProblem
-from fastsfes.objective import grid_energies, in_frame
-from fastsfes.quadrature import (
+from fastsfes.energies.evaluate import grid_energies, in_frame
+from fastsfes.energies.quadrature import (
     LADDERS,
     LEVELS,
     PANEL,
@@ -26,8 +25,9 @@ from fastsfes.quadrature import (
     save_quadrature,
     worst_error,
 )
-from fastsfes.quadrature.measure import SparseRow, SpeciesMeasure
-from fastsfes.quadrature.scratch import Measures
+from fastsfes.energies.quadrature.measure import SparseRow, SpeciesMeasure
+from fastsfes.energies.quadrature.scratch import Measures
+from fastsfes.fitting import FitProblem
 
 CHANNELS = {"x": "x@0.3", "css": "css", "cos": "cos"}
 

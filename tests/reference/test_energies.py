@@ -9,8 +9,8 @@ import fastsfes as fs
 from fastsfes import Dataset
 from fastsfes.datasets import HARTREE_TO_KCAL
 from fastsfes.datasets.production import import_folder
-from fastsfes.objective import Evaluation, evaluate_many, grid_energies
-from fastsfes.quadrature import reaction_targets
+from fastsfes.energies.evaluate import Evaluation, evaluate_many, grid_energies
+from fastsfes.energies.quadrature import reaction_targets
 
 FUNCTIONALS = ("wb97m_v", "gas22", "b97")
 
@@ -102,7 +102,7 @@ def test_all_species_and_all_errors(dataset, reference):
 
 @pytest.mark.slow
 def test_the_quadrature_gives_the_same_errors(dataset, reference):
-    from fastsfes.quadrature import build_quadrature, save_quadrature
+    from fastsfes.energies.quadrature import build_quadrature, save_quadrature
 
     quadrature = build_quadrature(dataset, channels=("x@0.3", "css", "cos"))
     save_quadrature(dataset.path, quadrature)

@@ -10,7 +10,7 @@ from pyscf import dft, gto
 from pyscf.dft import libxc
 
 import fastsfes as fs
-from fastsfes.registry import reference_point
+from fastsfes.functionals.registry import reference_point
 
 NAMES = [n for n in fs.list_functionals() if fs.get_functional(n).libxc]
 ORDER = {  # position of our arrays in libxc's (first, second) derivatives as PySCF returns them

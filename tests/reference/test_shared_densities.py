@@ -11,9 +11,9 @@ import pytest
 
 import fastsfes as fs
 from fastsfes.densities.chkfile import chkfile_index, read_chkfile
-from fastsfes.functional import HIGHEST_DERIVATIVE, VARIABLES, derivative_keys
-from fastsfes.griddata import grid_blocks
-from fastsfes.libxc import LibxcFunctional
+from fastsfes.energies.grid import grid_blocks
+from fastsfes.functionals.functional import HIGHEST_DERIVATIVE, VARIABLES, derivative_keys
+from fastsfes.functionals.libxc import LibxcFunctional
 
 NAMES = [n for n in fs.list_functionals() if fs.get_functional(n).libxc]
 #: Atoms, cations, anions and molecules of both spins, light and heavy, with a weakly bound dimer.

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from fastsfes.config import SearchConfig
 from fastsfes.evolve import problem
 from fastsfes.report import collect, render
-from fastsfes.search import Run, search
+from fastsfes.run.config import SearchConfig
+from fastsfes.run.search import Run, search
 
 TINY = SearchConfig.make(candidates=400, population=20, generation=16, generations=2, islands=2)
 

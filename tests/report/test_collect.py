@@ -17,14 +17,14 @@ import fastsfes as fs
 from fastsfes import FastsfesError
 from fastsfes.analysis import optimum, parameter_uncertainties, term_contributions
 from fastsfes.cli import main
-from fastsfes.evolve.store import RunStore
+from fastsfes.energies.evaluate import evaluate
 from fastsfes.health import BESIDE
-from fastsfes.objective import evaluate
 from fastsfes.report import collect, render
 from fastsfes.report.data.history import ancestors, mutation_statistics, search_history
 from fastsfes.report.data.robustness import VALIDATION, validation
 from fastsfes.report.sections.parts import error_text, shown
-from fastsfes.search import HISTORY, Run
+from fastsfes.run.search import HISTORY, Run
+from fastsfes.run.store import RunStore
 
 
 def rows(run: Run, query: str) -> list[tuple]:

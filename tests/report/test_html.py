@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastsfes import Expression, InputError, get_functional, list_functionals
-from fastsfes.expression import operators
+from fastsfes.formula.expression import operators
 from fastsfes.report.draw.axis import Axis, number
 from fastsfes.report.draw.chart import Chart
 from fastsfes.report.html import Markup, join, tag

@@ -18,7 +18,7 @@ from fastsfes.cli import main
 from fastsfes.report import render
 from fastsfes.report.draw.axis import number
 from fastsfes.report.sections.parts import error_text
-from fastsfes.search import Run
+from fastsfes.run.search import Run
 
 SECTIONS = ["formula", "accuracy", "factors", "search", "insight", "health", "validation", "origin"]
 HOSTILE = "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">'&"

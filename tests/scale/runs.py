@@ -15,9 +15,9 @@ from typing import Any
 from fake_problem import FakeProblem, three_channels
 
 from fastsfes import FastsfesError
-from fastsfes.config import SearchConfig
 from fastsfes.evolve.evaluation import FitOutcome, FitRequest
-from fastsfes.search import SearchInterrupted, search
+from fastsfes.run.config import SearchConfig
+from fastsfes.run.search import SearchInterrupted, search
 
 SMALL = SearchConfig.make(
     candidates=720, islands=3, migrate_every=2, population=20, tournament=4, generation=20, generations=2,

@@ -14,13 +14,14 @@ from typing import Any
 
 import pytest
 
-from fastsfes import FastsfesError, InputError, runlock
-from fastsfes.runlock import LOCK, RunLock
+from fastsfes import FastsfesError, InputError
+from fastsfes.run import lock as runlock
+from fastsfes.run.lock import LOCK, RunLock
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from fastsfes.runlock import RunLock
+from fastsfes.run.lock import RunLock
 with RunLock(Path(sys.argv[1])):
     print("locked", flush=True)
     time.sleep(600)

@@ -6,10 +6,10 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
+import fastsfes.pyscf
 from pyscf import dft, gto, scf
 
 import fastsfes as fs
-import fastsfes.pyscf
 
 scf.hf.MUTE_CHKFILE = True  # no temporary file per calculation
 

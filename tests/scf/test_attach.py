@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import fastsfes.pyscf
 import numpy as np
 import pyscf
 import pytest
@@ -16,7 +17,6 @@ from pyscf import dft, gto, scf
 from scf_families import calculation, functional, molecule
 
 import fastsfes as fs
-import fastsfes.pyscf
 
 
 def replace_integrator(mf: Any) -> Any:

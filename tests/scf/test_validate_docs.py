@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from fastsfes.options import markdown
+from fastsfes.common.options import markdown
 from fastsfes.validation import ValidationConfig
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "validation.md"

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastsfes as fs
-from fastsfes.expression import operators
+from fastsfes.formula.expression import operators
 
 FUNCTIONS = [(row["name"], row["arity"]) for row in operators() if row["name"].isidentifier() and row["kind"] != "leaf"]
 FUNCTIONS = [(name, arity) for name, arity in FUNCTIONS if name != "neg"]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import fastsfes as fs
-from fastsfes.expression import operators
+from fastsfes.formula.expression import operators
 
 ROWS = {row["name"]: row for row in operators()}
 PRIMITIVES = [n for n, r in ROWS.items() if r["kind"] == "primitive"]

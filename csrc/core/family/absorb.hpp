@@ -1,6 +1,6 @@
 #pragma once
 
-#include "core/expression.hpp"
+#include "core/expression/expression.hpp"
 
 namespace fastsfes::family {
 

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <optional>
 
-#include "core/printer.hpp"
+#include "core/expression/printer.hpp"
 
 namespace fastsfes::family {
 namespace {

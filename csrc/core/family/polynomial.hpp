@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/expression.hpp"
+#include "core/expression/expression.hpp"
 
 namespace fastsfes::family {
 

@@ -7,14 +7,14 @@
 #include <optional>
 #include <utility>
 
-#include "core/driver.hpp"
-#include "core/error.hpp"
+#include "core/base/error.hpp"
+#include "core/base/sha256.hpp"
 #include "core/family/absorb.hpp"
 #include "core/family/linear.hpp"
 #include "core/fit/linalg.hpp"
 #include "core/fit/qr.hpp"
-#include "core/jit/sha256.hpp"
-#include "core/program.hpp"
+#include "core/program/driver.hpp"
+#include "core/program/program.hpp"
 
 namespace fastsfes::family {
 namespace {

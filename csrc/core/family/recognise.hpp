@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "core/expression.hpp"
+#include "core/expression/expression.hpp"
 
 namespace fastsfes::family {
 

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "core/expression.hpp"
+#include "core/expression/expression.hpp"
 
 namespace fastsfes::family {
 

@@ -4,11 +4,11 @@
 #include <cmath>
 #include <cstring>
 
-#include "core/error.hpp"
+#include "core/base/error.hpp"
+#include "core/expression/linearity.hpp"
 #include "core/fit/linalg.hpp"
-#include "core/fit/linearity.hpp"
 #include "core/fit/problem.hpp"
-#include "core/interpreter.hpp"
+#include "core/program/interpreter.hpp"
 
 namespace fastsfes::fit {
 namespace {

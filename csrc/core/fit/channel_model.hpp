@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "core/graph.hpp"
-#include "core/program.hpp"
+#include "core/expression/graph.hpp"
+#include "core/program/program.hpp"
 
 namespace fastsfes::fit {
 

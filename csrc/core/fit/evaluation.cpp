@@ -4,9 +4,9 @@
 #include <cmath>
 #include <limits>
 
-#include "core/error.hpp"
+#include "core/base/error.hpp"
+#include "core/base/team.hpp"
 #include "core/fit/linalg.hpp"
-#include "core/team.hpp"
 
 namespace fastsfes::fit {
 

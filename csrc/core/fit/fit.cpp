@@ -4,12 +4,12 @@
 #include <cmath>
 #include <exception>
 
-#include "core/error.hpp"
+#include "core/base/error.hpp"
+#include "core/base/team.hpp"
+#include "core/base/vmath.h"
 #include "core/fit/evaluation.hpp"
 #include "core/fit/levenberg_marquardt.hpp"
 #include "core/fit/varpro.hpp"
-#include "core/team.hpp"
-#include "core/vmath.h"
 
 namespace fastsfes::fit {
 namespace {

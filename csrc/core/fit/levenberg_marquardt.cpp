@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/vmath.h"  // the library's exp and log differ between processors
+#include "core/base/vmath.h"  // the library's exp and log differ between processors
 
 namespace fastsfes::fit {
 namespace {

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "core/fit/linalg.hpp"
-#include "core/kernels.hpp"
+#include "core/program/kernels.hpp"
 
 namespace fastsfes::fit {
 

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <memory>
 
-#include "core/error.hpp"
+#include "core/base/error.hpp"
 #include "core/fit/linalg.hpp"
 #include "core/fit/row_basis.hpp"
 

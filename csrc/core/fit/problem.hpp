@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "core/expression.hpp"
+#include "core/expression/expression.hpp"
 #include "core/fit/cache.hpp"
 #include "core/fit/channel_model.hpp"
 #include "core/fit/packed_matrix.hpp"

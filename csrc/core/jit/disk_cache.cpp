@@ -17,7 +17,7 @@
 #include <set>
 #include <tuple>
 
-#include "core/jit/sha256.hpp"
+#include "core/base/sha256.hpp"
 
 namespace fastsfes::jit {
 namespace {

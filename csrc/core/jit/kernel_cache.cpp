@@ -8,11 +8,11 @@
 #include <fstream>
 #include <utility>
 
-#include "core/interpreter.hpp"
+#include "core/base/sha256.hpp"
+#include "core/base/team.hpp"
+#include "core/base/version.hpp"
 #include "core/jit/disk_cache.hpp"
-#include "core/jit/sha256.hpp"
-#include "core/team.hpp"
-#include "core/version.hpp"
+#include "core/program/interpreter.hpp"
 
 namespace fastsfes::jit {
 namespace {

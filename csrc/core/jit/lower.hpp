@@ -3,8 +3,8 @@
 #include <span>
 #include <string>
 
-#include "core/kernels.hpp"
-#include "core/program.hpp"
+#include "core/program/kernels.hpp"
+#include "core/program/program.hpp"
 
 namespace fastsfes::jit {
 

@@ -1,7 +1,7 @@
 """Enhancement factors along lines and over planes of their features, beside those of other functionals: plain arrays.
 
 F = e/(n eps_x^unif(n)) of exchange, correlation and both. Exact exchange counts as it is in the uniform gas, and VV10
-is left out, as in `fastsfes.conditions`.
+is left out, as in `fastsfes.health.conditions`.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..conditions import Evaluable, FeaturePoints, Subject, as_subjects, enhancement, feature_points
-from ..files import plain
-from ..functional import Functional
-from ..load import Comparison
-from ..quadrature.nodes import derived_features
+from ..common.files import plain
+from ..energies.quadrature.nodes import derived_features
+from ..functionals.functional import Functional
+from ..functionals.load import Comparison
+from ..health.conditions import Evaluable, FeaturePoints, Subject, as_subjects, enhancement, feature_points
 
 __all__ = ["BESIDE", "Curve", "EnhancementCurves", "Surface", "enhancement_curves"]
 

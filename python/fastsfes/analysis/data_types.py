@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..files import plain
+from ..common.files import plain
 from .optimum import FIT, Optimum
 from .uncertainty import ParameterUncertainties, parameter_uncertainties
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from ..common.errors import FastsfesError, InputError
 from ..datasets.dataset import Dataset
-from ..errors import FastsfesError, InputError
 from ..fitting import FitProblem, FitSettings
-from ..functional import Functional
-from ..load import load
+from ..functionals.functional import Functional
+from ..functionals.load import load
 
 __all__ = ["FIT", "SEARCH", "Optimum", "optimum"]
 
@@ -66,7 +66,7 @@ def optimum(
 
     Parameters
     ----------
-    functional: with start values; anything that `fastsfes.load` reads.
+    functional: with start values; anything that `fastsfes.functionals.load` reads.
     dataset: with densities and a quadrature, or its name.
     refit: False keeps the parameters as they are.
     level: nodes of the quadrature.

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import FastsfesError, InputError
-from ..features import CHANNELS
+from ..common.errors import FastsfesError, InputError
+from ..formula.features import CHANNELS
 from .curves import Curve, EnhancementCurves, Surface
 
 __all__ = ["plot_curves", "plot_surfaces", "write_plots"]

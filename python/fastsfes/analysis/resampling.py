@@ -11,10 +11,10 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from ..common.errors import FastsfesError, InputError
+from ..common.files import plain
 from ..datasets.model import Reaction
-from ..errors import FastsfesError, InputError
 from ..executors.threads import threads_per_worker
-from ..files import plain
 from .optimum import FIT, Optimum
 
 __all__ = ["Bootstrap", "bootstrap"]

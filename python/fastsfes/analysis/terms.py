@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from ..common.files import plain
 from ..evolve.contributions import without_each_term
-from ..files import plain
-from ..functional import Channel, Functional
+from ..functionals.functional import Channel, Functional
 from .optimum import SEARCH, Optimum
 
 __all__ = ["TermContribution", "TermContributions", "term_contributions"]

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import FastsfesError
-from ..files import plain
+from ..common.errors import FastsfesError
+from ..common.files import plain
 from .optimum import Optimum
 
 __all__ = ["ParameterUncertainties", "parameter_uncertainties"]

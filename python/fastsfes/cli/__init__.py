@@ -13,8 +13,8 @@ import sys
 from collections.abc import Sequence
 
 from .._core import __version__
-from ..arguments import ArgumentParser
-from ..errors import FastsfesError, InputError
+from ..common.arguments import ArgumentParser
+from ..common.errors import FastsfesError, InputError
 from . import analyse, dataset, export, fit, health, precompile, report, search, show, validate
 from .stopping import Stopped, exit_status, stopping_signals
 

@@ -8,19 +8,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ..analysis import (
-    bootstrap,
-    enhancement_curves,
-    optimum,
-    parameter_uncertainties,
-    sensitivity,
-    term_contributions,
-)
+from ..analysis import bootstrap, enhancement_curves, optimum, parameter_uncertainties, sensitivity, term_contributions
 from ..analysis.curves import BESIDE
+from ..common.errors import InputError
+from ..common.files import plain
 from ..datasets.dataset import Dataset
-from ..errors import InputError
-from ..files import plain
-from ..load import FUNCTIONAL, load_comparison
+from ..functionals.load import FUNCTIONAL, load_comparison
 
 _DESCRIPTION = """Understand a functional: losses without each term, uncertainties of the parameters from the curvature
 of the loss and from resampled reactions, what each type of data determines, pictures of the enhancement factors.

@@ -10,11 +10,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from ..common.errors import InputError
+from ..common.files import check_output
 from ..datasets.dataset import Dataset, DatasetInfo
 from ..densities.build import Progress
 from ..densities.settings import STABILITY_CHOICES, ScfSettings
-from ..errors import InputError
-from ..files import check_output
 from . import quadrature
 
 #: Species without a density that ``info`` lists before it only counts them.

@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ..export import FORMATS, export
-from ..load import FUNCTIONAL
+from ..exports import FORMATS, export
+from ..functionals.load import FUNCTIONAL
 
 _DESCRIPTION = """Write a functional, or the best one of a run, for another program, with all digits.
 

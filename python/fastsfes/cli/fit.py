@@ -8,13 +8,13 @@ import re
 from pathlib import Path
 from typing import Any
 
+from ..common.errors import InputError
+from ..common.files import check_output
 from ..datasets.dataset import Dataset
-from ..errors import InputError
-from ..files import check_output
+from ..energies.evaluate import wrmsd
 from ..fitting import FitResult, fit
-from ..functional import Functional
-from ..load import FUNCTIONAL, load
-from ..objective import wrmsd
+from ..functionals.functional import Functional
+from ..functionals.load import FUNCTIONAL, load
 
 _DESCRIPTION = """Fit the parameters of a functional to the training reactions of a dataset, densities frozen.
 

@@ -7,8 +7,8 @@ import json
 import sys
 from typing import Any
 
+from ..functionals.load import FUNCTIONAL
 from ..health import BESIDE, check
-from ..load import FUNCTIONAL
 
 _DESCRIPTION = """Check a functional: exact conditions, limits, derivatives, and how fine a grid it needs.
 

@@ -6,10 +6,10 @@ import argparse
 import os
 from typing import Any
 
-from .. import kernels
 from .._core import build_info
-from ..errors import FastsfesError
-from ..load import FUNCTIONAL, load
+from ..common.errors import FastsfesError
+from ..functionals import kernels
+from ..functionals.load import FUNCTIONAL, load
 
 
 def add_parser(subparsers: Any) -> None:

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from ..common.errors import InputError
 from ..datasets.dataset import Dataset
-from ..errors import InputError
-from ..quadrature import (
+from ..energies.quadrature import (
     DEFAULT_CHANNELS,
     DEFAULT_TOLERANCE,
     LADDERS,

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError
-from ..files import check_output
-from ..search import Run
+from ..common.errors import InputError
+from ..common.files import check_output
+from ..run.search import Run
 
 
 def add_parser(subparsers: Any) -> None:

@@ -6,11 +6,11 @@ import argparse
 import sys
 from typing import Any
 
-from ..config import PRESETS, SearchConfig
-from ..errors import InputError
-from ..evolve.summary import format_run
-from ..options import add_arguments, given_arguments
-from ..search import RESUME_OPTIONS, SearchInterrupted, search
+from ..common.errors import InputError
+from ..common.options import add_arguments, given_arguments
+from ..run.config import PRESETS, SearchConfig
+from ..run.search import RESUME_OPTIONS, SearchInterrupted, search
+from ..run.summary import format_run
 from .stopping import exit_status
 
 _DESCRIPTION = f"""Evolve exchange-correlation enhancement factors that fit a dataset.

@@ -9,11 +9,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..config import SearchConfig
-from ..errors import FastsfesError, InputError
-from ..evolve.summary import format_run
-from ..evolve.watch import Snapshot, plain_line, table, watch
-from ..search import CONFIG, HISTORY, Run
+from ..common.errors import FastsfesError, InputError
+from ..run.config import SearchConfig
+from ..run.search import CONFIG, HISTORY, Run
+from ..run.summary import format_run
+from ..run.watch import Snapshot, plain_line, table, watch
 
 
 def add_parser(subparsers: Any) -> None:

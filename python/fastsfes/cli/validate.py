@@ -7,9 +7,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ..files import check_output
-from ..load import FUNCTIONAL
-from ..options import add_arguments, given_arguments
+from ..common.files import check_output
+from ..common.options import add_arguments, given_arguments
+from ..functionals.load import FUNCTIONAL
 from ..validation import ValidationConfig, validate
 from .dataset import parse_shard, show_progress
 

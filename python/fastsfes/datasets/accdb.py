@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from ..errors import InputError
+from ..common.errors import InputError
 from .csvtable import read_eval_csv
 from .mgcdb84 import read_geometries, subset_table
 from .model import HARTREE_TO_KCAL, DatasetContents, Reaction

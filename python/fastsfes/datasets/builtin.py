@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from ..common.errors import FastsfesError
 from ..densities.settings import ScfSettings
-from ..errors import FastsfesError
 from .model import DatasetContents, Reaction, Species
 
 #: How the packaged densities are made.

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import InputError
-from ..reading import read_text
+from ..common.errors import InputError
+from ..common.reading import read_text
 from .model import check_name
 from .xyz import parse_number
 

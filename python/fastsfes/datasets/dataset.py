@@ -10,9 +10,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from ..common.errors import FastsfesError, InputError
 from ..densities.hdf5 import RecordError
 from ..densities.record import DensityRecord, Energies
-from ..errors import FastsfesError, InputError
 from . import storage
 from .model import SPLITS, DatasetContents, Reaction, Species
 

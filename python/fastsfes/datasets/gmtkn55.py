@@ -18,8 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import InputError
-from ..reading import read_text
+from ..common.errors import InputError
+from ..common.reading import read_text
 from .model import DatasetContents, Reaction, Species, check_name
 from .xyz import MAX_ATOMS, atom_count, element, parse_number
 

@@ -11,8 +11,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..errors import InputError
-from ..reading import parse_json, read_text
+from ..common.errors import InputError
+from ..common.reading import parse_json, read_text
 from .csvtable import EvalRow, read_eval_csv
 from .dataset import DATA
 from .model import HARTREE_TO_KCAL, SPLITS, DatasetContents, Reaction, Species

@@ -9,8 +9,8 @@ from types import MappingProxyType
 
 import numpy as np
 
+from ..common.errors import InputError
 from ..densities.record import FloatArray
-from ..errors import InputError
 
 #: One hartree in kcal/mol, the value that published weights and errors use.
 HARTREE_TO_KCAL = 627.509474

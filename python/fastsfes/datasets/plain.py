@@ -19,8 +19,8 @@ import csv
 import io
 from pathlib import Path
 
-from ..errors import InputError
-from ..reading import read_text
+from ..common.errors import InputError
+from ..common.reading import read_text
 from .model import HARTREE_TO_KCAL, SPLITS, DatasetContents, Reaction, Species, check_name
 from .xyz import parse_number, read_xyz, write_xyz
 

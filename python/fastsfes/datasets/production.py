@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
+from ..common.errors import FastsfesError, InputError
 from ..densities.build import BuildResult, Job, Progress, build_densities, load_work_file
 from ..densities.chkfile import read_chkfiles
 from ..densities.record import DensityRecord, FloatArray
 from ..densities.scf import check_settings
 from ..densities.settings import ScfSettings
-from ..errors import FastsfesError, InputError
 from .model import DatasetContents
 from .readers import read_folder
 from .storage import NamedDensity, write_dataset

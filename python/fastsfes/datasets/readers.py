@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from ..errors import InputError
+from ..common.errors import InputError
 from .model import DatasetContents
 
 

@@ -16,12 +16,12 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from ..common.errors import FastsfesError, InputError
+from ..common.reading import DAMAGE, damage, short
+from ..common.reading.hdf5 import attributes as read_attributes
+from ..common.reading.hdf5 import child, open_file, read
 from ..densities.hdf5 import RecordError, read_record, write_array, write_atomically, write_record
 from ..densities.record import ENERGY_NAMES, DensityRecord, Energies
-from ..errors import FastsfesError, InputError
-from ..reading import DAMAGE, damage, short
-from ..reading.hdf5 import attributes as read_attributes
-from ..reading.hdf5 import child, open_file, read
 from .model import DatasetContents, Reaction, Species
 
 FORMAT = "fastsfes-dataset"

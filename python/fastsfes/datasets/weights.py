@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..errors import InputError
+from ..common.errors import InputError
 from .model import Reaction
 
 #: Data types that are scaled together, and their factor.

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import InputError
-from ..reading import read_text
+from ..common.errors import InputError
+from ..common.reading import read_text
 from .model import Species
 
 MAX_ATOMS = 2000

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import h5py
 
-from ..errors import FastsfesError, InputError
-from ..reading.hdf5 import child, open_file
+from ..common.errors import FastsfesError, InputError
+from ..common.reading.hdf5 import child, open_file
 from .hdf5 import RecordError, read_record, write_atomically, write_record
 from .record import DensityRecord
 from .scf import compute_density

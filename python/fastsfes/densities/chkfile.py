@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import FastsfesError, InputError
-from ..reading import DAMAGE, damage, parse_json, short
-from ..reading import read_text as read_utf8
-from ..reading.hdf5 import attributes as read_attributes
-from ..reading.hdf5 import open_file, read, read_text
+from ..common.errors import FastsfesError, InputError
+from ..common.reading import DAMAGE, damage, parse_json, short
+from ..common.reading import read_text as read_utf8
+from ..common.reading.hdf5 import attributes as read_attributes
+from ..common.reading.hdf5 import open_file, read, read_text
 from .hdf5 import RecordError
 from .mole import load_mole
 from .record import ENERGY_NAMES, DensityRecord, Energies

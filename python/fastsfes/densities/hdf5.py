@@ -12,10 +12,10 @@ from typing import Any
 import h5py
 import numpy as np
 
-from ..errors import FastsfesError
-from ..reading import damage
-from ..reading.hdf5 import attributes as read_attributes
-from ..reading.hdf5 import read, read_text
+from ..common.errors import FastsfesError
+from ..common.reading import damage
+from ..common.reading.hdf5 import attributes as read_attributes
+from ..common.reading.hdf5 import read, read_text
 from .record import ENERGY_NAMES, DensityRecord, Energies
 
 _ARRAYS = ("mo_coeff", "mo_occ", "mo_energy")

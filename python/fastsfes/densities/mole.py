@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import FastsfesError
-from ..reading import DAMAGE, parse_json, short
+from ..common.errors import FastsfesError
+from ..common.reading import DAMAGE, parse_json, short
 
 _MAX_ANGULAR = 12
 _ATM_COLUMNS, _BAS_COLUMNS = 6, 8

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import FastsfesError, InputError
-from ..libxc import LibxcFunctional
-from ..load import Comparison
+from ..common.errors import FastsfesError, InputError
+from ..functionals.libxc import LibxcFunctional
+from ..functionals.load import Comparison
 from .record import DensityRecord, Energies, FloatArray
 from .settings import NO_DENSITY_FIT, ScfSettings, parse_grid
 
@@ -95,7 +95,7 @@ def make_mean_field(mol: Any, settings: ScfSettings, functional: Comparison | No
     if isinstance(functional, LibxcFunctional):
         mf.xc = functional.code
     elif functional is not None:
-        from ..pyscf import attach
+        from ..functionals.pyscf import attach
 
         attach(mf, functional)
     mf.nlc = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ..errors import InputError
+from ..common.errors import InputError
 
 #: Density fitting switched off, as it is spelt in files and on the command line.
 NO_DENSITY_FIT = "none"

@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from ..errors import FastsfesError, InputError
+from ..common.errors import FastsfesError, InputError
 from ..executors import available_cores, open_executor
 from .record import FloatArray
 from .settings import ScfSettings

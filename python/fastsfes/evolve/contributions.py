@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..expression import Expression
-from ..files import plain
-from ..functional import Channel
+from ..common.files import plain
+from ..formula.expression import Expression
+from ..functionals.functional import Channel
 from .evaluation import Evaluate, FitRequest
 
 __all__ = ["additive_terms", "contributions", "without_each_term"]

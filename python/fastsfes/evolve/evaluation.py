@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ..expression import Expression
+from ..formula.expression import Expression
 
 __all__ = ["Evaluate", "FitOutcome", "FitRequest", "Fitness", "Known", "Parameters"]
 

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
-from ..config import SearchConfig
-from ..functional import Channel
+from ..functionals.functional import Channel
+from ..run.config import SearchConfig
 from .evaluation import FitOutcome, FitRequest, Known
 from .terms import Candidate, Term, Vector
 

@@ -14,9 +14,9 @@ from types import MappingProxyType
 from typing import Any
 
 from .. import _core
-from ..errors import InputError
-from ..expression import Expression, feature_names
-from .instructions import INSTRUCTIONS, InstructionKind
+from ..common.errors import InputError
+from ..formula.expression import Expression, feature_names
+from ..formula.instructions import INSTRUCTIONS, InstructionKind
 
 __all__ = ["OUTPUT", "ChannelGenome", "Genome", "Instruction", "Workspace"]
 

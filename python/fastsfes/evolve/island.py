@@ -14,14 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from ..expression import Expression
+from ..formula.expression import Expression
+from ..formula.family import channel_dimension, fingerprint
+from ..formula.instructions import INSTRUCTIONS
+from ..run.usage import Clock, Usage
 from .evaluation import Evaluate, Fitness, FitOutcome, FitRequest, Known, Parameters
-from .family import channel_dimension, fingerprint
 from .genome import Genome, Workspace
-from .instructions import INSTRUCTIONS
 from .mutate import NEUTRAL, Mutator
 from .rules import Rules
-from .usage import Clock, Usage
 
 __all__ = ["EpochResult", "EvolutionSettings", "Individual", "IslandState", "Record", "epoch", "found", "pareto_front"]
 

@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ..expression import Expression, Node
+from ..formula.expression import Expression, Node
+from ..formula.instructions import INSTRUCTIONS
 from .genome import OUTPUT, ChannelGenome, Instruction
-from .instructions import INSTRUCTIONS
 
 __all__ = ["Linearised", "linearise"]
 

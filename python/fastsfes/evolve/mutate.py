@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import InputError
-from .family import channel_fingerprint
+from ..common.errors import InputError
+from ..formula.family import channel_fingerprint
+from ..formula.instructions import INSTRUCTIONS
 from .genome import OUTPUT, ChannelGenome, Genome, Instruction, Workspace
-from .instructions import INSTRUCTIONS
 from .pools import Pool
 
 __all__ = ["MUTATIONS", "Limits", "Mutator"]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ..errors import InputError
+from ..common.errors import InputError
 
 __all__ = ["Pool"]
 

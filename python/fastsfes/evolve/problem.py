@@ -15,23 +15,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
-from ..config import SEARCHED, SearchConfig
+from ..common.errors import InputError
 from ..datasets import HARTREE_TO_KCAL, Dataset, Reaction
-from ..errors import InputError
-from ..expression import Expression
+from ..energies.quadrature import NodeSet, ProblemChannel, Quadrature, QuadratureProblem, channel_key
 from ..fitting import Conditions, fit, parse_conditions
-from ..functional import Channel, Functional
-from ..load import load
-from ..quadrature import NodeSet, ProblemChannel, Quadrature, QuadratureProblem, channel_key
-from ..registry import get_functional
+from ..formula.expression import Expression
+from ..formula.tidy import tidy
+from ..functionals.functional import Channel, Functional
+from ..functionals.load import load
+from ..functionals.registry import get_functional
+from ..run.config import SEARCHED, SearchConfig
+from ..run.final import baselines, grid_row, quadrature_rows, species_rows
+from ..run.progress import Progress, teller
+from ..run.setup import SearchParts
 from .contributions import contributions
-from .final import baselines, grid_row, quadrature_rows, species_rows
 from .fitter import FitEvaluator, Rows
 from .island import Individual
-from .progress import Progress, teller
-from .setup import SearchParts
 from .terms import ConditionTerm, CrossValidation, GridTerm, Term, folds_of, reduced_difference
-from .tidy import tidy
 
 __all__ = ["ReactionProblem", "SpeciesProblem", "make_problem", "target_functional"]
 

@@ -14,9 +14,9 @@ from fractions import Fraction
 from functools import lru_cache
 
 from .. import _core
-from ..errors import InputError
-from ..expression import Expression, Node
-from .tidy import tidied_nodes
+from ..common.errors import InputError
+from ..formula.expression import Expression, Node
+from ..formula.tidy import tidied_nodes
 
 __all__ = ["Rules", "complexity_of", "parse_nesting"]
 

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
+from ..energies.quadrature.reduce import pivot_nodes
 from ..fitting import Penalty
-from ..quadrature.reduce import pivot_nodes
 
 __all__ = ["ConditionTerm", "CrossValidation", "GridTerm", "Term", "folds_of", "reduced_difference"]
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
 
-from ..errors import FastsfesError
+from ..common.errors import FastsfesError
 from .worker import pack, unpack
 
 __all__ = ["Executor", "Job", "QueueExecutor", "Statistics", "WorkerLost", "cancel"]

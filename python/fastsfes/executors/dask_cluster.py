@@ -14,8 +14,8 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from ..errors import FastsfesError, InputError
-from ..reading import parse_json, read_text
+from ..common.errors import FastsfesError, InputError
+from ..common.reading import parse_json, read_text
 from . import worker
 from .core import ATTEMPTS, Job, QueueExecutor
 

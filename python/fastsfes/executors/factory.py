@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..errors import InputError
+from ..common.errors import InputError
 from .core import ATTEMPTS, Executor
 
 __all__ = ["check_executor", "open_executor"]

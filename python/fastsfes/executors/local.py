@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from typing import Any
 
-from ..errors import FastsfesError
+from ..common.errors import FastsfesError
 from .core import Executor, cancel
 
 __all__ = ["LocalExecutor"]

@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from ..errors import InputError
+from ..common.errors import InputError
 from . import worker
 from .core import ATTEMPTS, Job, QueueExecutor
 

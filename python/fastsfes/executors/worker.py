@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from ..errors import FastsfesError
+from ..common.errors import FastsfesError
 
 __all__ = ["RemoteTraceback", "forget", "ignore_signals", "install", "pack", "perform", "unpack"]
 

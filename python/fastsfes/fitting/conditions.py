@@ -20,8 +20,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import InputError
-from ..functional import Hybrid
+from ..common.errors import InputError
+from ..functionals.functional import Hybrid
 from .constraints import Equality, Penalty, Point, uniform_gas
 
 __all__ = ["Conditions", "parse_conditions"]

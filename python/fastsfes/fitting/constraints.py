@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ..errors import InputError
-from ..features import channel
-from ..quadrature.nodes import derived_features
+from ..common.errors import InputError
+from ..energies.quadrature.nodes import derived_features
+from ..formula.features import channel
 
 __all__ = ["Equality", "Penalty", "Point", "bounded", "uniform_gas"]
 

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import _core
-from ..errors import FastsfesError, InputError
-from ..features import channel
-from ..functional import Channel, Functional, Hybrid
-from ..load import load
+from ..common.errors import FastsfesError, InputError
+from ..formula.features import channel
+from ..functionals.functional import Channel, Functional, Hybrid
+from ..functionals.load import load
 from .conditions import parse_conditions
 from .problem import FitSettings
 

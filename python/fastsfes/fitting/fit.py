@@ -12,12 +12,12 @@ from typing import Literal
 
 import numpy as np
 
+from ..common.errors import FastsfesError, InputError
 from ..datasets.dataset import Dataset
-from ..errors import FastsfesError, InputError
-from ..functional import Channel, Functional
-from ..load import load
-from ..objective import frame_of
-from ..quadrature import Quadrature
+from ..energies.evaluate import frame_of
+from ..energies.quadrature import Quadrature
+from ..functionals.functional import Channel, Functional
+from ..functionals.load import load
 from .cmaes import CmaSettings, minimise_cma
 from .conditions import parse_conditions
 from .constraints import Equality, Penalty
@@ -90,7 +90,7 @@ def fit(
 
     Parameters
     ----------
-    functional: a functional, or text that `fastsfes.load` reads; its parameters are the start.
+    functional: a functional, or text that `fastsfes.functionals.load` reads; its parameters are the start.
     dataset: a dataset or the name of one.
     seed: of further starts and of CMA-ES.
     optimizer: "varpro" solves for linear parameters and moves the others by Levenberg-Marquardt (10.1137/0710036);

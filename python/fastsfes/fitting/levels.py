@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 
-from ..functional import Functional
+from ..functionals.functional import Functional
 from .problem import FitProblem, FitSettings, Fitted
 
 __all__ = ["fit_through_levels"]

@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import _core
+from ..common.errors import FastsfesError, InputError
 from ..datasets.dataset import Dataset
 from ..datasets.model import HARTREE_TO_KCAL, Reaction
-from ..errors import FastsfesError, InputError
-from ..functional import Channel, Functional, Hybrid
-from ..objective import frame_of
-from ..quadrature import Quadrature, channel_key
+from ..energies.evaluate import frame_of
+from ..energies.quadrature import Quadrature, channel_key
+from ..functionals.functional import Channel, Functional, Hybrid
 from .constraints import Equality, Penalty, Point
 
 __all__ = ["EXACT_EXCHANGE", "FitProblem", "FitSettings", "Fitted"]

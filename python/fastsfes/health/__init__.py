@@ -4,8 +4,8 @@ from fastsfes.health import check
 print(check("libxc:scan"))
 """
 
-from ..conditions.row import Row
 from .check import BESIDE, check
+from .conditions.row import Row
 from .convergence import AtomConvergence, atomic_convergence
 from .dimers import DimerCurve, dimer_curve
 from .reactions import GridSensitivity, grid_sensitivity

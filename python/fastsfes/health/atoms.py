@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigh
 
-from ..errors import FastsfesError, InputError
+from ..common.errors import FastsfesError, InputError
 
 __all__ = ["ATOMS", "Atom", "RadialDensity", "hartree_fock"]
 

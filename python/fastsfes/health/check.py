@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from ..conditions.exact import Level, exact_conditions
-from ..conditions.row import Row
-from ..conditions.subject import Subject, as_subjects
-from ..errors import InputError
-from ..load import Comparison
+from ..common.errors import InputError
+from ..functionals.load import Comparison
+from .conditions.exact import Level, exact_conditions
+from .conditions.row import Row
+from .conditions.subject import Subject, as_subjects
 from .continuity import continuity_row
 from .convergence import convergence_rows
 from .derivatives import derivative_rows

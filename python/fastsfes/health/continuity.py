@@ -8,10 +8,10 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from ..conditions.exact import enhancement
-from ..conditions.points import feature_points
-from ..conditions.row import Row
-from ..conditions.subject import Subject
+from .conditions.exact import enhancement
+from .conditions.points import feature_points
+from .conditions.row import Row
+from .conditions.subject import Subject
 
 __all__ = ["continuity_row"]
 

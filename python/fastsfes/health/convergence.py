@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..conditions.row import Row
-from ..conditions.subject import Subject
-from ..load import Comparison
+from ..functionals.load import Comparison
 from .atoms import ATOMS, hartree_fock
+from .conditions.row import Row
+from .conditions.subject import Subject
 
 __all__ = ["BANDS", "SIZES", "AtomConvergence", "atomic_convergence", "convergence_rows"]
 

@@ -7,11 +7,11 @@ from itertools import combinations_with_replacement
 import numpy as np
 from numpy.typing import NDArray
 
-from ..conditions.points import FeaturePoints, feature_points
-from ..conditions.row import Row
-from ..conditions.subject import Subject
-from ..functional import VARIABLES, derivative_keys
-from ..load import Comparison
+from ..functionals.functional import VARIABLES, derivative_keys
+from ..functionals.load import Comparison
+from .conditions.points import FeaturePoints, feature_points
+from .conditions.row import Row
+from .conditions.subject import Subject
 
 __all__ = ["derivative_rows"]
 

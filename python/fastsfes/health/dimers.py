@@ -14,15 +14,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..conditions.row import Row
-from ..conditions.subject import Subject
+from ..common.errors import FastsfesError
 from ..datasets.model import HARTREE_TO_KCAL
 from ..densities import DensityRecord, ScfSettings, compute_density, load_mole
 from ..densities.scf import OMEGA
-from ..errors import FastsfesError
-from ..functional import VV10, Hybrid
-from ..griddata import grid_blocks
-from ..load import Comparison
+from ..energies.grid import grid_blocks
+from ..functionals.functional import VV10, Hybrid
+from ..functionals.load import Comparison
+from .conditions.row import Row
+from .conditions.subject import Subject
 from .grids import GRIDS, TRUTH
 
 __all__ = ["DIMERS", "DimerCurve", "dimer_curve", "dimer_rows"]

@@ -8,11 +8,11 @@ from dataclasses import fields
 import numpy as np
 from numpy.typing import NDArray
 
-from ..conditions.row import Row
-from ..conditions.subject import Subject
-from ..functional import EnergyDensity
-from ..load import Comparison
-from ..registry import get_functional
+from ..functionals.functional import EnergyDensity
+from ..functionals.load import Comparison
+from ..functionals.registry import get_functional
+from .conditions.row import Row
+from .conditions.subject import Subject
 
 __all__ = ["limit_rows"]
 

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..conditions.row import Row
-from ..conditions.subject import Subject
+from ..common.errors import InputError
 from ..datasets.dataset import Dataset
 from ..datasets.model import HARTREE_TO_KCAL, Reaction
-from ..errors import InputError
-from ..load import Comparison
-from ..objective import grid_energies
+from ..energies.evaluate import grid_energies
+from ..functionals.load import Comparison
+from .conditions.row import Row
+from .conditions.subject import Subject
 from .grids import GRIDS, TRUTH
 
 __all__ = ["GridSensitivity", "chosen_reactions", "grid_sensitivity", "reaction_rows"]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..conditions.row import Row
+from .conditions.row import Row
 
 __all__ = ["HealthResult"]
 

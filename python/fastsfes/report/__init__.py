@@ -8,9 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from ..errors import FastsfesError
-from ..files import write_text
-from ..search import Run
+from ..common.errors import FastsfesError
+from ..common.files import write_text
+from ..run.search import Run
 from .data.collect import SAMPLES, Tell, collect
 from .page import render
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from ..errors import InputError
+from ..common.errors import InputError
 from .html import Content, Markup, tag
 
 __all__ = ["math", "mathml", "terms"]

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from importlib import resources
 from typing import Any
 
-from ..files import plain
+from ..common.files import plain
 from .html import Content, Markup, join, tag
 from .sections.accuracy import accuracy_section, tiles
 from .sections.factors import factors_section

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ..common.errors import InputError
+from ..common.options import convert, from_table, option, options, read_toml
 from ..datasets.model import SPLITS
 from ..densities.settings import STABILITY_CHOICES
-from ..errors import InputError
 from ..executors import check_executor
-from ..options import convert, from_table, option, options, read_toml
 
 __all__ = ["ValidationConfig"]
 

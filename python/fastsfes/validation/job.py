@@ -11,16 +11,16 @@ from typing import Any
 
 import numpy as np
 
+from ..common.errors import FastsfesError
+from ..common.files import write_text
 from ..datasets.dataset import Dataset
 from ..densities.mole import load_mole
 from ..densities.record import DensityRecord
 from ..densities.scf import build_mole, converge, follow_instabilities, make_mean_field, vv10_energy
 from ..densities.work import Job, Outcome
-from ..errors import FastsfesError
-from ..files import write_text
-from ..functional import Functional
-from ..libxc import LibxcFunctional
-from ..load import Comparison
+from ..functionals.functional import Functional
+from ..functionals.libxc import LibxcFunctional
+from ..functionals.load import Comparison
 
 __all__ = ["Context", "ValidationJob", "compute", "finished", "plain", "read_result"]
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from ..common.files import write_text
 from ..datasets.model import HARTREE_TO_KCAL, Reaction
-from ..files import write_text
-from ..objective import Evaluation
+from ..energies.evaluate import Evaluation
 
 __all__ = ["Convergence", "Validation"]
 

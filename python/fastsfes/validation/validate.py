@@ -8,15 +8,15 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from ..common.errors import InputError
 from ..datasets.dataset import Dataset
 from ..datasets.model import Reaction
 from ..densities.scf import check_settings
 from ..densities.settings import NO_DENSITY_FIT, ScfSettings
 from ..densities.work import Progress, run_jobs
-from ..errors import InputError
-from ..expression import Expression
-from ..functional import Channel, Functional
-from ..load import Comparison, by_name, load_comparison
+from ..formula.expression import Expression
+from ..functionals.functional import Channel, Functional
+from ..functionals.load import Comparison, by_name, load_comparison
 from .config import ValidationConfig
 from .job import Context, ValidationJob, compute, finished, plain, read_result
 from .result import Validation
@@ -124,7 +124,7 @@ def _functionals(given: Any, config: ValidationConfig) -> dict[str, Comparison]:
 
 def _finalists(path: str | Path, number: int) -> list[Comparison]:
     """The best of a run, and members of its archive by their error; one functional for anything else."""
-    from ..search import Run
+    from ..run.search import Run
 
     best = load_comparison(path)
     if not Path(path).is_dir() or not isinstance(best, Functional):

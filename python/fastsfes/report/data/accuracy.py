@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from ...datasets import SPLITS, Dataset
-from ...evolve.final import baselines
-from ...functional import Functional
-from ...objective import evaluate_many
+from ...energies.evaluate import evaluate_many
+from ...functionals.functional import Functional
+from ...run.final import baselines
 
 __all__ = ["reaction_errors"]
 

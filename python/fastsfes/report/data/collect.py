@@ -11,12 +11,12 @@ from dataclasses import asdict
 from typing import Any, Literal
 
 from ..._core import __version__
-from ...config import SearchConfig
+from ...common.errors import FastsfesError, InputError
 from ...datasets import Dataset
-from ...errors import FastsfesError, InputError
-from ...evolve.store import RunStore
-from ...functional import Functional
-from ...search import HISTORY, Run
+from ...functionals.functional import Functional
+from ...run.config import SearchConfig
+from ...run.search import HISTORY, Run
+from ...run.store import RunStore
 from .accuracy import reaction_errors
 from .factors import enhancement_factors
 from .history import ancestors, mutation_statistics, search_history

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...datasets import Dataset
-from ...functional import Channel, Functional
-from ...objective import in_frame
-from ...quadrature import NotRepresentable, Quadrature
-from ...quadrature.nodes import S2_PER_X2, derived_features
-from ...registry import get_functional
+from ...energies.evaluate import in_frame
+from ...energies.quadrature import NotRepresentable, Quadrature
+from ...energies.quadrature.nodes import S2_PER_X2, derived_features
+from ...functionals.functional import Channel, Functional
+from ...functionals.registry import get_functional
 
 __all__ = ["enhancement_factors"]
 

@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from ...evolve.store import RunStore
-from ...evolve.tidy import tidy
-from ...expression import Expression
+from ...formula.expression import Expression
+from ...formula.tidy import tidy
+from ...run.store import RunStore
 
 __all__ = ["ancestors", "mutation_statistics", "search_history"]
 

@@ -7,19 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ...analysis import (
-    bootstrap,
-    enhancement_curves,
-    optimum,
-    parameter_uncertainties,
-    sensitivity,
-    term_contributions,
-)
-from ...conditions.exact import Level
+from ...analysis import bootstrap, enhancement_curves, optimum, parameter_uncertainties, sensitivity, term_contributions
+from ...common.errors import FastsfesError, InputError
 from ...datasets import Dataset
-from ...errors import FastsfesError, InputError
-from ...functional import Functional
+from ...functionals.functional import Functional
 from ...health import check
+from ...health.conditions.exact import Level
 
 __all__ = ["VALIDATION", "health", "insight", "validation", "whole_factors"]
 

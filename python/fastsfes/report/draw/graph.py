@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ...expression import Expression
+from ...formula.expression import Expression
 from ..html import Markup, tag
 from .layered import layered
 from .operations import operations

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ...expression import Expression, operators
+from ...formula.expression import Expression, operators
 from .axis import number
 
 __all__ = ["Edge", "Operation", "operations", "symbol"]

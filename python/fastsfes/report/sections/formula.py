@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...errors import InputError
-from ...expression import Expression
-from ...functional import Functional
+from ...common.errors import InputError
+from ...formula.expression import Expression
+from ...functionals.functional import Functional
 from ..draw.axis import number
 from ..draw.graph import draw_operations
 from ..html import Content, Markup, join, tag

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ...errors import InputError
-from ...expression import Expression
+from ...common.errors import InputError
+from ...formula.expression import Expression
 from ..draw.axis import Axis, number
 from ..draw.chart import Chart, colour_bar, figure, legend, sample
 from ..html import Content, Markup, join, tag

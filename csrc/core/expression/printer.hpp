@@ -1,0 +1,27 @@
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "core/expression/graph.hpp"
+
+namespace fastsfes {
+
+/// Shortest decimal text that reads back as the same double (at most 17 significant digits).
+std::string number_text(double value);
+
+/// Canonical infix text: parse(print_infix(g, r)) gives the same tree, and prints the same text again.
+/// Throws InputError when the text would be longer than a million characters (a graph that shares its parts heavily).
+std::string print_infix(const Graph& graph, NodeId root);
+
+/// LaTeX; names of features and parameters are typeset (x2 as x^2, c10 as c_{10}, gamma as \gamma).
+std::string print_latex(const Graph& graph, NodeId root);
+
+enum class Spelling { Cpp, Maple };
+
+/// The spelling of the operator table, fully parenthesised; `leaf` writes features, parameters and constants.
+/// Defined operators must have been expanded.
+std::string print_spelling(const Graph& graph, NodeId root, Spelling spelling,
+                           const std::function<std::string(NodeId)>& leaf);
+
+}  // namespace fastsfes

@@ -1,3 +1,0 @@
-#define FASTSFES_KERNELS kernels_avx512
-#define FASTSFES_ISA "avx512"
-#include "core/kernels.inl"

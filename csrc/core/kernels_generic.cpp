@@ -1,3 +1,0 @@
-#define FASTSFES_KERNELS kernels_generic
-#define FASTSFES_ISA "generic"
-#include "core/kernels.inl"

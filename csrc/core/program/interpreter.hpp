@@ -1,0 +1,19 @@
+#pragma once
+
+#include <cstddef>
+
+#include "core/program/program.hpp"
+
+namespace fastsfes {
+
+/// Points that are worked on together: a register of 256 doubles is 2 KiB, a dozen of them fit the first-level cache.
+inline constexpr std::size_t kBlock = 256;
+
+/// Evaluates one block by walking through the instructions. `scratch` holds program.registers() * kBlock doubles.
+void interpret_block(const Program& program, const double* uniforms, const double* const* features,
+                     double* const* outputs, std::size_t n, double* scratch) noexcept;
+
+/// Name of the instruction set the interpreter's kernels were chosen for: "generic", "avx2", "avx512".
+const char* interpreter_isa() noexcept;
+
+}  // namespace fastsfes

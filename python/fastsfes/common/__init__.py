@@ -1,0 +1,1 @@
+"""The ground: errors, files, options, arguments, reading. Imports nothing of ours."""

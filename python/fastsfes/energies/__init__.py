@@ -1,0 +1,1 @@
+"""Energies of a functional on frozen densities, on the grid or on shared nodes."""

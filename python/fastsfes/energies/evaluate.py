@@ -1,0 +1,265 @@
+"""The objective: errors of a functional on a dataset's reactions at frozen densities.
+
+Only the semilocal part is evaluated. The rest of every energy (one-electron, Coulomb, exact exchange, VV10) stays as
+stored, e_tot - e_xc_semilocal of the functional that made the densities, its *frame*: exchange keeps that functional's
+range separation, and candidates without exact exchange of their own take over its fractions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from ..common.errors import FastsfesError, InputError
+from ..datasets.dataset import Dataset
+from ..datasets.model import HARTREE_TO_KCAL, Reaction
+from ..functionals.functional import Functional, Hybrid
+from ..functionals.load import Comparison, load
+from ..functionals.registry import get_functional
+from .grid import cached_blocks
+from .quadrature import NotRepresentable, Quadrature, reaction_targets
+
+FloatArray = npt.NDArray[np.float64]
+Method = Literal["quadrature", "grid"]
+
+__all__ = ["Evaluation", "Statistics", "evaluate", "evaluate_many", "frame_of", "grid_energies", "in_frame", "wrmsd"]
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Errors of a group of reactions, kcal/mol; ``wrmsd`` is sqrt(mean(weight error^2)), the others unweighted."""
+
+    reactions: int
+    wrmsd: float
+    rmsd: float
+    mae: float
+    mse: float
+    largest: float
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Errors of a functional on reactions.
+
+    Attributes
+    ----------
+    reactions: the reactions, in the order of the errors.
+    errors: calculated minus reference energy in kcal/mol, (reactions,).
+    method: "quadrature" or "grid": what was used in the end.
+    """
+
+    reactions: tuple[Reaction, ...]
+    errors: FloatArray
+    method: str
+
+    @cached_property
+    def total(self) -> Statistics:
+        """Statistics of all reactions."""
+        return _statistics(self.reactions, self.errors)
+
+    @property
+    def wrmsd(self) -> float:
+        """Weighted root mean square error in kcal/mol."""
+        return self.total.wrmsd
+
+    @cached_property
+    def by_type(self) -> dict[str, Statistics]:
+        """Statistics per data type ("TCE", "BH", ...)."""
+        return self._grouped([reaction.data_type for reaction in self.reactions])
+
+    @cached_property
+    def by_subset(self) -> dict[str, Statistics]:
+        """Statistics per subset ("TAE140nonMR", ...)."""
+        return self._grouped([reaction.subset for reaction in self.reactions])
+
+    def _grouped(self, keys: Sequence[str]) -> dict[str, Statistics]:
+        groups: dict[str, list[int]] = {}
+        for i, key in enumerate(keys):
+            groups.setdefault(key, []).append(i)
+        return {
+            key: _statistics([self.reactions[i] for i in rows], self.errors[rows])
+            for key, rows in sorted(groups.items())
+        }
+
+
+def wrmsd(
+    functional: Functional | str,
+    dataset: Dataset | str,
+    split: str = "train",
+    method: Method = "quadrature",
+    *,
+    level: str = "full",
+    quadrature: str = "default",
+) -> float:
+    """Weighted root mean square error in kcal/mol (Eq. 33 of 10.1063/1.4952647); arguments as in `evaluate`."""
+    return evaluate(functional, dataset, split, method, level=level, quadrature=quadrature).wrmsd
+
+
+def evaluate(
+    functional: Functional | str,
+    dataset: Dataset | str,
+    split: str | Sequence[Reaction] = "train",
+    method: Method = "quadrature",
+    *,
+    level: str = "full",
+    quadrature: str = "default",
+) -> Evaluation:
+    """Errors of a functional on a split.
+
+    Parameters
+    ----------
+    functional: a functional, or text that `fastsfes.load` reads (a registered name, a file, a run, a formula); it is
+        put into the dataset's frame.
+    dataset: a dataset or the name of one.
+    split: "train", "validation", "test", or reactions of the dataset.
+    method: "quadrature" uses the quadrature stored with the dataset and falls back to the grid for functionals that it
+        cannot represent or that are not finite at its nodes; "grid" integrates on each density's own grid: the truth.
+    level: node set of the quadrature, "full", "reduced" or "coarse".
+    quadrature: its name in the dataset file; one on nodes in (rho, x2, w) represents functionals of rho.
+    """
+    return evaluate_many([functional], dataset, split, method, level=level, quadrature=quadrature)[0]
+
+
+def evaluate_many(
+    functionals: Iterable[Functional | str],
+    dataset: Dataset | str,
+    split: str | Sequence[Reaction] = "train",
+    method: Method = "quadrature",
+    *,
+    level: str = "full",
+    quadrature: str = "default",
+) -> list[Evaluation]:
+    """Evaluate several functionals; those that need the grid share one pass over the densities."""
+    if method not in ("quadrature", "grid"):
+        raise InputError(f'method "{method}" is unknown; expected "quadrature" or "grid"')
+    data = Dataset.open(dataset) if isinstance(dataset, str) else dataset
+    reactions = tuple(data.split(split) if isinstance(split, str) else split)
+    if not reactions:
+        raise InputError(f'dataset "{data.name}" has no reaction of "{split}" whose densities are all there')
+    names = sorted({data.representative(name) for reaction in reactions for name in reaction.coefficients})
+    candidates = [in_frame(load(f), data, names) for f in functionals]
+    energies: dict[int, Mapping[str, float]] = {}
+    if method == "quadrature":
+        rules = Quadrature.load(data, quadrature)
+        for k, candidate in enumerate(candidates):
+            found = _quadrature_energies(candidate, rules, level)
+            if found is not None:
+                energies[k] = found
+    remaining = [k for k in range(len(candidates)) if k not in energies]
+    on_grid = set(remaining)
+    if remaining:
+        table = grid_energies([candidates[k] for k in remaining], data, names)
+        for k, row in zip(remaining, table, strict=True):
+            energies[k] = dict(zip(names, row.tolist(), strict=True))
+    targets = reaction_targets(data, reactions)
+    out = []
+    for k in range(len(candidates)):
+        by_name = energies[k]
+        values = [
+            sum(c * by_name[data.representative(name)] for name, c in reaction.coefficients.items())
+            for reaction in reactions
+        ]
+        errors = HARTREE_TO_KCAL * np.array(values) - targets
+        out.append(Evaluation(reactions, errors, "grid" if k in on_grid else "quadrature"))
+    return out
+
+
+def grid_energies(
+    functionals: Sequence[Comparison],
+    dataset: Dataset,
+    species: Sequence[str] | None = None,
+    *,
+    grid: str | None = None,
+    threads: int = 0,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> FloatArray:
+    """Semilocal energies in hartree on the integration grid, (functionals, species): the truth.
+
+    Parameters
+    ----------
+    functionals: ours or libxc's, evaluated as they are, in one pass over the densities.
+    dataset: where the densities are.
+    species: names; by default all with a converged density.
+    grid: "level N" or "(radial,angular)"; by default the grid that each density was made on.
+    threads: OpenMP threads of the evaluation, 0 for OpenMP's own choice; the result does not depend on it.
+    progress: called with (name, number done, number of species) after every species.
+    """
+    names = list(dataset.density_names if species is None else species)
+    out = np.zeros((len(functionals), len(names)))
+    for column, name in enumerate(names):
+        for block in cached_blocks(dataset, name, grid):
+            for row, functional in enumerate(functionals):
+                density = functional.energy_density(block.rho, block.sigma, block.tau, threads=threads)
+                # numpy's pairwise sum: accurate, and the same with any number of threads.
+                out[row, column] += np.sum(block.weights * density.exc)
+        if progress is not None:
+            progress(name, column + 1, len(names))
+    return out
+
+
+def in_frame(functional: Functional, dataset: Dataset, species: Sequence[str] | None = None) -> Functional:
+    """Put a functional into the frame of a dataset's densities (see `frame_of`)."""
+    hybrid, correlation = frame_of(dataset, species)
+    return replace(functional, hybrid=hybrid, correlation=correlation, libxc="")
+
+
+def frame_of(dataset: Dataset, species: Sequence[str] | None = None) -> tuple[Hybrid, str]:
+    """Exact exchange fractions with their range separation, and the LDA correlation, that the densities fix.
+
+    Raises
+    ------
+    InputError: the densities were made with functionals of different range separation.
+    """
+    names = dataset.density_names if species is None else species
+    makers = sorted({str(dataset.attributes(name)["xc"]) for name in names})
+    if not makers:
+        raise InputError(f'dataset "{dataset.name}" has no density')
+    frames = {_frame(maker) for maker in makers}
+    if len(frames) > 1:
+        raise InputError(
+            f'dataset "{dataset.name}": densities of {" and ".join(makers)} cannot be mixed, since their frozen '
+            f"energies hold different exact exchange; build the densities with one functional"
+        )
+    return frames.pop()
+
+
+@lru_cache(maxsize=32)
+def _frame(xc: str) -> tuple[Hybrid, str]:
+    try:
+        maker = get_functional(xc)
+    except InputError:
+        from pyscf.dft import numint
+
+        omega, long_range, short_range = numint.NumInt().rsh_and_hybrid_coeff(xc)
+        return Hybrid(float(omega), float(short_range), float(long_range if omega else short_range)), "pw92_mod"
+    return maker.hybrid, maker.correlation
+
+
+def _quadrature_energies(functional: Functional, quadrature: Quadrature, level: str) -> Mapping[str, float] | None:
+    """Energies by species, or None when the grid has to be used."""
+    try:
+        values = quadrature.energies(functional, level)
+    except NotRepresentable:
+        return None
+    if not np.all(np.isfinite(values)):
+        return None
+    return dict(zip(quadrature.species, values.tolist(), strict=True))
+
+
+def _statistics(reactions: Sequence[Reaction], errors: FloatArray) -> Statistics:
+    weights = np.array([reaction.weight for reaction in reactions])
+    if len(errors) == 0:
+        raise FastsfesError("there are no reactions to average over")
+    return Statistics(
+        reactions=len(errors),
+        wrmsd=float(np.sqrt(np.mean(weights * errors**2))),
+        rmsd=float(np.sqrt(np.mean(errors**2))),
+        mae=float(np.mean(np.abs(errors))),
+        mse=float(np.mean(errors)),
+        largest=float(errors[np.argmax(np.abs(errors))]),
+    )

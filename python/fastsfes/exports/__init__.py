@@ -1,0 +1,82 @@
+"""Export: functionals as source for other programs, without loss of digits.
+
+`export` writes one functional in one format. All formats of code are made from the same expression graph, that of
+`Functional.energy_density` (its `derivative_expressions`), by one walk (`straightline`), and give
+its values to rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+from ..common.errors import InputError
+from ..common.files import check_output
+from ..functionals.functional import Functional
+from ..functionals.load import load
+from . import c, jax_file, json_file, latex, libxc, pyscf_file, sympy_file, xcfun
+
+__all__ = ["FORMATS", "export"]
+
+Writer = Callable[[Functional, str], Mapping[str, str]]
+"""From a functional and the stem of the output file to the texts of the files, by their names."""
+
+FORMATS: Mapping[str, tuple[str, str, Writer]] = {
+    "json": (".json", "JSON that fastsfes reads again", json_file.files),
+    "pyscf": (".py", "Python file that needs NumPy and PySCF only, with an `attach` for RKS and UKS", pyscf_file.files),
+    "c": (".c", "C99 source and header, first and second derivatives, self-test", c.c_files),
+    "cpp": (".hpp", "C++17 header, first and second derivatives, self-test", c.cpp_files),
+    "libxc": ("", "folder: Maple file, registration, generated C and test for libxc 7", libxc.files),
+    "xcfun": (".hpp", "C++ template over the number type, as XCFun's functionals", xcfun.files),
+    "jax": (".py", "JAX functions, differentiable in densities and parameters", jax_file.files),
+    "sympy": (".py", "SymPy expressions", sympy_file.files),
+    "latex": (".tex", "LaTeX document with formulas and parameters", latex.files),
+}
+"""Per format the usual ending of the file, what it is, and who writes it."""
+
+
+def export(
+    functional: Functional | str | Path, format: str, path: str | Path, *, digits: int | None = None
+) -> list[Path]:
+    """Write a functional for other programs.
+
+    Args:
+        functional: a functional, or text that `fastsfes.functionals.load` reads.
+        format: one of `FORMATS`.
+        path: the file to write, with the ending of the format or none, in a folder that exists; for "libxc" the folder.
+            An existing file is overwritten.
+        digits: of the parameters in the table of "latex"; everything else has all digits always.
+
+    Returns:
+        The files written.
+
+    Raises:
+        InputError: on an unknown format, another format's ending, or a place that cannot be written.
+    """
+    if format not in FORMATS:
+        raise InputError(f'format "{format}" is unknown; expected one of {", ".join(FORMATS)}')
+    if digits is not None and format != "latex":
+        raise InputError(f"digits are for latex; {format} is written with all digits")
+    made = load(functional)
+    path = Path(path)
+    ending = FORMATS[format][0]
+    if ending:
+        check_output(path, "")
+        if path.suffix == "":
+            path = path.with_suffix(ending)
+        if path.suffix.lower() != ending:
+            raise InputError(f'{path}: format "{format}" is written to a file whose name ends in {ending}')
+    writer = FORMATS[format][2] if digits is None else partial(latex.files, digits=digits)
+    texts = writer(made, path.stem if ending else path.name)
+    folder = path.parent if ending else path
+    written = []
+    for name, text in texts.items():
+        target = folder / name if name else path
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise InputError(f"{target}: cannot be written: {error.strerror}") from None
+        written.append(target)
+    return written

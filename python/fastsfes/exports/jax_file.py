@@ -1,0 +1,78 @@
+"""A Python file of JAX functions: the energy density, differentiable in the densities and in the parameters."""
+
+from __future__ import annotations
+
+from ..functionals.functional import VARIABLES, Functional
+from .describe import description, identifier, line_comments, thresholds
+from .layout import layout, parameter_names
+from .python_code import body, parameter_table, python_language
+from .straightline import straight_line
+
+__all__ = ["files"]
+
+JAX = python_language("jnp", "jax.scipy.special")
+
+_HEAD = """
+import jax
+import jax.numpy as jnp
+
+NAME = {name!r}
+# exact exchange at short and long range, and omega; VV10's b and C
+HYBRID = {hybrid!r}
+VV10 = {nlc!r}
+PARAMETERS = {{
+{parameters}
+}}
+
+
+def _float64(x):
+    x = jnp.asarray(x, dtype=float)
+    if x.dtype != jnp.float64:
+        raise TypeError('energies need double precision: jax.config.update("jax_enable_x64", True) comes first')
+    return x
+"""
+
+
+def files(functional: Functional, stem: str) -> dict[str, str]:
+    """One Python file."""
+    cases, helpers = [], dict[str, None]()
+    layouts = tuple(layout(functional, polarised, 0) for polarised in (False, True))
+    names = parameter_names(functional)
+    for polarised, made in zip((False, True), layouts, strict=True):
+        leaves = {v: v for v in made.inputs} | {p: names[p] for p in made.parameters}
+        code = straight_line(made.groups, JAX, leaves)
+        helpers |= dict.fromkeys(code.helpers)
+        shapes = "rho (2, n), sigma (3, n), tau (2, n)" if polarised else "rho, sigma, tau of shape (n,)"
+        groups = {g: v for g, v in VARIABLES[polarised].items() if set(v) & set(made.inputs)}
+        lines = [
+            "",
+            "",
+            f"def exc_{'pol' if polarised else 'unpol'}(rho, sigma=None, tau=None, parameters=PARAMETERS):",
+            f'    """Energy per volume, hartree/bohr^3; {shapes}. What the family does not need may be None."""',
+        ]
+        for group, variables in groups.items():
+            one = [v if v in made.inputs else "_" for v in variables]
+            lines.append(f"    {', '.join(one)} = _float64({group})")
+        lines += [f'    {names[p]} = jnp.asarray(parameters["{names[p]}"], dtype=float)' for p in made.parameters]
+        shape = "jnp.shape(rho)[1:]" if polarised else "jnp.shape(rho)"
+        cases += [*lines, *body(code, "values")[:-1], f"    return jnp.broadcast_to(values[0], {shape})"]
+    h = functional.hybrid
+    head = _HEAD.format(
+        name=identifier(functional.name),
+        hybrid=(h.short_range, h.long_range, h.omega),
+        nlc=None if functional.nlc is None else (functional.nlc.b, functional.nlc.C),
+        parameters="\n".join(parameter_table(layouts, functional)),
+    )
+    usage = [
+        "",
+        *thresholds(),
+        "",
+        "    import jax, jax.numpy as jnp",
+        '    jax.config.update("jax_enable_x64", True)',
+        f"    import {identifier(stem)} as f",
+        "    f.exc_unpol(rho, sigma, tau)",
+        "    jax.grad(lambda r: jnp.sum(f.exc_unpol(r, sigma, tau)))(rho)              # vrho",
+        "    jax.grad(lambda p: jnp.sum(w * f.exc_unpol(rho, sigma, tau, p)))(f.PARAMETERS)",
+    ]
+    text = line_comments([*description(functional), *usage]) + head
+    return {"": text + "".join(f"\n\n{helper}" for helper in helpers) + "\n".join(cases) + "\n"}

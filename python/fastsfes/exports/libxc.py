@@ -1,0 +1,354 @@
+"""Files for libxc 7: the Maple source, generated C with first and second derivatives, the registration, and a test.
+
+libxc describes a functional in `maple/<family>_exc/<name>.mpl`, makes `src/maple2c/<family>_exc/<name>.c` of it with
+Maple, and registers it in `src/<name>.c`. Maple is not needed here: the C file is written directly, from the same
+expressions and in the form that libxc's work functions call; whoever has Maple can make it again, to higher orders,
+from the `.mpl`. Layout of libxc 7.0: Lehtola et al., SoftwareX 7, 1 (2018), 10.1016/j.softx.2017.11.002.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from ..formula.expression import Expression
+from ..formula.features import DENSITY_THRESHOLD, channel_terms
+from ..functionals.functional import VARIABLES, Functional, free_parameters
+from .c import C
+from .describe import block_comment, c_string, description, identifier, thresholds
+from .layout import all_keys, layout, self_test
+from .layout import parameter_names as usual_names
+from .straightline import Language, straight_line
+
+__all__ = ["MAPLE", "files", "libxc_name"]
+
+NUMBER = 90001
+"""Of the functional in libxc; a number that no functional of libxc has, to be changed where it must be unique."""
+
+_GROUPS = {"lda": ("rho",), "gga": ("rho", "sigma"), "mgga": ("rho", "sigma", "tau")}
+_ARGUMENTS = {
+    "lda": "const double *rho",
+    "gga": "const double *rho, const double *sigma",
+    "mgga": "const double *rho, const double *sigma, const double *lapl, const double *tau",
+}
+_MAPLE_ARGUMENTS = {
+    "lda": "rs, z",
+    "gga": "rs, z, xt, xs0, xs1",
+    "mgga": "rs, z, xt, xs0, xs1, us0, us1, ts0, ts1",
+}
+_TAU_UEG = 4.5577998723455971  # (3/10)(6 pi^2)^(2/3)
+_RS = 0.6203504908994001  # (3/(4 pi))^(1/3)
+
+
+def _maple_number(value: float) -> str:
+    """A decimal number, or the fraction that a double stands for: exponents such as 1/3 must be exact in Maple."""
+    for denominator in (1, 2, 3, 4, 6, 12):
+        numerator = round(value * denominator)
+        if abs(numerator) < 2**53 and numerator / denominator == value:
+            text = str(numerator) if denominator == 1 else f"{numerator}/{denominator}"
+            return text if denominator == 1 and numerator >= 0 else f"({text})"
+    text = repr(value)
+    return text if value > 0 else f"({text})"
+
+
+MAPLE = Language(column="maple", number=_maple_number, nan="undefined", powers=True)
+
+# libxc's own macros and functions in place of helpers of ours
+_LIBXC_C = replace(
+    C,
+    functions=dict(C.functions) | {"select": "FS_SELECT", "min": "m_min", "max": "m_max"},
+    helpers={"select": "#define FS_SELECT(a, b, c) my_piecewise3((a) >= 0.0, b, c)"},
+)
+
+
+def parameter_names(functional: Functional) -> dict[str, str]:
+    """Identifiers that maple2c, which reads _a_ as -> and _1_ as [1], leaves alone."""
+    return {
+        p: f"p{k}" if re.search(r"_([asd]|\d+)(?=_)", n) else n
+        for k, (p, n) in enumerate(usual_names(functional).items())
+    }
+
+
+def libxc_name(functional: Functional) -> str:
+    """Its name in libxc's style, for example hyb_mgga_xc_gas22."""
+    hybrid = "hyb_" if functional.hybrid.short_range or functional.hybrid.long_range else ""
+    kinds = set(functional.channels)
+    kind = "x" if kinds == {"x"} else "c" if kinds <= {"css", "cos", "c"} else "xc"
+    return f"{hybrid}{functional.family}_{kind}_{identifier(functional.name)}"
+
+
+def files(functional: Functional, stem: str) -> dict[str, str]:
+    """The files by their place in libxc's sources."""
+    name, family = libxc_name(functional), functional.family
+    return {
+        f"maple/{family}_exc/{name}.mpl": _maple(functional),
+        f"src/maple2c/{family}_exc/{name}.c": _generated(functional, name),
+        f"src/{name}.c": _registration(functional, name),
+        f"testsuite/{name}_test.c": _test(functional, name),
+        "README.md": _readme(functional, name),
+    }
+
+
+# -- Maple ------------------------------------------------------------------------------------------------------------
+
+
+def _maple(functional: Functional) -> str:
+    """The energy per particle as a procedure of libxc's reduced variables."""
+    energy = _reduced_energy(functional)
+    names = parameter_names(functional)
+    leaves = {v: v for v in ("rs", "z", "xt", "xs0", "xs1", "ts0", "ts1", "opz", "omz")}
+    leaves |= {p: f"params_a_{n}" for p, n in names.items()} | {"dens_threshold": "p_a_dens_threshold"}
+    code = straight_line([[energy]], MAPLE, leaves)
+    prefix = ""
+    if free_parameters(functional):
+        prefix = (
+            f"(* prefix:\n  const {libxc_name(functional)}_params *params;\n\n  assert(p->params != NULL);\n"
+            f"  params = (const {libxc_name(functional)}_params * )(p->params);\n*)\n\n"
+        )
+    local = ", ".join(["opz", "omz", *(n for n, _ in code.steps[0])])
+    lines = [
+        block_comment(description(functional), "(*", "*)"),
+        f"(* type: {functional.family}_exc *)\n{prefix}",
+        f"f := proc({_MAPLE_ARGUMENTS[functional.family]})",
+        f"  local {local}:",
+        "  opz := my_piecewise3(1 + z <= p_a_zeta_threshold, p_a_zeta_threshold, 1 + z):",
+        "  omz := my_piecewise3(1 - z <= p_a_zeta_threshold, p_a_zeta_threshold, 1 - z):",
+        *(f"  {n} := {v}:" for n, v in code.steps[0]),
+        f"  {code.results[0][0]}:",
+        "end proc:",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _reduced_energy(functional: Functional) -> Expression:
+    """Energy per particle of rs, 1 + z (opz), 1 - z (omz), xs0, xs1, xt, ts0, ts1; parameters as names."""
+    n = f"({_RS!r}/rs)**3"
+    rho = {"a": f"0.5*opz*{n}", "b": f"0.5*omz*{n}"}
+    raw = {f"rho_{s}": rho[s] for s in "ab"}
+    for k, s in enumerate("ab"):
+        raw[f"sigma_{s}{s}"] = f"xs{k}**2*({rho[s]})**(8/3)"
+        raw[f"tau_{s}"] = f"ts{k}*({rho[s]})**(5/3)"
+    raw["sigma_ab"] = f"0.5*(xt**2*({n})**(8/3) - {raw['sigma_aa']} - {raw['sigma_bb']})"
+    variables = {name: Expression.parse(text) for name, text in raw.items()}
+    variables["sigma"] = Expression.parse(f"xt**2*({n})**(8/3)")
+    # features of one spin and of both in libxc's variables, where the general formulas would divide powers of rho
+    spin = [
+        {
+            "x2": f"xs{k}**2",
+            "x": f"xs{k}",
+            "s2": f"0.016455307846020562*xs{k}**2",
+            "t": f"{_TAU_UEG!r}/ts{k}",
+            "w": f"({_TAU_UEG!r} - ts{k})/({_TAU_UEG!r} + ts{k})",
+        }
+        for k in (0, 1)
+    ]
+    mean = {k: f"0.5*({spin[0][k]} + {spin[1][k]})" for k in ("x2", "s2", "t")}
+    mean |= {"x": f"sqrt({mean['x2']})", "w": f"t_ab = {mean['t']}; (t_ab - 1)/(t_ab + 1)"}
+    pair = {k: mean[k] for k in ("x2", "w")}
+    short: dict[str, list[dict[str, str]]] = {"x": spin, "css": spin, "cos": [mean], "c": [pair], "one": [{}]}
+    zero, total = Expression.constant(0.0), Expression.constant(0.0)
+    for kind, channel in functional.channels.items():
+        factor = channel.expression.substitute({p: Expression.parse(f"{kind}_{p}") for p in channel.parameters})
+        terms = channel_terms(kind, functional.hybrid.omega, functional.correlation)
+        for term, forms in zip(terms, short[kind], strict=True):
+            features = {f: e.substitute(variables) for f, e in term.features.items()}
+            features |= {f: Expression.parse(text) for f, text in forms.items()}
+            if kind in ("c", "one"):
+                features["sigma"] = variables["sigma"]
+            value = term.prefactor.substitute(variables) * factor.substitute(features)
+            above = term.density.substitute(variables) - Expression.parse("dens_threshold")
+            total = total + Expression.apply("select", above, value, zero)
+    return (total / Expression.parse(n)).expand().simplify()
+
+
+# -- generated C ------------------------------------------------------------------------------------------------------
+
+
+def _generated(functional: Functional, name: str) -> str:
+    """func_{exc,vxc,fxc}_{unpol,pol} as maple2c writes them: results are added to what `out` holds."""
+    family = functional.family
+    flags = " | ".join(f"XC_FLAGS_I_HAVE_{order}" for order in ("EXC", "VXC", "FXC"))
+    lines = [
+        block_comment(
+            [*description(functional), f"Written by fastsfes; the same formula as {name}.mpl.", *thresholds()]
+        ),
+        "#define maple2c_order 2",
+        f"#define MAPLE2C_FLAGS ({flags})\n",
+    ]
+    bodies, helpers = [], dict[str, None]()
+    for polarised in (False, True):
+        made = layout(functional, polarised)
+        leaves = {v: v if "_" in v else f"{v}_t" for v in made.inputs} | parameter_names(functional)
+        code = straight_line(made.groups, _LIBXC_C, leaves)
+        helpers |= dict.fromkeys(code.helpers)
+        density = "rho[0] + rho[1]" if polarised else "rho[0]"
+        head = []
+        if made.parameters:
+            struct = f"{name}_params"
+            names = parameter_names(functional)
+            head = [f"  const {struct} *params = (const {struct} *)(p->params);", "  assert(p->params != NULL);"]
+            head += [f"  const double {names[p]} = params->{names[p]};" for p in made.parameters]
+        for group in _GROUPS[family]:
+            names_ = VARIABLES[polarised][group]
+            head += [f"  const double {leaves[v]} = {group}[{k}];" for k, v in enumerate(names_) if v in made.inputs]
+        unused = [g for g in _GROUPS[family] if not set(VARIABLES[polarised][g]) & set(made.inputs)]
+        unused += ["lapl"] if family == "mgga" else []
+        head += [f"  (void){g};" for g in unused]
+        body: list[str] = []
+        for order, tag in enumerate(("exc", "vxc", "fxc")):
+            body += [f"  const double {n} = {v};" for n, v in code.steps[order]]
+            texts = iter(code.results[order])
+            found = {key: [next(texts) for _ in values] for key, values in made.orders[order].items()}
+            for key in all_keys(polarised, order):
+                if key not in found:
+                    continue  # adding zero changes nothing
+                target, flag = ("zk", "EXC") if key == "exc" else (key, ("VXC", "FXC")[order - 1])
+                body.append(f"  if(out->{target} != NULL && (p->info->flags & XC_FLAGS_HAVE_{flag})) {{")
+                for k, text in enumerate(found[key]):
+                    value = f"({text})/({density})" if key == "exc" else text
+                    body.append(f"    out->{target}[ip*p->dim.{target} + {k}] += {value};")
+                body.append("  }")
+            case = "pol" if polarised else "unpol"
+            bodies += [
+                f"#ifndef XC_DONT_COMPILE_{tag.upper()}",
+                "GPU_DEVICE_FUNCTION static inline void",
+                f"func_{tag}_{case}(const xc_func_type *p, size_t ip, {_ARGUMENTS[family]},",
+                f"    xc_{family}_out_params *out)",
+                "{",
+                *head,
+                *body,
+                "}",
+                "#endif\n",
+            ]
+    return "\n".join([*lines, *helpers, "", *bodies])
+
+
+def _registration(functional: Functional, name: str) -> str:
+    family = functional.family
+    upper = f"XC_{name.upper()}"
+    names, values = parameter_names(functional), free_parameters(functional)
+    kinds = {"x": "XC_EXCHANGE", "c": "XC_CORRELATION", "xc": "XC_EXCHANGE_CORRELATION"}
+    kind = kinds[name.removeprefix("hyb_").split("_")[1]]
+    h = functional.hybrid
+    hybrid = name.startswith("hyb_")
+    flags = ["XC_FLAGS_3D"]
+    flags += ["XC_FLAGS_NEEDS_TAU"] if family == "mgga" else []
+    flags += ["XC_FLAGS_HYB_CAM"] if h.omega else []
+    flags += ["XC_FLAGS_VV10"] if functional.nlc is not None else []
+    lines = [
+        block_comment(description(functional)),
+        f'#include "util.h"\n\n#define {upper} {NUMBER}\n',
+    ]
+    if values:
+        lines += [
+            "typedef struct {",
+            *(f"  double {names[p]};" for p in values),
+            f"}} {name}_params;\n",
+            f"#define N_PAR {len(values)}",
+            f"static const char *names[N_PAR] = {{{', '.join(c_string('_' + names[p]) for p in values)}}};",
+            f"static const char *desc[N_PAR] = {{{', '.join(c_string(f'parameter {names[p]}') for p in values)}}};",
+            f"static const double par_{name}[N_PAR] = {{{', '.join(repr(v) for v in values.values())}}};\n",
+        ]
+    body = []
+    if values:
+        body += ["  assert(p->params == NULL);", f"  p->params = libxc_malloc(sizeof({name}_params));"]
+    if hybrid:
+        body += [
+            f"  p->cam_alpha = {h.long_range if h.omega else h.short_range!r};",
+            f"  p->cam_beta = {h.short_range - h.long_range if h.omega else 0.0!r};",
+            f"  p->cam_omega = {h.omega!r};",
+        ]
+    if functional.nlc is not None:
+        body += [f"  p->nlc_b = {functional.nlc.b!r};", f"  p->nlc_C = {functional.nlc.C!r};"]
+    if body:
+        lines += ["static void", f"{name}_init(xc_func_type *p)", "{", *body, "}\n"]
+    work = ["NULL", "NULL", "NULL"]
+    work[("lda", "gga", "mgga").index(family)] = f"&work_{family}"
+    parameters = f"{{N_PAR, names, desc, par_{name}, set_ext_params_cpy}}" if values else "{0, NULL, NULL, NULL, NULL}"
+    lines += [
+        f'#include "maple2c/{family}_exc/{name}.c"\n#include "work_{family}.c"\n',
+        '#ifdef __cplusplus\nextern "C"\n#endif',
+        f"const xc_func_info_type xc_func_info_{name} = {{",
+        f"  {upper},",
+        f"  {kind},",
+        f"  {c_string(functional.name)},",
+        f"  XC_FAMILY_{'HYB_' if hybrid else ''}{family.upper()},",
+        "  {NULL, NULL, NULL, NULL, NULL},",
+        f"  {' | '.join(flags)} | MAPLE2C_FLAGS,",
+        f"  {DENSITY_THRESHOLD!r},",
+        f"  {parameters},",
+        f"  {f'{name}_init' if body else 'NULL'}, NULL,",
+        f"  {', '.join(work)}",
+        "};",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+# -- test -------------------------------------------------------------------------------------------------------------
+
+
+def _test(functional: Functional, name: str) -> str:
+    """A program over libxc's public interface that compares energies and first and second derivatives with fastsfes."""
+    family = functional.family
+    orders = {"lda": ["zk", "vrho", "v2rho2"], "gga": ["zk", "vrho", "vsigma", "v2rho2", "v2rhosigma", "v2sigma2"]}
+    mgga = ["zk", "vrho", "vsigma", "vlapl", "vtau", "v2rho2", "v2rhosigma", "v2rholapl", "v2rhotau", "v2sigma2"]
+    mgga += ["v2sigmalapl", "v2sigmatau", "v2lapl2", "v2lapltau", "v2tau2"]
+    arguments = orders.get(family, mgga)
+    inputs = ["rho", *(["sigma"] if family != "lda" else []), *(["lapl", "tau"] if family == "mgga" else [])]
+    lines = [
+        block_comment([f"Test of {name} in libxc: prints what differs, exit status 0 when nothing does."]),
+        "#include <math.h>\n#include <stdio.h>\n#include <xc.h>\n",
+        "static int check(const char *what, const double *got, const double *want, int size) {",
+        "  double scale = 0.0;",
+        "  int wrong = 0;",
+        "  for (int k = 0; k < size; ++k) scale = fmax(scale, fabs(want[k]));",
+        "  for (int k = 0; k < size; ++k)",
+        "    if (!(fabs(got[k] - want[k]) <= 1e-10 * scale)) {",
+        '      printf("%s[%d]: got %.17g, expected %.17g\\n", what, k, got[k], want[k]);',
+        "      ++wrong;",
+        "    }",
+        "  return wrong;",
+        "}\n",
+        "int main(void) {\n  int wrong = 0;\n  xc_func_type func;",
+    ]
+    for polarised in (False, True):
+        test = self_test(functional, polarised, 2, (0,))
+        spin = "XC_POLARIZED" if polarised else "XC_UNPOLARIZED"
+        lines += ["  {", f'    if (xc_func_init(&func, xc_functional_get_number("{name}"), {spin}) != 0) return 2;']
+        density = float(test.inputs["rho"].sum())
+        for key, array in test.inputs.items():
+            lines.append(f"    const double {key}[] = {{{', '.join(repr(float(v)) for v in array.ravel())}}};")
+        lines.append("    const double lapl[2] = {0.0, 0.0};")
+        lines += [f"    (void){key};" for key in ("sigma", "lapl", "tau") if key not in inputs]
+        values = {("zk" if k == "exc" else k): v.ravel() for k, v in test.values.items()}
+        values["zk"] = values["zk"] / density
+        lines += [f"    double {key}[9] = {{0.0}};" for key in arguments]
+        call = f"xc_{family}_exc_vxc_fxc(&func, 1, {', '.join([*inputs, *arguments])})"
+        lines.append(f"    {call};")
+        for key, array in values.items():
+            lines.append(f"    const double want_{key}[] = {{{', '.join(repr(float(v)) for v in array)}}};")
+            lines.append(f'    wrong += check("{key}", {key}, want_{key}, {array.size});')
+        lines += ["    xc_func_end(&func);", "  }"]
+    lines += [f'  if (wrong == 0) printf("{name}: all values agree\\n");', "  return wrong != 0;", "}"]
+    return "\n".join(lines) + "\n"
+
+
+def _readme(functional: Functional, name: str) -> str:
+    family = functional.family
+    about = "\n".join(f"    {line}" for line in description(functional))
+    return f"""# {name} for libxc 7
+
+{about}
+
+1. Copy `maple`, `src` and `testsuite` over libxc's sources. With Maple, scripts/maple2c.py makes
+   `src/maple2c/{family}_exc/{name}.c` again, with higher derivatives; the file here has first and second derivatives.
+2. Choose a number that no functional has in place of {NUMBER} in `src/{name}.c`, and a reference of
+   `references.h` in place of the first NULL.
+3. Run libxc's scripts/get_funcs.pl, or add `{name}` to the lists of functionals and to `src/Makefile.am` or
+   `src/CMakeLists.txt` by hand, and build.
+4. Compile `testsuite/{name}_test.c` with -lxc -lm and run it: it compares energies, first and second derivatives
+   with those of fastsfes.
+
+The density threshold is {DENSITY_THRESHOLD!r} electrons/bohr^3, that of fastsfes. libxc raises the density of a missing
+spin to it; values of fully polarised densities differ by what that density contributes.
+"""

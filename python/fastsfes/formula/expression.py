@@ -1,0 +1,271 @@
+"""Symbolic expressions: immutable, parsed from infix text, evaluated by the C++ core.
+
+The syntax is that of Python's arithmetic (``+ - * / **``, parentheses) with the operators of
+`operators` as functions. Names in `feature_names` are features, every other name is a parameter:
+
+>>> e = Expression.parse("c0 + c1*u(x2, g) + c2*w**2")
+>>> e.features, e.parameters
+(('x2', 'w'), ('c0', 'c1', 'g', 'c2'))
+
+Nothing in the text is ever executed as code: the grammar is closed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .. import _core
+from ..common.errors import InputError
+
+__all__ = ["Expression", "Node", "feature_names", "operators"]
+
+Node = tuple[str, tuple[int, ...], Any]
+"""(operator name, indices of the arguments, number of a constant or name of a feature or parameter, else None)."""
+
+
+def operators() -> list[dict[str, Any]]:
+    """The operator table: name, kind, arity, definition, derivative, spellings, domain and source of each."""
+    return _core.operators()
+
+
+def feature_names() -> list[str]:
+    """The names that are features in every expression."""
+    return _core.feature_names()
+
+
+class Expression:
+    """An immutable symbolic expression of features and parameters.
+
+    Made by `parse`, by arithmetic on other expressions, or by `apply`. Two expressions are equal when
+    their canonical texts are.
+    """
+
+    __slots__ = ("__dict__", "_handle")
+
+    def __init__(self, handle: _core.Expression) -> None:
+        self._handle = handle
+
+    @classmethod
+    def parse(cls, text: str) -> Expression:
+        """Read infix text; raises `InputError` with the token, the column and what was expected."""
+        if not isinstance(text, str):
+            raise InputError(f"an expression is read from text, got {type(text).__name__}")
+        return cls(_core.Expression.parse(text))
+
+    @classmethod
+    def constant(cls, value: float) -> Expression:
+        """The expression that has this value everywhere."""
+        return cls(_core.Expression.constant(float(value)))
+
+    @classmethod
+    def apply(cls, operator: str, *args: Expression | float) -> Expression:
+        """An operator of the table applied to expressions, nothing simplified."""
+        return cls(_core.Expression.apply(operator, [cls._coerce(a)._handle for a in args]))
+
+    @classmethod
+    def _coerce(cls, value: Expression | float) -> Expression:
+        return value if isinstance(value, Expression) else cls.constant(value)
+
+    def __str__(self) -> str:
+        """Canonical infix text; `parse` reads it back as the same expression, digits included."""
+        return self.text
+
+    def __repr__(self) -> str:
+        return f"Expression.parse({self.text!r})"
+
+    @cached_property
+    def text(self) -> str:
+        """Canonical infix text."""
+        return str(self._handle)
+
+    @cached_property
+    def features(self) -> tuple[str, ...]:
+        """Names of the features that occur, in order of evaluation."""
+        return tuple(self._handle.features)
+
+    @cached_property
+    def parameters(self) -> tuple[str, ...]:
+        """Names of the parameters that occur, in order of evaluation."""
+        return tuple(self._handle.parameters)
+
+    @property
+    def complexity(self) -> int:
+        """Number of distinct nodes: operators, features, parameters and constants, shared parts once."""
+        return self._handle.complexity
+
+    def nodes(self) -> list[Node]:
+        """The graph in order of evaluation; the last node is the value."""
+        return self._handle.nodes()
+
+    @cached_property
+    def program(self) -> _core.Program:
+        """The executable form, made once."""
+        return _core.Program([self._handle])
+
+    def evaluate(
+        self,
+        features: Mapping[str, ArrayLike],
+        parameters: Mapping[str, float] | None = None,
+        *,
+        threads: int = 0,
+    ) -> NDArray[np.float64]:
+        """Values of the expression.
+
+        Args:
+            features: one array per feature that occurs, broadcast against each other.
+            parameters: a number per parameter that occurs.
+            threads: OpenMP threads; 0 means OpenMP's own choice (OMP_NUM_THREADS).
+
+        Returns:
+            float64 array of the broadcast shape of the features.
+
+        Raises:
+            InputError: when a feature or a parameter is missing.
+        """
+        program = self.program
+        arrays = [_named(features, name, "feature", self) for name in program.features]
+        values = np.array([_named(parameters or {}, p, "parameter", self) for p in program.parameters], float)
+        shape = np.broadcast_shapes(*(np.shape(a) for a in arrays)) if arrays else ()
+        if not arrays and features:
+            shape = np.broadcast_shapes(*(np.shape(a) for a in features.values()))
+        flat = [np.ascontiguousarray(np.broadcast_to(np.asarray(a, float), shape)).ravel() for a in arrays]
+        size = int(np.prod(shape, dtype=np.int64))
+        result: NDArray[np.float64] = program.evaluate(flat, values, n=size, threads=threads)[0].reshape(shape)
+        return result
+
+    def derivative(self, name: str) -> Expression:
+        """The derivative with respect to a feature or parameter, as an expression."""
+        return Expression(self._handle.derivative(name))
+
+    def substitute(self, replacements: Mapping[str, Expression | float]) -> Expression:
+        """The expression with features and parameters replaced, all at once."""
+        return Expression(self._handle.substitute({k: self._coerce(v)._handle for k, v in replacements.items()}))
+
+    def simplify(self, *, regular: bool = False) -> Expression:
+        """Constants folded, neutral elements dropped, sums and products in a fixed order.
+
+        With `regular` every intermediate value counts as finite and different from zero: x - x is 0, x/x is 1.
+        """
+        return Expression(self._handle.simplify(regular))
+
+    def expand(self) -> Expression:
+        """Defined operators (u, pbe_x, pw92, ...) replaced by their formulas."""
+        return Expression(self._handle.expand())
+
+    def to_latex(self) -> str:
+        """LaTeX of the expression."""
+        return self._handle.to_latex()
+
+    def to_sympy(self) -> Any:
+        """The expression as a SymPy expression; features are nonnegative or real, parameters real symbols."""
+        return _to_sympy(self.expand().nodes())
+
+    def spell(self, language: str, names: Mapping[str, str]) -> str:
+        """One formula in "cpp" or "maple" (libxc), with `names` for the features and parameters."""
+        return self._handle.spell(language, dict(names))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Expression) and self.text == other.text
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
+    def __reduce__(self) -> tuple[Callable[[str], Expression], tuple[str]]:
+        return Expression.parse, (self.text,)
+
+    def __add__(self, other: Expression | float) -> Expression:
+        return Expression.apply("+", self, other)
+
+    def __radd__(self, other: float) -> Expression:
+        return Expression.apply("+", other, self)
+
+    def __sub__(self, other: Expression | float) -> Expression:
+        return Expression.apply("-", self, other)
+
+    def __rsub__(self, other: float) -> Expression:
+        return Expression.apply("-", other, self)
+
+    def __mul__(self, other: Expression | float) -> Expression:
+        return Expression.apply("*", self, other)
+
+    def __rmul__(self, other: float) -> Expression:
+        return Expression.apply("*", other, self)
+
+    def __truediv__(self, other: Expression | float) -> Expression:
+        return Expression.apply("/", self, other)
+
+    def __rtruediv__(self, other: float) -> Expression:
+        return Expression.apply("/", other, self)
+
+    def __pow__(self, other: Expression | float) -> Expression:
+        return Expression.apply("**", self, other)
+
+    def __neg__(self) -> Expression:
+        return Expression.apply("neg", self)
+
+
+def _named(values: Mapping[str, Any], name: str, kind: str, expression: Expression) -> Any:
+    try:
+        return values[name]
+    except KeyError:
+        given = ", ".join(sorted(values)) or "none"
+        raise InputError(f'{kind} "{name}" of expression "{expression}" has no value; given: {given}') from None
+
+
+def _to_sympy(nodes: Sequence[Node]) -> Any:
+    import sympy
+
+    def number(value: float) -> Any:
+        return sympy.Integer(int(value)) if value == int(value) and abs(value) < 2**53 else sympy.Float(repr(value), 17)
+
+    def power(a: Any, b: Any) -> Any:
+        if b.is_Float:  # 1/3 arrives as a double; exponents are meant exactly
+            exact = sympy.nsimplify(b, rational=True, tolerance=1e-15)
+            b = exact if exact.q <= 12 else b
+        return a**b
+
+    table: dict[str, Callable[..., Any]] = {
+        "+": lambda a, b: a + b,
+        "-": lambda a, b: a - b,
+        "*": lambda a, b: a * b,
+        "/": lambda a, b: a / b,
+        "**": power,
+        "neg": lambda a: -a,
+        "fma": lambda a, b, c: a * b + c,
+        "fms": lambda a, b, c: a * b - c,
+        "fnma": lambda a, b, c: c - a * b,
+        "select": lambda a, b, c: sympy.Piecewise((b, a >= 0), (c, True)),
+        "min": sympy.Min,
+        "max": sympy.Max,
+        "abs": sympy.Abs,
+        "sqrt": sympy.sqrt,
+        "cbrt": lambda a: (
+            sympy.sign(a) * sympy.Abs(a) ** sympy.Rational(1, 3) if a.is_nonnegative is None else sympy.cbrt(a)
+        ),
+        "exp": sympy.exp,
+        "expm1": lambda a: sympy.exp(a) - 1,
+        "log": sympy.log,
+        "log1p": lambda a: sympy.log(1 + a),
+        "tanh": sympy.tanh,
+        "erf": sympy.erf,
+        "asinh": sympy.asinh,
+    }
+    signed = {"w", "zeta", "sigma_ab"}
+    values: list[Any] = []
+    for name, args, payload in nodes:
+        if name == "constant":
+            values.append(number(float(payload)))
+        elif name == "feature":
+            values.append(
+                sympy.Symbol(payload, real=True) if payload in signed else sympy.Symbol(payload, nonnegative=True)
+            )
+        elif name == "parameter":
+            values.append(sympy.Symbol(payload, real=True))
+        else:
+            values.append(table[name](*(values[i] for i in args)))
+    return values[-1]

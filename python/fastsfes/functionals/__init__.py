@@ -1,0 +1,1 @@
+"""Functionals: sums of channels, the registry, readers, libxc and PySCF."""

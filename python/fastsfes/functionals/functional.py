@@ -1,0 +1,577 @@
+"""Functionals: sums of channels, their energy densities and derivatives, and their JSON form."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
+from itertools import chain, combinations_with_replacement, product
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .. import _core
+from ..common.errors import InputError
+from ..common.reading import damage, parse_json, read_text
+from ..formula import features
+from ..formula.expression import Expression
+
+__all__ = ["VV10", "Channel", "EnergyDensity", "Functional", "Hybrid"]
+
+FORMAT = "fastsfes-functional"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Hybrid:
+    """Exact exchange: fractions at short and long range, separated by erf(omega r)/r (omega in 1/bohr).
+
+    A global hybrid has omega = 0 and both fractions equal.
+    """
+
+    omega: float = 0.0
+    short_range: float = 0.0
+    long_range: float = 0.0
+
+
+@dataclass(frozen=True)
+class VV10:
+    """Parameters of the VV10 nonlocal correlation (10.1063/1.3521275)."""
+
+    b: float
+    C: float
+
+
+@dataclass(frozen=True)
+class Channel:
+    """An expression of one channel's features, with a value for each of its parameters."""
+
+    expression: Expression
+    parameters: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        str(self.expression)  # a formula that is too long to be written down cannot be kept either
+        values = {}
+        for name in self.expression.parameters:
+            if name not in self.parameters:
+                raise InputError(
+                    f'"{name}" in "{_start(self.expression)}" is neither a feature nor a parameter with a value; '
+                    f"features are {', '.join(_core.feature_names())}"
+                )
+            values[name] = float(self.parameters[name])
+        unused = sorted(set(self.parameters) - set(values))
+        if unused:
+            raise InputError(f'parameter "{unused[0]}" does not occur in "{_start(self.expression)}"; remove it')
+        object.__setattr__(self, "parameters", MappingProxyType(values))
+
+    def evaluate(self, values: Mapping[str, ArrayLike], *, threads: int = 0) -> NDArray[np.float64]:
+        """The enhancement factor at these feature values."""
+        return self.expression.evaluate(values, self.parameters, threads=threads)
+
+    def bound(self) -> Expression:
+        """The expression with the parameters' values in place of their names."""
+        return self.expression.substitute(dict(self.parameters))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Channel, (self.expression, dict(self.parameters))
+
+
+@dataclass(frozen=True)
+class EnergyDensity:
+    """What `Functional.energy_density` returns; arrays in libxc's component order.
+
+    exc: (n,) energy per volume, hartree/bohr^3. Derivatives of order k <= deriv are (n,) for unpolarised and
+    (components, n) for polarised densities. Components run over the sorted tuples of each variable's spin components,
+    rho (2), sigma (3: aa, ab, bb), tau (2), the last one fastest: vrho (2), vsigma (3), vtau (2); v2rho2 (3),
+    v2rhosigma (6), v2sigma2 (6), v2rhotau (4), v2sigmatau (6), v2tau2 (3); v3rho3 (4), v3rho2sigma (9) and so on.
+    What was not asked for, or what the functional does not depend on, is None.
+    """
+
+    exc: NDArray[np.float64]
+    vrho: NDArray[np.float64] | None = None
+    vsigma: NDArray[np.float64] | None = None
+    vtau: NDArray[np.float64] | None = None
+    v2rho2: NDArray[np.float64] | None = None
+    v2rhosigma: NDArray[np.float64] | None = None
+    v2rhotau: NDArray[np.float64] | None = None
+    v2sigma2: NDArray[np.float64] | None = None
+    v2sigmatau: NDArray[np.float64] | None = None
+    v2tau2: NDArray[np.float64] | None = None
+    v3rho3: NDArray[np.float64] | None = None
+    v3rho2sigma: NDArray[np.float64] | None = None
+    v3rho2tau: NDArray[np.float64] | None = None
+    v3rhosigma2: NDArray[np.float64] | None = None
+    v3rhosigmatau: NDArray[np.float64] | None = None
+    v3rhotau2: NDArray[np.float64] | None = None
+    v3sigma3: NDArray[np.float64] | None = None
+    v3sigma2tau: NDArray[np.float64] | None = None
+    v3sigmatau2: NDArray[np.float64] | None = None
+    v3tau3: NDArray[np.float64] | None = None
+
+
+VARIABLES: dict[bool, dict[str, tuple[str, ...]]] = {
+    False: {"rho": ("rho",), "sigma": ("sigma",), "tau": ("tau",)},
+    True: {
+        "rho": ("rho_a", "rho_b"),
+        "sigma": ("sigma_aa", "sigma_ab", "sigma_bb"),
+        "tau": ("tau_a", "tau_b"),
+    },
+}
+"""Components of rho, sigma and tau in libxc's order, for unpolarised (False) and polarised (True) densities."""
+
+HIGHEST_DERIVATIVE = 3
+"""Highest order of derivatives; `EnergyDensity` has fields up to it."""
+
+
+@dataclass(frozen=True)
+class Functional:
+    """An exchange-correlation functional: a sum of channels, exact exchange fractions, and VV10.
+
+    Args:
+        name: lower-case name.
+        channels: kind ("x", "css", "cos", "c", "one") to `Channel`; see `fastsfes.formula.features.CHANNELS`.
+        hybrid: exact exchange that belongs to it; `hybrid.omega` attenuates the exchange channel's prefactor.
+        nlc: VV10 parameters, or None.
+        citation: where it comes from, with the DOI.
+        libxc: names of libxc whose sum is the same semilocal functional, or "".
+        correlation: constants of the PW92 prefactors, see `fastsfes.formula.features.CORRELATION`.
+    """
+
+    name: str
+    channels: Mapping[str, Channel]
+    hybrid: Hybrid = field(default_factory=Hybrid)
+    nlc: VV10 | None = None
+    citation: str = ""
+    libxc: str = ""
+    correlation: str = "pw92_mod"
+
+    def __post_init__(self) -> None:
+        if self.correlation not in features.CORRELATION:
+            raise InputError(
+                f'functional "{self.name}": correlation "{self.correlation}" is unknown; expected one of '
+                f"{', '.join(features.CORRELATION)}"
+            )
+        for kind, channel in self.channels.items():
+            known = features.channel(kind).features
+            for name in channel.expression.features:
+                if name not in known:
+                    raise InputError(
+                        f'feature "{name}" in channel "{kind}" of functional "{self.name}" does not exist there; '
+                        f"channel {kind} has {', '.join(known)}"
+                    )
+        object.__setattr__(self, "channels", MappingProxyType(dict(self.channels)))
+
+    # -- form ---------------------------------------------------------------------------------------------------------
+
+    @property
+    def parameters(self) -> dict[str, float]:
+        """All parameters, addressed "channel.name"."""
+        return {f"{kind}.{name}": v for kind, c in self.channels.items() for name, v in c.parameters.items()}
+
+    def with_parameters(self, values: Mapping[str, float]) -> Functional:
+        """The same form with other parameter values, addressed "channel.name"; those not given stay."""
+        unknown = sorted(set(values) - set(self.parameters))
+        if unknown:
+            raise InputError(
+                f'functional "{self.name}" has no parameter "{unknown[0]}"; it has {", ".join(self.parameters)}'
+            )
+        channels = {
+            kind: Channel(c.expression, {n: values.get(f"{kind}.{n}", v) for n, v in c.parameters.items()})
+            for kind, c in self.channels.items()
+        }
+        return replace(self, channels=channels)
+
+    def in_frame(self, other: Functional) -> Functional:
+        """These channels with the range separation, exact exchange and nonlocal correlation of another functional.
+
+        With densities frozen, candidates differ in their enhancement factors only; the frame stays.
+        """
+        return replace(self, hybrid=other.hybrid, nlc=other.nlc, correlation=other.correlation, libxc="")
+
+    @property
+    def complexity(self) -> int:
+        """Sum of the channels' complexities (distinct nodes, see `Expression.complexity`)."""
+        return sum(c.expression.complexity for c in self.channels.values())
+
+    @cached_property
+    def family(self) -> str:
+        """ "lda", "gga" or "mgga", by the variables that the energy density depends on."""
+        used = set(_energy(self, True).features)
+        if used & {"tau_a", "tau_b"}:
+            return "mgga"
+        return "gga" if used & {"sigma_aa", "sigma_ab", "sigma_bb"} else "lda"
+
+    def __str__(self) -> str:
+        lines = [f"{self.name} ({self.family})"]
+        for kind, c in self.channels.items():
+            lines.append(f"  f_{kind} = {c.expression}")
+            if c.parameters:
+                lines.append("    " + ", ".join(f"{n} = {v!r}" for n, v in c.parameters.items()))
+        return "\n".join(lines)
+
+    # -- values -------------------------------------------------------------------------------------------------------
+
+    def energy_expression(self, polarised: bool = True, *, free: bool = False) -> Expression:
+        """The energy per volume as one expression of rho, sigma, tau or their spin-resolved components.
+
+        With `free` the parameters stay names, "channel_name"; without, they are their values.
+        """
+        return _energy(self, polarised, free=free)
+
+    def energy_density(
+        self,
+        rho: ArrayLike,
+        sigma: ArrayLike | None = None,
+        tau: ArrayLike | None = None,
+        deriv: int = 0,
+        *,
+        threads: int = 0,
+    ) -> EnergyDensity:
+        """Semilocal energy per volume and its derivatives on grid points.
+
+        Args:
+            rho: (n,) density or (2, n) spin densities, electrons/bohr^3.
+            sigma: (n,) or (3, n) gradient products |grad rho|^2 or aa, ab, bb; needed by GGA and meta-GGA.
+            tau: (n,) or (2, n) kinetic energy density (1/2) sum |grad phi|^2; needed by meta-GGA.
+            deriv: 0, 1, 2 or 3, the highest order of derivatives.
+            threads: OpenMP threads, 0 for OpenMP's own choice.
+
+        Returns:
+            `EnergyDensity` with energies in hartree/bohr^3.
+
+        Raises:
+            InputError: on shapes that do not fit or a missing sigma or tau.
+        """
+        named, polarised = grid_inputs(rho, sigma, tau, deriv)
+        n = next(iter(named.values())).size
+        compiled = _compiled(self, polarised, deriv)
+        for name in compiled.program.features:
+            if name not in named:
+                raise InputError(
+                    f'functional "{self.name}" is of family {self.family}: it needs {name.partition("_")[0]}'
+                )
+        values = compiled.program.evaluate([named[f] for f in compiled.program.features], (), n=n, threads=threads)
+        arrays: dict[str, NDArray[np.float64]] = {}
+        for key, part in compiled.slices.items():
+            arrays[key] = values[part] if polarised and key != "exc" else values[part.start]
+        return EnergyDensity(**arrays)
+
+    # -- files --------------------------------------------------------------------------------------------------------
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON; numbers keep all their digits."""
+        data: dict[str, Any] = {
+            "format": FORMAT,
+            "version": VERSION,
+            "name": self.name,
+            "channels": {
+                kind: {"expression": str(c.expression), "parameters": dict(c.parameters)}
+                for kind, c in self.channels.items()
+            },
+            "hybrid": {
+                "omega": self.hybrid.omega,
+                "short_range": self.hybrid.short_range,
+                "long_range": self.hybrid.long_range,
+            },
+            "nlc": None if self.nlc is None else {"b": self.nlc.b, "C": self.nlc.C},
+            "correlation": self.correlation,
+        }
+        if self.citation:
+            data["citation"] = self.citation
+        return data
+
+    def to_json(self, path: str | Path) -> None:
+        """Write the functional to a JSON file."""
+        Path(path).write_text(self.to_text(), encoding="utf-8")
+
+    def to_text(self) -> str:
+        """The text of the JSON file; numbers have the digits that make them the same double again."""
+        return json.dumps(self.to_dict(), indent=2, allow_nan=False) + "\n"
+
+    @cached_property
+    def digest(self) -> int:
+        """64 bits that differ between functionals that differ in anything that is written to JSON."""
+        digest = hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).digest()
+        return int.from_bytes(digest[:8], "big")
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], where: str = "the data") -> Functional:
+        """The functional of `to_dict`'s form, or of SyFES's (instruction lists); `where` names the source in errors."""
+        from .syfes import is_syfes, read_syfes  # the reader builds functionals: imported late, not in a circle
+
+        if is_syfes(data):
+            return read_syfes(data, where)
+        if not isinstance(data, Mapping) or data.get("format") != FORMAT:
+            raise InputError(
+                f'{where}: expected a JSON object with "format": "{FORMAT}"; is this another kind of file?'
+            )
+        if data.get("version") != VERSION:
+            raise InputError(
+                f"{where}: format version {data.get('version')!r}, expected {VERSION}; install a newer fastsfes"
+            )
+        channels = {}
+        table = data.get("channels")
+        if not isinstance(table, Mapping) or not table:
+            raise InputError(f'{where}: expected "channels" to hold at least one of {", ".join(features.CHANNELS)}')
+        try:
+            for kind, item in table.items():
+                if not isinstance(item, Mapping) or not isinstance(item.get("expression"), str):
+                    raise InputError(f'channel "{kind}": expected an object with "expression" (text) and "parameters"')
+                values = item.get("parameters", {})
+                if not isinstance(values, Mapping):
+                    raise InputError(f'channel "{kind}": "parameters" must be an object of name: number')
+                channels[kind] = Channel(
+                    Expression.parse(item["expression"]),
+                    {n: _number(v, f"{kind}.{n}") for n, v in values.items()},
+                )
+            h = data.get("hybrid") or {}
+            nlc = data.get("nlc")
+            return cls(
+                name=str(data.get("name", "unnamed")),
+                channels=channels,
+                hybrid=Hybrid(*(_number(h.get(k, 0.0), f"hybrid.{k}") for k in ("omega", "short_range", "long_range"))),
+                nlc=None if nlc is None else VV10(_number(nlc.get("b"), "nlc.b"), _number(nlc.get("C"), "nlc.C")),
+                citation=str(data.get("citation", "")),
+                correlation=str(data.get("correlation", "pw92_mod")),
+            )
+        except InputError as error:
+            raise InputError(f"{where}: {error}") from None
+
+    @classmethod
+    def from_json(cls, path: str | Path) -> Functional:
+        """Read a functional from a JSON file, ours or one of SyFES; nothing in it is executed.
+
+        Raises:
+            InputError: names the file and what is wrong with it.
+        """
+        return cls.from_text(read_text(path, "a functional in JSON"), str(path))
+
+    @classmethod
+    def from_text(cls, text: str, where: str = "the text") -> Functional:
+        """The functional of a JSON text, ours or SyFES's; `where` names the source in errors."""
+        with damage(where, "write it again with fs.export or Functional.to_json"):
+            made = cls.from_dict(parse_json(text, where), where)
+        for kind, channel in made.channels.items():
+            size = sum(_written_out(operator) for operator, _, _ in channel.expression.nodes())
+            if size > _LARGEST:
+                raise InputError(
+                    f'{where}: channel "{kind}" has {size} operations when its operators are written out; at most '
+                    f"{_LARGEST} are taken from a file, since derivatives of more take minutes"
+                )
+        return made
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        fields = (
+            self.name,
+            dict(self.channels),
+            self.hybrid,
+            self.nlc,
+            self.citation,
+            self.libxc,
+            self.correlation,
+        )
+        return Functional, fields
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Functional) and self.to_dict() == other.to_dict()
+
+
+_LARGEST = 5000
+"""Operations of a channel in a file, defined operators written out; wB97M-V's have up to 30."""
+
+DENSITY_THRESHOLD = features.DENSITY_THRESHOLD
+BELOW_THRESHOLD = math.nextafter(DENSITY_THRESHOLD, 0.0)
+
+
+def _number(value: Any, where: str) -> float:
+    try:
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise TypeError
+        number = float(value)
+    except (TypeError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise InputError(f"{where} is {repr(value)[:80]}; expected a finite number")
+    return number
+
+
+@lru_cache
+def _written_out(operator: str) -> int:
+    """Operations that an operator stands for; 1 for everything that is not defined by a formula."""
+    row = next(row for row in _core.operators() if row["name"] == operator)
+    if row["kind"] != "defined":
+        return 1
+    return Expression.apply(operator, *(Expression.parse(f"p{k}") for k in range(row["arity"]))).expand().complexity
+
+
+def _start(expression: Expression) -> str:
+    """The beginning of a formula, for messages."""
+    text = str(expression)
+    return text if len(text) <= 200 else text[:200] + "..."
+
+
+def _touches(variable: str, spin: str) -> bool:
+    return variable.endswith(f"_{spin}") or spin in variable.partition("_")[2]
+
+
+def grid_inputs(
+    rho: ArrayLike, sigma: ArrayLike | None, tau: ArrayLike | None, deriv: int
+) -> tuple[dict[str, NDArray[np.float64]], bool]:
+    """Arguments of `Functional.energy_density`, checked: one (n,) row per component of `VARIABLES`, and polarised."""
+    rho_ = np.asarray(rho, dtype=float)
+    polarised = rho_.ndim == 2
+    if rho_.ndim not in (1, 2) or (polarised and rho_.shape[0] != 2):
+        raise InputError(f"rho has shape {rho_.shape}; expected (n,) for unpolarised or (2, n) for polarised densities")
+    if deriv not in range(HIGHEST_DERIVATIVE + 1):
+        raise InputError(f"deriv is {deriv}; expected 0 to {HIGHEST_DERIVATIVE}")
+    n = rho_.shape[-1]
+    inputs = {"rho": rho_}
+    for name, value, components in (("sigma", sigma, 3), ("tau", tau, 2)):
+        if value is None:
+            continue
+        array = np.asarray(value, dtype=float)
+        expected = (components, n) if polarised else (n,)
+        if array.shape != expected:
+            raise InputError(
+                f"{name} has shape {array.shape}; expected {expected} to go with rho of shape {rho_.shape}"
+            )
+        inputs[name] = array
+    named: dict[str, NDArray[np.float64]] = {}
+    for group, array in inputs.items():
+        rows = np.ascontiguousarray(array)
+        named |= dict(zip(VARIABLES[polarised][group], rows if polarised else (rows,), strict=True))
+    return named, polarised
+
+
+def derivative_keys(groups: Mapping[str, tuple[str, ...]], deriv: int) -> dict[str, list[tuple[str, ...]]]:
+    """Derivatives up to this order by libxc's names: the variables of every component, in libxc's order.
+
+    `groups` holds the components of rho, sigma and tau that matter, as `VARIABLES` does.
+    """
+    keys: dict[str, list[tuple[str, ...]]] = {}
+    for order in range(1, deriv + 1):
+        for chosen in combinations_with_replacement(groups, order):
+            powers = {g: chosen.count(g) for g in chosen}
+            name = "".join(g + (str(k) if k > 1 else "") for g, k in powers.items())
+            blocks = product(*(combinations_with_replacement(groups[g], k) for g, k in powers.items()))
+            keys[f"v{order if order > 1 else ''}{name}"] = [tuple(chain.from_iterable(block)) for block in blocks]
+    return keys
+
+
+def free_parameters(functional: Functional) -> dict[str, float]:
+    """Parameters by names that can stand in one expression of all channels: kind_name."""
+    return {f"{kind}_{n}": v for kind, c in functional.channels.items() for n, v in c.parameters.items()}
+
+
+@lru_cache(maxsize=256)
+def _energy(functional: Functional, polarised: bool, *, free: bool = False) -> Expression:
+    zero = Expression.constant(0.0)
+    threshold = Expression.constant(DENSITY_THRESHOLD)
+    total = zero
+    for kind, channel in functional.channels.items():
+        factor = channel.bound()
+        if free:
+            factor = channel.expression.substitute({n: Expression.parse(f"{kind}_{n}") for n in channel.parameters})
+        for term in features.channel_terms(kind, functional.hybrid.omega, functional.correlation):
+            formulas = dict(term.features)
+            if not polarised and kind in ("cos", "c"):
+                # Equal spins: the mean of a feature is the feature of one spin, a shorter formula of the same value.
+                one = features.channel_terms("css")[0].features
+                formulas |= {n: one[n] for n in formulas if n in one and (kind == "cos" or n in ("x2", "w"))}
+            value = term.prefactor * factor.substitute(formulas)
+            total = total + Expression.apply("select", term.density - threshold, value, zero)
+    if polarised:
+        return total.expand()
+    half, quarter = Expression.parse("0.5*rho"), Expression.parse("0.25*sigma")
+    total = total.substitute(
+        {
+            "rho_a": half,
+            "rho_b": half,
+            "sigma_aa": quarter,
+            "sigma_ab": quarter,
+            "sigma_bb": quarter,
+            "tau_a": Expression.parse("0.5*tau"),
+            "tau_b": Expression.parse("0.5*tau"),
+        }
+    )
+    # Densities are positive where this is evaluated, so rho_a - rho_b folds to 0 and rho_a/rho_b to 1.
+    return total.expand().simplify(regular=True)
+
+
+@dataclass(frozen=True)
+class _Compiled:
+    program: _core.Program
+    slices: dict[str, slice]
+
+
+@lru_cache(maxsize=256)
+def derivative_expressions(
+    functional: Functional, polarised: bool, deriv: int, *, free: bool = False
+) -> Mapping[str, tuple[Expression, ...]]:
+    """What `energy_density` computes, as expressions of the raw inputs: "exc", then libxc's names in libxc's order.
+
+    With `free` the parameters stay names, those of `free_parameters`.
+    """
+    energy = _energy(functional, polarised, free=free)
+    used = set(energy.features)
+    groups = {k: v for k, v in VARIABLES[polarised].items() if used & set(v)}
+    outputs: dict[str, tuple[Expression, ...]] = {"exc": (_guard(energy, (), polarised),)}
+    known: dict[tuple[str, ...], Expression] = {(): energy}
+    for key, components in derivative_keys(groups, deriv).items():
+        for names in components:
+            known[names] = known[names[:-1]].derivative(names[-1])
+        outputs[key] = tuple(_guard(known[names], names, polarised) for names in components)
+    return outputs
+
+
+@lru_cache(maxsize=256)
+def _compiled(functional: Functional, polarised: bool, deriv: int) -> _Compiled:
+    slices: dict[str, slice] = {}
+    outputs: list[Expression] = []
+    for key, expressions in derivative_expressions(functional, polarised, deriv).items():
+        slices[key] = slice(len(outputs), len(outputs) + len(expressions))
+        outputs += expressions
+    return _Compiled(_core.Program([e._handle for e in outputs]), slices)
+
+
+@lru_cache(maxsize=2)
+def _floors(polarised: bool) -> dict[str, Expression]:
+    """Every variable raised to the floor of `fastsfes.formula.features` that keeps the formulas finite."""
+    part = 1.0 if polarised else 2.0  # a closed shell is two equal spins
+    floors = {
+        "rho": 0.5 * DENSITY_THRESHOLD,
+        "sigma": part**2 * features.SIGMA_FLOOR,
+        "tau": part * features.TAU_FLOOR,
+    }
+    return {
+        name: Expression.apply("max", Expression.parse(name), floors[group])
+        for group, names in VARIABLES[polarised].items()
+        for name in names
+        if name != "sigma_ab"
+    }
+
+
+def _guard(output: Expression, variables: tuple[str, ...], polarised: bool) -> Expression:
+    """An output on raw inputs: floors applied, and exactly zero where the density is below the threshold.
+
+    Derivatives with respect to a variable of one spin vanish where that spin's density does. A density that is not a
+    number takes the formula's branch, so that it stays visible.
+    """
+    value = output.substitute(_floors(polarised))
+    densities = ["rho_a + rho_b" if polarised else "rho"]
+    if polarised:
+        densities += [f"rho_{s}" for s in "ab" if any(_touches(v, s) for v in variables)]
+    zero = Expression.constant(0.0)
+    for density in densities:
+        below = Expression.parse(f"{BELOW_THRESHOLD!r} - ({density})")
+        value = Expression.apply("select", below, zero, value)
+    return value

@@ -1,0 +1,161 @@
+"""Functionals of libxc, through PySCF, for comparison beside our own: values and derivatives, no formula.
+
+libxc: Lehtola, Steigemann, Oliveira, Marques, SoftwareX 7, 1 (2018), 10.1016/j.softx.2017.11.002.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations_with_replacement
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..common.errors import InputError
+from .functional import VARIABLES, VV10, EnergyDensity, Hybrid, derivative_keys, grid_inputs
+
+__all__ = ["GROUPS", "KINDS", "LibxcFunctional"]
+
+KINDS = ("exchange", "correlation", "exchange-correlation", "kinetic")
+"""Kinds of functionals, as libxc numbers them."""
+
+GROUPS = {"LDA": ("rho",), "GGA": ("rho", "sigma"), "MGGA": ("rho", "sigma", "tau")}
+"""Variables of every family, by libxc's name of it."""
+
+
+@dataclass(frozen=True)
+class LibxcFunctional:
+    """A functional of libxc that is evaluated like a `fastsfes.Functional`.
+
+    Args:
+        code: what PySCF takes for ``mf.xc``: one name of libxc ("gga_x_pbe"), or a sum of them ("gga_x_pbe,gga_c_pbe").
+
+    Raises:
+        InputError: when libxc has no such functional, or when it needs the Laplacian of the density.
+    """
+
+    code: str
+
+    def __post_init__(self) -> None:
+        from pyscf.dft import libxc
+
+        try:
+            kind = libxc.xc_type(self.code)
+            laplacian = libxc.needs_laplacian(self.code)
+        except (KeyError, ValueError, NotImplementedError):  # PySCF raises each of them for some wrong name
+            raise InputError(
+                f'libxc has no functional "{self.code}"; expected a name such as mgga_x_r2scan or a sum such as '
+                "gga_x_pbe,gga_c_pbe"
+            ) from None
+        if kind not in GROUPS:
+            raise InputError(f'"{self.code}" has no semilocal part; expected an LDA, GGA or meta-GGA functional')
+        if laplacian:
+            raise InputError(f'"{self.code}" needs the Laplacian of the density, which is not computed here')
+
+    @property
+    def name(self) -> str:
+        """Its name, as `fastsfes.functionals.load.load_comparison` reads it."""
+        return f"libxc:{self.code}"
+
+    @property
+    def citation(self) -> str:
+        """Where it comes from."""
+        return "libxc, 10.1016/j.softx.2017.11.002"
+
+    @cached_property
+    def family(self) -> str:
+        """ "lda", "gga" or "mgga"."""
+        from pyscf.dft import libxc
+
+        return str(libxc.xc_type(self.code)).lower()
+
+    @cached_property
+    def hybrid(self) -> Hybrid:
+        """Exact exchange that belongs to it."""
+        from pyscf.dft import libxc
+
+        omega, long_range, difference = map(float, libxc.rsh_coeff(self.code))
+        if omega == 0.0:
+            fraction = float(libxc.hybrid_coeff(self.code))
+            return Hybrid(0.0, fraction, fraction)
+        # PySCF gives the difference, which carries the rounding of its subtraction
+        return Hybrid(omega, round(long_range + difference, 14), long_range)
+
+    @cached_property
+    def nlc(self) -> VV10 | None:
+        """VV10 parameters, or None."""
+        from pyscf.dft import libxc
+
+        found: Any = libxc.nlc_coeff(self.code)
+        if not found:
+            return None
+        ((b, c), factor), *more = found
+        if more or factor != 1:
+            raise InputError(f'"{self.code}" has scaled or several VV10 terms; expected one')
+        return VV10(float(b), float(c))
+
+    @cached_property
+    def components(self) -> tuple[tuple[str, LibxcFunctional], ...]:
+        """The functionals of libxc that it is the sum of, each with its kind as libxc says: one of `KINDS`."""
+        from pyscf.dft import libxc
+
+        cache = libxc.XCFunctionalCache(self.code, 1)
+        info = libxc._itrf.xc_func_get_info
+        info.restype = ctypes.c_void_p
+        kinds = [KINDS[libxc._itrf.xc_func_info_get_kind(ctypes.c_void_p(info(p)))] for p in cache.xc_objs]
+        terms = zip(kinds, cache.facs, cache.fn_ids, strict=True)
+        return tuple((kind, LibxcFunctional(f"{float(factor)!r}*{int(number)}")) for kind, factor, number in terms)
+
+    def energy_density(
+        self,
+        rho: ArrayLike,
+        sigma: ArrayLike | None = None,
+        tau: ArrayLike | None = None,
+        deriv: int = 0,
+        *,
+        threads: int = 0,
+    ) -> EnergyDensity:
+        """Semilocal energy per volume and its derivatives; arguments and result as `Functional.energy_density`.
+
+        libxc's own density thresholds hold; `threads` is ignored (OMP_NUM_THREADS counts).
+        """
+        from pyscf.dft import libxc
+
+        named, polarised = grid_inputs(rho, sigma, tau, deriv)
+        groups = {g: VARIABLES[polarised][g] for g in GROUPS[self.family.upper()]}
+        for group, names in groups.items():
+            if names[0] not in named:
+                raise InputError(f'functional "{self.name}" is of family {self.family}: it needs {group}')
+        rows = libxc.eval_xc1(self.code, _density_rows(named, groups, polarised), int(polarised), deriv)
+        order = [v for names in groups.values() for v in names]
+        tuples = (t for k in range(deriv + 1) for t in combinations_with_replacement(order, k))
+        place = {names: row for row, names in enumerate(tuples)}  # PySCF's order
+        density = sum(named[v] for v in groups["rho"])
+        arrays: dict[str, NDArray[np.float64]] = {"exc": rows[0] * density}
+        for key, components in derivative_keys(groups, deriv).items():
+            values = np.array([rows[place[c]] for c in components])
+            arrays[key] = values if polarised else values[0]
+        return EnergyDensity(**arrays)
+
+
+def _density_rows(
+    named: dict[str, NDArray[np.float64]], groups: dict[str, tuple[str, ...]], polarised: bool
+) -> NDArray[np.float64]:
+    """PySCF's rows (density, three gradients, tau) of each spin; gradients of the lengths and angle that sigma says."""
+    spins = ("_a", "_b") if polarised else ("",)
+    rows = [[named[f"rho{s}"]] for s in spins]
+    zero = np.zeros_like(rows[0][0])
+    if "sigma" in groups and not polarised:
+        rows[0] += [np.sqrt(np.maximum(named["sigma"], 0.0)), zero, zero]
+    elif "sigma" in groups:
+        a = np.sqrt(np.maximum(named["sigma_aa"], 0.0))
+        along = np.divide(named["sigma_ab"], a, out=np.zeros_like(a), where=a > 0.0)
+        rows[0] += [a, zero, zero]
+        rows[1] += [along, np.sqrt(np.maximum(named["sigma_bb"] - along**2, 0.0)), zero]
+    if "tau" in groups:
+        for row, s in zip(rows, spins, strict=True):
+            row.append(named[f"tau{s}"])
+    return np.array(rows if polarised else rows[0])

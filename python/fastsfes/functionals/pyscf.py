@@ -1,0 +1,279 @@
+"""Functionals in PySCF's self-consistent calculations.
+
+    mf = fastsfes.pyscf.attach(dft.RKS(mol), "gas22")
+    mf.kernel()
+
+PySCF asks libxc for a functional's family, exact exchange, range separation and nonlocal correlation by the *name* in
+``mf.xc``, and its numerical integrator for the values. `attach` therefore registers a libxc functional that answers the
+first kind of question and overrides `NumInt.eval_xc1` for the second, which SCF, second-order SCF, density fitting,
+nuclear gradients, TDDFT and Hessians all go through. Another functional is never computed silently: our integrator
+refuses every name but its own, and libxc refuses to evaluate the registered one.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import re
+from functools import lru_cache
+from itertools import combinations_with_replacement
+from typing import Any, NoReturn
+
+import numpy as np
+import pyscf
+from numpy.typing import NDArray
+from pyscf.dft import libxc, numint
+from pyscf.lib import numpy_helper
+
+from .._core import __version__, borrow_threads
+from ..common.errors import FastsfesError, InputError
+from .functional import HIGHEST_DERIVATIVE, VARIABLES, EnergyDensity, Functional, derivative_keys
+from .libxc import GROUPS
+from .load import load
+
+__all__ = ["NumInt", "attach"]
+
+#: PySCF older than this registers no custom functionals, or evaluates another one (see docs/pyscf.md).
+FLOOR = (2, 11)
+
+# A libxc functional of each family, of one component and without exact exchange, without and with VV10: only its
+# family matters.
+_PARENT = {"lda": "lda_x", "gga": "gga_x_pbe", "mgga": "mgga_x_tpss"}
+_PARENT_NLC = {"lda": "gga_xc_vv10", "gga": "gga_xc_vv10", "mgga": "mgga_xc_b97m_v"}
+
+# Should a version of PySCF evaluate the registered functional without asking for `needs_laplacian` first, the energy
+# overflows.
+_POISON = 1e300
+
+
+def _one_team() -> None:
+    """Let our kernels run in the threads of PySCF's OpenMP, whose number ``pyscf.lib.num_threads`` sets.
+
+    Wheels of PySCF bring an OpenMP of their own. Its threads and those of ours would wait for work actively, on the
+    cores that the other ones need at that time: a call of a millisecond would take ten, and delay what follows.
+    """
+    library = numpy_helper._np_helper
+    try:
+        parallel, max_threads = (getattr(library, name) for name in ("GOMP_parallel", "omp_get_max_threads"))
+    except AttributeError:  # PySCF was built without OpenMP
+        return
+    borrow_threads(*(ctypes.cast(function, ctypes.c_void_p).value or 0 for function in (parallel, max_threads)))
+
+
+_one_team()
+
+
+class _StandIn(libxc.XCFunctionalCache):  # type: ignore[misc]  # PySCF has no types
+    """What is registered with libxc: answers what kind of functional it is and refuses to be evaluated."""
+
+    @property
+    def needs_laplacian(self) -> NoReturn:  # libxc looks at it before every evaluation, and at no other time
+        raise FastsfesError(
+            f"libxc was asked for values of {self.xc_code}, which only fastsfes has: mf._numint was replaced, or this "
+            f"part of PySCF does not use it (GKS, MC-PDFT); call fastsfes.pyscf.attach again, on RKS, UKS or ROKS"
+        )
+
+
+class _Library:
+    """PySCF's interface to libxc with the reference of our functional, for the log of a calculation."""
+
+    __name__ = "fastsfes"
+    __version__ = __version__
+
+    def __init__(self, functional: Functional) -> None:
+        self.__reference__ = f"{functional.name}: {functional.citation or 'no citation'}"
+
+    def xc_reference(self, xc_code: str) -> list[str]:
+        """The functional's citation."""
+        return [self.__reference__]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(libxc, name)
+
+
+class NumInt(numint.NumInt):  # type: ignore[misc]  # PySCF has no types
+    """PySCF's numerical integrator with the values of a fastsfes functional.
+
+    Attributes:
+        functional: the functional.
+        xc_code: its name in ``mf.xc``, the only one that is evaluated.
+        xctype: "LDA", "GGA" or "MGGA", as PySCF calls the family.
+        calls: how often the functional has been evaluated.
+    """
+
+    def __init__(self, functional: Functional) -> None:
+        super().__init__()
+        self.functional = functional
+        self.calls = 0
+        self.xc_code = _register(functional)
+        self.xctype: str = libxc.xc_type(self.xc_code)
+        self.libxc = _Library(functional)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"functional": self.functional, "calls": self.calls}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:  # another process has to register the functional too
+        NumInt.__init__(self, state["functional"])
+        self.calls = state["calls"]
+
+    @property
+    def omega(self) -> None:
+        """PySCF's override of the range separation; there is none."""
+        return None
+
+    @omega.setter
+    def omega(self, value: float | None) -> None:
+        if value is not None and value != self.functional.hybrid.omega:
+            raise InputError(
+                f"omega = {value} would change the exact exchange of {self.functional.name} but not its semilocal "
+                f"part; its omega is {self.functional.hybrid.omega}: attach a functional that has another one"
+            )
+
+    def eval_xc1(
+        self,
+        xc_code: str,
+        rho: NDArray[np.float64],
+        spin: int = 0,
+        deriv: int = 1,
+        omega: float | None = None,
+    ) -> NDArray[np.float64]:
+        """Energy per electron and derivatives in PySCF's order: (number of components, number of points)."""
+        self._own(xc_code)
+        self.omega = omega
+        if deriv > HIGHEST_DERIVATIVE:
+            raise InputError(
+                f"PySCF asks for derivatives of order {deriv} of {self.functional.name}; fastsfes gives orders up to "
+                f"{HIGHEST_DERIVATIVE}"
+            )
+        self.calls += 1
+        density, sigma, tau = _variables(np.asarray(rho, dtype=float), spin, self.xctype)
+        values = self.functional.energy_density(density, sigma, tau, deriv=deriv)
+        return _rows(values, density.sum(axis=0) if spin else density, self.xctype, bool(spin), deriv)
+
+    def hybrid_coeff(self, xc_code: str, spin: int = 0) -> float:
+        """Fraction of exact exchange at short range."""
+        self._own(xc_code)
+        return float(super().hybrid_coeff(xc_code, spin))
+
+    def rsh_coeff(self, xc_code: str) -> tuple[float, float, float]:
+        """Range separation (omega, long-range fraction, short-range minus long-range fraction)."""
+        self._own(xc_code)
+        omega, alpha, beta = super().rsh_coeff(xc_code)
+        return omega, alpha, beta
+
+    def nlc_coeff(self, xc_code: str) -> tuple[tuple[tuple[float, float], float], ...]:
+        """VV10's b and C with their weight; another name is a nonlocal part that was asked for in ``mf.nlc``."""
+        if xc_code != self.xc_code:
+            other: tuple[tuple[tuple[float, float], float], ...] = super().nlc_coeff(xc_code)
+            return other
+        nlc = self.functional.nlc
+        return () if nlc is None else (((nlc.b, nlc.C), 1.0),)
+
+    def _xc_type(self, xc_code: str) -> str:
+        self._own(xc_code)
+        return self.xctype
+
+    def _own(self, xc_code: str) -> None:
+        if xc_code != self.xc_code:
+            raise FastsfesError(
+                f"mf.xc is {xc_code!r}, but fastsfes.pyscf.attach made this object compute {self.functional.name} "
+                f"(mf.xc = {self.xc_code!r}); attach another functional, or make a new PySCF object"
+            )
+
+
+def _variables(
+    rho: NDArray[np.float64], spin: int, xctype: str
+) -> tuple[NDArray[np.float64], NDArray[np.float64] | None, NDArray[np.float64] | None]:
+    """Density, gradient products and tau from PySCF's rows (density, three gradients, tau) of each spin."""
+    if xctype == "LDA":
+        return (rho[:, 0] if rho.ndim == 3 else rho) if spin else (rho[0] if rho.ndim == 2 else rho), None, None
+    if spin:
+        a, b = rho[0, 1:4], rho[1, 1:4]
+        sigma = np.array([(a * a).sum(axis=0), (a * b).sum(axis=0), (b * b).sum(axis=0)])
+        return rho[:, 0], sigma, rho[:, 4] if xctype == "MGGA" else None
+    gradient = rho[1:4]
+    return rho[0], (gradient * gradient).sum(axis=0), rho[4] if xctype == "MGGA" else None
+
+
+def _rows(
+    values: EnergyDensity, density: NDArray[np.float64], xctype: str, polarised: bool, deriv: int
+) -> NDArray[np.float64]:
+    """Rows as PySCF's eval_xc1 orders them: energy per electron, then derivatives by order (see `_places`)."""
+    n = len(density)
+    places = _places(xctype, polarised, deriv)
+    out = np.zeros((1 + len(places), n))
+    np.divide(values.exc, density, out=out[0], where=values.exc != 0.0)
+    for row, (name, component) in zip(out[1:], places, strict=True):
+        array: NDArray[np.float64] | None = getattr(values, name)
+        if array is not None:  # else the functional does not depend on these variables
+            row[:] = array.reshape(-1, n)[component]
+    return out
+
+
+@lru_cache
+def _places(xctype: str, polarised: bool, deriv: int) -> tuple[tuple[str, int], ...]:
+    """Attribute of `EnergyDensity` and component there for every derivative, those of order k in PySCF's order: all
+    sorted k-tuples of rho_a, rho_b, sigma_aa, ..., tau_b.
+    """
+    groups = {g: VARIABLES[polarised][g] for g in GROUPS[xctype]}
+    found = {t: (key, i) for key, names in derivative_keys(groups, deriv).items() for i, t in enumerate(names)}
+    variables = [name for names in groups.values() for name in names]
+    tuples = (t for order in range(1, deriv + 1) for t in combinations_with_replacement(variables, order))
+    return tuple(found[t] for t in tuples)
+
+
+def _register(functional: Functional) -> str:
+    """Make the functional known to libxc; returns its name in ``mf.xc``."""
+    # PySCF parses names: lower case, and no substring that it takes for a functional of its own; digits are safe.
+    name = f"fastsfes:{functional.digest}"
+    hybrid = functional.hybrid
+    parents = _PARENT if functional.nlc is None else _PARENT_NLC
+
+    def stand_in(entry: Any, *_: Any) -> None:
+        entry.__class__ = _StandIn
+
+    libxc.register_custom_functional_(
+        name,
+        parents[functional.family],
+        hyb=(hybrid.short_range, hybrid.long_range, hybrid.omega),
+        facs=(_POISON,),
+        callback=stand_in,
+    )
+    return name
+
+
+def _check_version() -> None:
+    found = tuple(int(part) for part in re.findall(r"\d+", pyscf.__version__)[:2])
+    if found < FLOOR:
+        raise FastsfesError(
+            f"PySCF {pyscf.__version__} is too old for custom functionals: versions before "
+            f"{'.'.join(map(str, FLOOR))} may compute another functional; install a newer one"
+        )
+
+
+def attach(mf: Any, functional: Functional | str) -> Any:
+    """Make a PySCF Kohn-Sham object use a functional; returns the same object.
+
+    Args:
+        mf: RKS, UKS or ROKS object (density-fitted, second-order, ... or not). Results of an earlier kernel stay as a
+            starting point but count as not converged.
+        functional: a `Functional`, or text that `load` reads (a registered name, a file, a run, a formula).
+
+    Global and range-separated hybrids and VV10 follow the functional. Copies, conversions (``to_uks``, ``newton``,
+    ``density_fit``), scanners and gradients made from the object keep it; ``mf._numint.calls`` counts evaluations.
+
+    Raises:
+        InputError: when `mf` is not such an object.
+        FastsfesError: when PySCF is older than 2.11.
+    """
+    _check_version()
+    functional = load(functional)
+    if not isinstance(getattr(mf, "_numint", None), numint.NumInt) or not hasattr(mf, "xc"):
+        raise InputError(f"expected a PySCF Kohn-Sham object (RKS, UKS or ROKS), got {type(mf).__name__}")
+    integrator = NumInt(functional)
+    layer = mf
+    while layer is not None:  # a second-order object computes its potential with the object that it was made from
+        layer.xc = integrator.xc_code
+        layer._numint = integrator
+        layer.converged = False
+        layer = getattr(layer, "_scf", None)
+    return mf

@@ -1,0 +1,209 @@
+"""The functionals that fastsfes knows by name, each with its source and a reference point."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..common.errors import InputError
+from ..formula.expression import Expression
+from .functional import VV10, Channel, Functional, Hybrid
+
+__all__ = ["ReferencePoint", "get_functional", "list_functionals", "reference_point"]
+
+# One polarised point at which every functional is checked: rho (a, b), sigma (aa, ab, bb), tau (a, b), atomic units.
+REFERENCE_RHO = (0.3, 0.2)
+REFERENCE_SIGMA = (0.12, 0.05, 0.07)
+REFERENCE_TAU = (0.35, 0.18)
+
+
+@dataclass(frozen=True)
+class ReferencePoint:
+    """An independent value of a functional: the energy per volume (hartree/bohr^3) at one polarised point."""
+
+    rho: tuple[float, float]
+    sigma: tuple[float, float, float]
+    tau: tuple[float, float]
+    exc: float
+    tolerance: float
+    """Relative. libxc evaluates the same formulas in another order; a few dozen roundings separate the two."""
+
+
+_NO_EXACT_EXCHANGE = Hybrid()
+
+
+@dataclass(frozen=True)
+class _Entry:
+    channels: Mapping[str, tuple[str, Mapping[str, float]]]
+    libxc: str
+    citation: str
+    hybrid: Hybrid = _NO_EXACT_EXCHANGE
+    nlc: VV10 | None = None
+    aliases: tuple[str, ...] = ()
+    correlation: str = "pw92_mod"
+
+
+_PBE_X = {"kappa": 0.804, "mu": 0.2195149727645171}
+_PBE_C = {"beta": 0.06672455060314922, "gamma": 0.031090690869654895}
+_B97_FORM = "c0 + c1*u(x2, g) + c2*u(x2, g)**2"
+_B97_X = (_B97_FORM, {"c0": 0.8094, "c1": 0.5073, "c2": 0.7481, "g": 0.004})
+_LDA_X: tuple[str, dict[str, float]] = ("1", {})
+_PBE_C_CHANNEL = ("pbe_c_spin(rho_a, rho_b, sigma, beta, gamma)", _PBE_C)
+_RSH = Hybrid(omega=0.3, short_range=0.15, long_range=1.0)
+_VV10 = VV10(b=6.0, C=0.01)
+
+_PBE_CITATION = "Perdew, Burke, Ernzerhof, Phys. Rev. Lett. 77, 3865 (1996), 10.1103/PhysRevLett.77.3865"
+_RPBE_CITATION = "Hammer, Hansen, Norskov, Phys. Rev. B 59, 7413 (1999), 10.1103/PhysRevB.59.7413"
+_PW92_CITATION = "Perdew, Wang, Phys. Rev. B 45, 13244 (1992), 10.1103/PhysRevB.45.13244"
+_LDA_CITATION = "Dirac, Proc. Camb. Phil. Soc. 26, 376 (1930), 10.1017/S0305004100016108"
+_B97_CITATION = "Becke, J. Chem. Phys. 107, 8554 (1997), 10.1063/1.475007"
+
+_REGISTRY: dict[str, _Entry] = {
+    "lda_x": _Entry({"x": _LDA_X}, "lda_x", _LDA_CITATION),
+    "pw92": _Entry({"c": ("1", {})}, "lda_c_pw_mod", _PW92_CITATION),
+    "lda": _Entry({"x": _LDA_X, "c": ("1", {})}, "lda_x,lda_c_pw_mod", f"{_LDA_CITATION}; {_PW92_CITATION}"),
+    "b88_x": _Entry(
+        {"x": ("b88_x(x2, beta)", {"beta": 0.0042})},
+        "gga_x_b88",
+        "Becke, Phys. Rev. A 38, 3098 (1988), 10.1103/PhysRevA.38.3098",
+        aliases=("b88",),
+    ),
+    "pbe_x": _Entry({"x": ("pbe_x(x2, kappa, mu)", _PBE_X)}, "gga_x_pbe", _PBE_CITATION),
+    "rpbe_x": _Entry({"x": ("rpbe_x(x2, kappa, mu)", _PBE_X)}, "gga_x_rpbe", _RPBE_CITATION),
+    "pbe_c": _Entry({"one": _PBE_C_CHANNEL}, "gga_c_pbe", _PBE_CITATION),
+    "pbe": _Entry({"x": ("pbe_x(x2, kappa, mu)", _PBE_X), "one": _PBE_C_CHANNEL}, "gga_x_pbe,gga_c_pbe", _PBE_CITATION),
+    "rpbe": _Entry(
+        {"x": ("rpbe_x(x2, kappa, mu)", _PBE_X), "one": _PBE_C_CHANNEL},
+        "gga_x_rpbe,gga_c_pbe",
+        _RPBE_CITATION,
+    ),
+    "pbe0": _Entry(
+        {"x": ("a*pbe_x(x2, kappa, mu)", {"a": 0.75, **_PBE_X}), "one": _PBE_C_CHANNEL},
+        "hyb_gga_xc_pbeh",
+        "Adamo, Barone, J. Chem. Phys. 110, 6158 (1999), 10.1063/1.478522",
+        Hybrid(0.0, 0.25, 0.25),
+    ),
+    "b97_x": _Entry({"x": _B97_X}, "", _B97_CITATION, aliases=("b97x",)),
+    "b97": _Entry(
+        {
+            "x": _B97_X,
+            "css": (_B97_FORM, {"c0": 0.1737, "c1": 2.3487, "c2": -2.4868, "g": 0.2}),
+            "cos": (_B97_FORM, {"c0": 0.9454, "c1": 0.7471, "c2": -4.5961, "g": 0.006}),
+        },
+        "hyb_gga_xc_b97",
+        _B97_CITATION,
+        Hybrid(0.0, 0.1943, 0.1943),
+        correlation="pw92",
+    ),
+    "wb97m_v": _Entry(
+        {
+            "x": ("c0 + c1*u(x2, g) + c2*w", {"c0": 0.85, "c1": 1.007, "c2": 0.259, "g": 0.004}),
+            "css": (
+                "c0 + c1*w + c2*w**2 + c3*w**4*u(x2, g)**3 + c4*u(x2, g)**4",
+                {"c0": 0.443, "c1": -4.535, "c2": -3.39, "c3": 4.278, "c4": -1.437, "g": 0.2},
+            ),
+            "cos": (
+                "c0 + c1*w + c2*w**2 + c3*w**2*u(x2, g) + c4*w**6 + c5*w**6*u(x2, g)",
+                {"c0": 1.0, "c1": 1.358, "c2": 2.924, "c3": -8.812, "c4": -1.39, "c5": 9.142, "g": 0.006},
+            ),
+        },
+        "hyb_mgga_xc_wb97m_v",
+        "Mardirossian, Head-Gordon, J. Chem. Phys. 144, 214110 (2016), 10.1063/1.4952647",
+        _RSH,
+        _VV10,
+        aliases=("wb97m-v",),
+    ),
+    "gas22": _Entry(
+        {
+            "x": (
+                "c0 + c1*u(x2, g) + c2*w",
+                {
+                    "c0": 0.862139736374172,
+                    "c1": 0.936993691972698,
+                    "c2": 0.317533683085033,
+                    "g": 0.003840616724010807,
+                },
+            ),
+            "css": (
+                "u(x2, g) + c1*w + c2*w**2 + c3*u(x2, g)**6 + c4*u(x2, g)**6*w**4",
+                {
+                    "c1": -4.10753796482853,
+                    "c2": -5.24218990333846,
+                    "c3": -1.76643208454076,
+                    "c4": 7.5380689617542,
+                    "g": 0.46914023462026644,
+                },
+            ),
+            "cos": (
+                "c0 + c1*w**2 + c2*w**2*cbrt(x2) + c3*w**6 + c4*w**6*cbrt(x2)",
+                {
+                    "c0": 0.805124374375355,
+                    "c1": 7.98909430970845,
+                    "c2": -1.76098915061634,
+                    "c3": -7.54815900595292,
+                    "c4": 2.00093961824784,
+                },
+            ),
+        },
+        "hyb_mgga_xc_gas22",
+        "Ma, Narayanaswamy, Riley, Li, Sci. Adv. 8, eabq0279 (2022), 10.1126/sciadv.abq0279, Eqs. 9-11",
+        _RSH,
+        _VV10,
+    ),
+}
+
+# Energies per volume at the reference point by libxc 7.0.0; for b97_x, which libxc lacks, its formula in 30 digits.
+_REFERENCE_EXC = {
+    "lda_x": -0.2957123270014026,
+    "pw92": -0.032344700887470414,
+    "lda": -0.32805702788887303,
+    "b88_x": -0.30039536584021015,
+    "pbe_x": -0.2996607013234593,
+    "rpbe_x": -0.2996960907753155,
+    "pbe_c": -0.029539227089425964,
+    "pbe": -0.32919992841288526,
+    "rpbe": -0.3292353178647415,
+    "pbe0": -0.2542847530820204,
+    "b97_x": -0.2416240522912814,
+    "b97": -0.26873675328687713,
+    "wb97m_v": -0.21387021859257546,
+    "gas22": -0.21490279331136147,
+}
+
+_ALIASES = {alias: name for name, entry in _REGISTRY.items() for alias in entry.aliases}
+
+
+def list_functionals() -> list[str]:
+    """Names of the registered functionals."""
+    return list(_REGISTRY)
+
+
+def _entry(name: str) -> tuple[str, _Entry]:
+    key = name.strip().lower()
+    key = _ALIASES.get(key, key)
+    if key not in _REGISTRY:
+        raise InputError(f'functional "{name}" is not registered; known are {", ".join(_REGISTRY)}')
+    return key, _REGISTRY[key]
+
+
+def get_functional(name: str) -> Functional:
+    """A registered functional by name (case does not matter).
+
+    Raises:
+        InputError: when there is none of that name; the message lists them.
+    """
+    key, entry = _entry(name)
+    return Functional(
+        name=key,
+        channels={kind: Channel(Expression.parse(text), values) for kind, (text, values) in entry.channels.items()},
+        hybrid=entry.hybrid,
+        nlc=entry.nlc,
+        citation=entry.citation,
+        libxc=entry.libxc,
+        correlation=entry.correlation,
+    )
+
+
+def reference_point(name: str) -> ReferencePoint:
+    """The point and the independent value at which a registered functional is checked."""
+    return ReferencePoint(REFERENCE_RHO, REFERENCE_SIGMA, REFERENCE_TAU, _REFERENCE_EXC[_entry(name)[0]], 1e-13)

@@ -1,0 +1,149 @@
+"""Reading functionals that SyFES wrote: JSON with one list of instructions per enhancement factor.
+
+Layout: {"f_x": {"feature_names", "shared_parameter_names", "variable_names", "instructions": [[class, output,
+inputs...], ...]}, "f_css": ..., "f_cos": ..., "parameters": {"parameters_x": {name: value}, ...}}. All variables start
+at 0 and "enhancement_factor" is the result. Instructions' own parameters are named by SyFES and shared by all
+instructions of a class in one factor. Nothing in the file is executed. SyFES: 10.1126/sciadv.abq0279.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from ..common.errors import InputError
+from ..formula.expression import Expression, feature_names
+from ..formula.instructions import INSTRUCTIONS, InstructionKind
+from .functional import VV10, Channel, Functional, Hybrid
+
+__all__ = ["is_syfes", "read_syfes"]
+
+_FACTORS = {"f_x": ("x", "parameters_x"), "f_css": ("css", "parameters_css"), "f_cos": ("cos", "parameters_cos")}
+_CLASSES = {kind.syfes: kind for kind in INSTRUCTIONS.values() if kind.syfes}
+_BOUND = {
+    "UTransformInstruction": ("gamma_utransform",),
+    "PBEXInstruction": ("kappa_pbex", "mu_pbex"),
+    "RPBEXInstruction": ("kappa_rpbex", "mu_rpbex"),
+    "B88XInstruction": ("beta_b88x",),
+    "PBECInstruction": ("beta_pbec", "gamma_pbec"),
+}
+_TAKES_X = ("PBEXInstruction", "RPBEXInstruction", "B88XInstruction")
+# The feature "u" of SyFES is the transform with the constants of B97 (10.1063/1.475007).
+_U = {"x": 0.004, "css": 0.2, "cos": 0.006}
+_RESULT = "enhancement_factor"
+
+_MOST_INSTRUCTIONS = 500
+"""Per factor; those of SyFES have up to a few dozen."""
+
+
+def is_syfes(data: object) -> bool:
+    """Whether this looks like a functional of SyFES."""
+    return isinstance(data, Mapping) and "format" not in data and bool(set(_FACTORS) & set(data))
+
+
+def read_syfes(data: Mapping[str, Any], where: str = "the data", *, require_values: bool = True) -> Functional:
+    """The functional of a SyFES file, in the frame of the published searches (wB97M-V's exact exchange and VV10).
+
+    Args:
+        data: what the JSON file holds.
+        where: its name, for errors.
+        require_values: when False, parameters without a value get a neutral one: 1, or an instruction's usual one.
+
+    Raises:
+        InputError: names the factor and instruction that cannot be read.
+    """
+    channels = {}
+    values = data.get("parameters") or {}
+    if not isinstance(values, Mapping):
+        raise InputError(f'{where}: "parameters" must be an object with parameters_x, parameters_css, parameters_cos')
+    for factor, (kind, group) in _FACTORS.items():
+        if factor in data:
+            given = values.get(group) or {}
+            channels[kind] = _factor(data[factor], kind, given, f"{where}: {factor}", require_values)
+    return Functional(
+        name=str(data.get("name", "syfes")),
+        channels=channels,
+        hybrid=Hybrid(omega=0.3, short_range=0.15, long_range=1.0),
+        nlc=VV10(b=6.0, C=0.01),
+        citation="read from a SyFES file",
+    )
+
+
+def _names(data: Mapping[str, Any], key: str, where: str) -> list[str]:
+    names = data.get(key, [])
+    if not isinstance(names, list) or not all(isinstance(n, str) and n.isidentifier() for n in names):
+        raise InputError(f'{where}: "{key}" must be a list of names')
+    return names
+
+
+def _factor(data: Any, kind: str, given: Any, where: str, require_values: bool) -> Channel:
+    if (
+        not isinstance(data, Mapping)
+        or not isinstance(data.get("instructions"), list)
+        or not isinstance(given, Mapping)
+    ):
+        raise InputError(f'{where}: expected an object with "feature_names", "variable_names" and "instructions"')
+    features = _names(data, "feature_names", where)
+    shared = _names(data, "shared_parameter_names", where)
+    variables = _names(data, "variable_names", where)
+    if _RESULT not in variables:
+        raise InputError(f'{where}: "variable_names" lacks "{_RESULT}"')
+    values: dict[str, Expression] = dict.fromkeys(variables, Expression.constant(0.0))
+    own = {name: (name if name not in feature_names() else f"{name}_") for name in shared}
+    values |= {name: Expression.parse(own[name]) for name in shared}
+    for name in features:
+        known = name in feature_names()
+        if not known and name != "u":
+            raise InputError(f'{where}: feature "{name}" is unknown; known are u and {", ".join(feature_names())}')
+        values[name] = Expression.parse(name) if known else Expression.parse(f"u(x2, {_U[kind]!r})")
+    defaults = dict.fromkeys(own.values(), 1.0)
+    if len(data["instructions"]) > _MOST_INSTRUCTIONS:
+        raise InputError(f"{where}: has more than {_MOST_INSTRUCTIONS} instructions")
+    for number, line in enumerate(data["instructions"]):
+        _apply(line, values, variables, defaults, f"{where}, instruction {number}")
+    result = values[_RESULT].simplify()
+    parameters = {}
+    for name in result.parameters:
+        original = next((a for a, b in own.items() if b == name), name)
+        value = given.get(original)
+        if value is None and not require_values:
+            value = defaults[name]
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+            raise InputError(f'{where}: parameter "{original}" has the value {value!r}; expected a finite number')
+        parameters[name] = float(value)
+    return Channel(result, parameters)
+
+
+def _apply(
+    line: Any, values: dict[str, Expression], variables: list[str], defaults: dict[str, float], where: str
+) -> None:
+    if not isinstance(line, list) or not line or not all(isinstance(item, str) for item in line):
+        raise InputError(f"{where}: {line!r} is not a list of a class, an output and inputs")
+    kind: InstructionKind | None = _CLASSES.get(line[0])
+    if kind is None:
+        raise InputError(f'{where}: the class "{line[0]}" is unknown; known are {", ".join(_CLASSES)}')
+    if len(line) != 2 + kind.inputs:
+        raise InputError(f"{where}: {line[0]} takes an output and {kind.inputs} inputs, got {line[1:]!r}")
+    if line[1] not in variables:
+        raise InputError(f'{where}: writes "{line[1]}", which is not among the variables')
+    for name in line[2:]:
+        if name not in values:
+            raise InputError(f'{where}: reads "{name}", which is not a feature, parameter or variable')
+    arguments = [values[name] for name in line[2:]]
+    if line[0] in _TAKES_X:
+        arguments = [_square(arguments[0])]
+    if kind.accumulates:
+        arguments.insert(0, values[line[1]])
+    bound = _BOUND.get(line[0], ())
+    defaults |= dict(zip(bound, kind.defaults, strict=True))
+    arguments += [Expression.parse(name) for name in bound]
+    values[line[1]] = kind.build(arguments)
+
+
+def _square(x: Expression) -> Expression:
+    """x**2; of a square root of a feature the feature itself, whose derivative is finite at 0."""
+    nodes = x.nodes()
+    if len(nodes) == 2 and nodes[1][0] == "sqrt" and nodes[0][0] == "feature":
+        return Expression.parse(str(nodes[0][2]))
+    return x**2.0

@@ -1,0 +1,1 @@
+"""What a run is: configuration, coordinator, workers, store, lock, log, progress, result."""

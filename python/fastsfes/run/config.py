@@ -1,0 +1,411 @@
+"""`SearchConfig`: everything that determines a search, and the presets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from ..common.errors import InputError
+from ..common.options import convert, from_table, option, options, parse_toml, to_toml
+from ..common.reading import read_text
+from ..evolve.mutate import MUTATIONS
+from ..executors import check_executor
+from ..formula.instructions import instruction_kind
+
+__all__ = ["PRESETS", "SearchConfig"]
+
+SEARCHED = ("x", "css", "cos")
+"""Channels that a search can evolve."""
+
+_ARITHMETIC = {"add": 2, "sub": 0.5, "mul": 2, "square": 1, "fma": 4}
+_MUTATIONS = {
+    "insert": 1,
+    "remove": 1,
+    "replace": 1,
+    "change_argument": 1,
+    "crossover_channels": 0.25,
+    "crossover_lines": 0.25,
+    "simplify": 0.1,
+}
+
+
+@dataclass(frozen=True)
+class SearchConfig:
+    """The options of a search; every field is also a TOML key and a command-line option."""
+
+    preset: str = option(
+        "quickstart", "text", "search", "the preset whose values are the defaults of all other options"
+    )
+    seed: int = option(0, "int", "search", "seed of all random numbers; the same seed gives the same run", minimum=0)
+    candidates: int = option(40000, "int", "search", "number of candidates to make before stopping", minimum=1)
+    time_limit: float = option(
+        0.0, "float", "search", "stop after this many seconds, at the end of an epoch; 0 for no limit", minimum=0
+    )
+    stop_below: float = option(
+        0.0, "float", "search", "stop as soon as the best fitness is below this (kcal/mol); 0 to go on", minimum=0
+    )
+    threads: int = option(
+        0,
+        "int",
+        "search",
+        "threads for fitting in each worker; 0 for OMP_NUM_THREADS or all cores, and for a worker's share of them",
+        minimum=0,
+    )
+    executor: str = option(
+        "local",
+        "text",
+        "search",
+        'what runs the epochs of islands: "local" (this process), "processes", "dask:ADDRESS", "dask:FILE.json" or '
+        '"mpi"; the result does not depend on it',
+    )
+    workers: int = option(0, "int", "search", "workers of the executor; 0 for as many as it has", minimum=0)
+    worker_timeout: float = option(
+        1800.0,
+        "float",
+        "search",
+        "seconds without an answer after which a worker counts as lost and its epoch is run elsewhere; 0 for never",
+        minimum=0,
+    )
+
+    dataset: str = option("builtin", "text", "data", 'packaged dataset ("builtin") or a dataset file')
+    targets: str = option(
+        "reference",
+        "text",
+        "data",
+        '"reference" for the reference energies of the reactions; "b97x", or another functional\'s name or JSON file, '
+        "for its energies of the species in the searched channels",
+    )
+
+    channels: tuple[str, ...] = option(
+        ("x", "css", "cos"), "names", "form", "enhancement factors to evolve", choices=SEARCHED
+    )
+    base: tuple[str, ...] = option(
+        ("lda",),
+        "names",
+        "form",
+        'where the search starts: "empty" (all factors 0), "lda" (all 1), a functional\'s name, or a JSON file '
+        "(SyFES's too); several are dealt out to the islands",
+    )
+    features_x: tuple[str, ...] = option(
+        ("u = u(x2, g)", "w"),
+        "names",
+        "form",
+        "features of the exchange factor: names of features, or definitions of them; free names in a definition are "
+        "parameters that are fitted",
+    )
+    features_css: tuple[str, ...] = option(
+        ("u = u(x2, g)", "w"), "names", "form", "features of the same-spin correlation factor"
+    )
+    features_cos: tuple[str, ...] = option(
+        ("u = u(x2, g)", "w"), "names", "form", "features of the opposite-spin correlation factor"
+    )
+    parameters: int = option(
+        6, "int", "form", "shared parameters that the instructions of a factor may name", minimum=0
+    )
+    variables: int = option(2, "int", "form", "temporaries that the instructions of a factor may name", minimum=0)
+
+    instruction_pool: Mapping[str, float] = option(
+        _ARITHMETIC, "pool", "mutation", "instructions and their weights; SyFES's class names are understood too"
+    )
+    mutation_pool: Mapping[str, float] = option(
+        _MUTATIONS, "pool", "mutation", "mutations and their weights: " + ", ".join(MUTATIONS)
+    )
+    channel_pool: Mapping[str, float] = option(
+        {}, "pool", "mutation", "how often each factor is mutated; empty for equally often"
+    )
+    repeat: float = option(
+        0.2, "float", "mutation", "probability of one more mutation of a child", minimum=0, maximum=0.99
+    )
+    max_instructions: int = option(
+        12, "int", "mutation", "largest number of instructions per factor; -1 for no limit", minimum=-1
+    )
+    max_bound_parameters: int = option(
+        2, "int", "mutation", "largest number of instructions' own parameters per factor; -1 for no limit", minimum=-1
+    )
+    fixed_instructions: int = option(
+        0, "int", "mutation", "instructions at the beginning of every factor that are never changed", minimum=0
+    )
+    share_bound: bool = option(
+        False, "bool", "mutation", "all instructions of one kind in a factor share their own parameters, as in SyFES"
+    )
+
+    islands: int = option(1, "int", "evolution", "number of populations that evolve side by side", minimum=1)
+    migrate_every: int = option(4, "int", "evolution", "epochs between two migrations", minimum=1)
+    migrants: int = option(
+        4, "int", "evolution", "members that every island receives at a migration; 0 for no migration", minimum=0
+    )
+    migrate_archive: float = option(
+        0.25,
+        "float",
+        "evolution",
+        "part of the migrants that come from the archive (the front of complexity against error); the others win a "
+        "tournament on another island",
+        minimum=0,
+        maximum=1,
+    )
+    population: int = option(100, "int", "evolution", "size of the population of an island", minimum=2)
+    tournament: int = option(10, "int", "evolution", "members drawn per selection", minimum=1)
+    generation: int = option(32, "int", "evolution", "children made and fitted together", minimum=1)
+    generations: int = option(
+        8, "int", "evolution", "generations per epoch; a checkpoint follows each epoch", minimum=1
+    )
+    keep_duplicates: bool = option(
+        False, "bool", "evolution", "a child that describes a known family joins the population, with its losses"
+    )
+    rejoin: bool = option(
+        False,
+        "bool",
+        "evolution",
+        "a child of a known family joins when no member of the population is of that family: after a restart the same "
+        "way can be gone again",
+    )
+    restart: int = option(
+        0,
+        "int",
+        "evolution",
+        "an island starts again from its bases after this many candidates without a better one; 0 for never",
+        minimum=0,
+    )
+    max_complexity: int = option(
+        0, "int", "evolution", "largest complexity of all factors together; 0 for no limit", minimum=0
+    )
+    complexity_weights: Mapping[str, float] = option(
+        {},
+        "pool",
+        "evolution",
+        'weight in the complexity of operators and of "feature", "parameter" and "constant"; 1 for those not named',
+    )
+    operator_limits: Mapping[str, float] = option(
+        {}, "pool", "evolution", "largest number of occurrences of operators in a factor, as in exp=1,/=2"
+    )
+    forbid_nesting: tuple[str, ...] = option(
+        (), "names", "evolution", 'operators that may not stand inside others, as in "exp in exp"'
+    )
+    max_depth: int = option(
+        0, "int", "evolution", "largest number of operators from a factor to a leaf; 0 for no limit", minimum=0
+    )
+    dimensions: bool = option(
+        False,
+        "bool",
+        "evolution",
+        "sums are of like dimensions and factors pure numbers (rho, sigma, tau and rs have dimensions)",
+    )
+    max_parameters: int = option(0, "int", "evolution", "largest number of parameters; 0 for no limit", minimum=0)
+
+    train_coefficient: float = option(0.7, "float", "fitness", "weight of the training WRMSD in the fitness", minimum=0)
+    validation_coefficient: float = option(
+        0.3, "float", "fitness", "weight of the validation WRMSD in the fitness", minimum=0
+    )
+    parameter_penalty: float = option(
+        0.02,
+        "float",
+        "fitness",
+        "kcal/mol added to the fitness per parameter; redundant ones do not count",
+        minimum=0,
+    )
+    complexity_penalty: float = option(
+        0.01,
+        "float",
+        "fitness",
+        "kcal/mol added to the fitness per distinct node of the formulas, multiplied out where that is shorter",
+        minimum=0,
+    )
+
+    grid_coefficient: float = option(
+        0.0,
+        "float",
+        "fitness",
+        "weight of the grid sensitivity in the fitness: the weighted RMS change (kcal/mol) of the reaction energies "
+        "between the integration grids of two quadratures of the dataset",
+        minimum=0,
+    )
+    fine_quadrature: str = option(
+        "fine",
+        "text",
+        "fitness",
+        'name of the second quadrature, made with "fastsfes dataset quadrature --like default"',
+    )
+    cross_validation_coefficient: float = option(
+        0.0,
+        "float",
+        "fitness",
+        "weight of the cross-validated WRMSD in the fitness: every reaction with the fit that left its subset out",
+        minimum=0,
+    )
+    folds: int = option(
+        5,
+        "int",
+        "fitness",
+        "parts into which the subsets are dealt for cross-validation",
+        minimum=2,
+    )
+    keep_subsets: tuple[str, ...] = option(
+        ("AE18",),
+        "names",
+        "fitness",
+        "subsets (patterns) that cross-validation never leaves out: absolute energies of atoms cannot be guessed from "
+        "differences",
+    )
+    constraints: tuple[str, ...] = option(
+        (),
+        "names",
+        "fitness",
+        'conditions on the factors, as in "uniform_gas", "f_cos(x2=0, w=0) = 1" (exact), "0 <= f_x <= 1.804", '
+        '"f_x rises with x2" (graded, a penalty of the fit and of the fitness; "... weight 25" sets its weight)',
+    )
+
+    starts: int = option(
+        1, "int", "fit", "starting points of a fit: the parent's parameters, then random ones", minimum=1
+    )
+    max_evaluations: int = option(60, "int", "fit", "largest number of evaluations per starting point", minimum=1)
+    ridge: float = option(0.0, "float", "fit", "ridge that holds linear parameters back", minimum=0)
+
+    def __post_init__(self) -> None:
+        if self.preset not in PRESETS:
+            raise InputError(f'preset "{self.preset}" is unknown; the presets are {", ".join(PRESETS)}')
+        if not self.channels or len(set(self.channels)) != len(self.channels):
+            raise InputError(
+                f"channels = {list(self.channels)}; expected one or more of {', '.join(SEARCHED)}, each once"
+            )
+        for name in self.instruction_pool:
+            instruction_kind(name)
+        for name in self.mutation_pool:
+            if name not in MUTATIONS:
+                raise InputError(
+                    f'mutation_pool: there is no mutation "{name}"; the mutations are {", ".join(MUTATIONS)}'
+                )
+        for name in self.channel_pool:
+            if name not in self.channels:
+                raise InputError(f'channel_pool: "{name}" is not searched; searched are {", ".join(self.channels)}')
+        check_executor(self.executor)
+        if self.targets != "reference":
+            for name in ("constraints", "grid_coefficient", "cross_validation_coefficient"):
+                if getattr(self, name):
+                    raise InputError(f'{name} needs reactions: it goes with targets = "reference" only')
+        if not self.base:
+            raise InputError('base is empty; name one or more starting points, for example "lda"')
+        if self.train_coefficient + self.validation_coefficient + self.cross_validation_coefficient <= 0:
+            raise InputError(
+                "train_coefficient and validation_coefficient are both 0; give one a weight, for example 1"
+            )
+
+    @classmethod
+    def make(cls, preset: str = "quickstart", **changes: Any) -> SearchConfig:
+        """A preset with some options changed."""
+        if preset not in PRESETS:
+            raise InputError(f'preset "{preset}" is unknown; the presets are {", ".join(PRESETS)}')
+        rows = {row.name: row for row in options(cls)}
+        given = {k: convert(rows[k], v, "search options") if k in rows else v for k, v in changes.items()}
+        return cls(**{**PRESETS[preset], "preset": preset, **given})
+
+    @classmethod
+    def from_toml(cls, path: str | Path, **changes: Any) -> SearchConfig:
+        """Read a TOML file; options that it does not give are those of its preset, `changes` come last.
+
+        Raises:
+            InputError: names the file, the key, and the nearest known one.
+        """
+        return cls.from_text(read_text(path, "options in TOML", 2**20), str(path), **changes)
+
+    @classmethod
+    def from_text(cls, text: str, path: str, **changes: Any) -> SearchConfig:
+        """`from_toml` of a text; `path` names its source in errors."""
+        table = parse_toml(text, path)
+        preset = changes.get("preset") or _preset_of(table)
+        if not isinstance(preset, str) or preset not in PRESETS:
+            raise InputError(f'{path}: preset "{preset}" is unknown; the presets are {", ".join(PRESETS)}')
+        read = from_table(cls, table, str(path), {**PRESETS[preset], "preset": preset})
+        values = {f.name: getattr(read, f.name) for f in fields(cls)}
+        return cls(**{**values, **changes})
+
+    def to_toml(self) -> str:
+        """All options as TOML with their descriptions."""
+        return to_toml(self)
+
+
+def _preset_of(table: Mapping[str, Any]) -> Any:
+    section = table.get("search")
+    if isinstance(section, Mapping) and "preset" in section:
+        return section["preset"]
+    return table.get("preset", "quickstart")
+
+
+_REDISCOVER: dict[str, Any] = {
+    "stop_below": 1e-6,
+    "channels": ("x",),
+    "base": ("empty",),
+    "mutation_pool": {"insert": 1.0, "remove": 1.0, "replace": 1.0, "change_argument": 1.0, "crossover_lines": 0.5},
+    "keep_duplicates": True,
+    "parameter_penalty": 0.0,
+    "complexity_penalty": 0.0,
+}
+
+# Quotients have poles and minima that one start does not leave; populations of copies stay where they are.
+_ROUGH: dict[str, Any] = {"starts": 3, "keep_duplicates": False}
+
+_BEYOND: dict[str, Any] = {
+    "candidates": 150000,
+    "base": ("wb97m_v",),
+    "islands": 4,
+    "parameters": 8,
+    "max_instructions": 30,
+    "max_parameters": 16,
+    "train_coefficient": 0.5,
+    "validation_coefficient": 0.5,
+    "parameter_penalty": 0.01,
+    "complexity_penalty": 0.003,
+}
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "quickstart": {},
+    "b97x": {
+        **_REDISCOVER,
+        "targets": "b97x",
+        "candidates": 10000,
+        "features_x": ("u = u(x2, 0.004)",),
+        "parameters": 3,
+        "variables": 1,
+        "instruction_pool": {"add": 1.0, "fma": 1.0, "square": 1.0},
+        "max_instructions": 4,
+        "restart": 1000,
+    },
+    "pbex": {
+        **_REDISCOVER,
+        "targets": "pbe_x",
+        "candidates": 200000,
+        "features_x": ("x2",),
+        "parameters": 3,
+        "variables": 2,
+        "instruction_pool": {"add": 1.0, "mul": 1.0, "div": 1.0, "add1": 1.0, "fma": 2.0},
+        "max_instructions": 6,
+        "tournament": 4,
+        "restart": 2000,
+        "rejoin": True,
+        **_ROUGH,
+    },
+    "b88x": {
+        **_REDISCOVER,
+        "targets": "b88_x",
+        "candidates": 400000,
+        "islands": 4,
+        "migrants": 0,  # one population in five stays in a minimum of another form, and would take the others there
+        "features_x": ("x2", "x", "a = x*asinh(x)"),
+        "parameters": 3,
+        "variables": 2,
+        "instruction_pool": {"add1": 1.0, "add": 1.0, "mul": 1.0, "div": 1.0, "fma": 2.0},
+        "max_instructions": 6,
+        "tournament": 4,
+        "restart": 3000,
+        **_ROUGH,
+    },
+    "beyond": _BEYOND,
+    "constrained": {
+        **_BEYOND,
+        "candidates": 120000,
+        "constraints": ("uniform_gas", "0 <= f_x <= 1.804", "-5 <= f_css <= 5", "0 <= f_cos <= 5"),
+        "grid_coefficient": 10.0,
+    },
+}
+"""Preset name to the options in which it differs from the defaults of `SearchConfig`."""

@@ -1,0 +1,83 @@
+"""Signals that stop a search at once; the round that runs is given up and run again later."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ..common.errors import FastsfesError
+
+__all__ = ["SearchInterrupted", "Signals", "signals"]
+
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+
+
+class SearchInterrupted(FastsfesError):
+    """The search was stopped by a signal; what it had is stored.
+
+    Attributes:
+        signal: its number.
+    """
+
+    def __init__(self, message: str, signal: int) -> None:
+        super().__init__(message)
+        self.signal = signal
+
+
+class Signals:
+    """The first stopping signal; a second one acts as usual."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.received = 0
+        self._deferred = False
+
+    @contextmanager
+    def deferred(self) -> Iterator[None]:
+        """Only note signals inside; who works there looks at `received` and leaves at a good moment."""
+        self._deferred = True
+        try:
+            yield
+        finally:
+            self._deferred = False
+        self.stop()
+
+    def note(self, number: int) -> None:
+        """Called by the handler."""
+        self.received = number
+        if not self._deferred:
+            self.stop()
+
+    def stop(self, done: str = "") -> None:
+        """Raise SearchInterrupted when there was a signal."""
+        if self.received:
+            raise SearchInterrupted(
+                f"interrupted{done}; what was found is stored; continue with: fastsfes search --resume {self.path}",
+                self.received,
+            )
+
+
+@contextmanager
+def signals(path: Path) -> Iterator[Signals]:
+    """Handle SIGINT, SIGTERM and SIGUSR1 while a search works in its directory `path`."""
+    state = Signals(path)
+    if threading.current_thread() is not threading.main_thread():
+        yield state
+        return
+    old: dict[signal.Signals, Any] = {}
+
+    def handle(number: int, frame: object) -> None:
+        signal.signal(number, old[signal.Signals(number)])
+        state.note(number)
+
+    for number in STOPPING:
+        old[number] = signal.signal(number, handle)
+    try:
+        yield state
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)

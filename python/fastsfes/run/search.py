@@ -1,0 +1,261 @@
+"""`search`: evolve functionals, keep everything in a run directory, and report the best.
+
+The result depends on the configuration and the seed alone. After every round the run directory holds all that is
+needed to go on: `search(resume=path)` ends as an undisturbed run would have.
+"""
+
+from __future__ import annotations
+
+import datetime
+import errno
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+from .._core import __version__
+from ..common.errors import FastsfesError, InputError
+from ..common.files import write_text
+from ..common.reading import parse_json, read_text
+from ..evolve.island import IslandState
+from ..evolve.problem import make_problem
+from ..executors import open_executor
+from ..functionals.functional import Functional
+from ..functionals.load import BEST
+from .config import SearchConfig
+from .coordinator import SUMMARY, Coordinator
+from .interrupt import SearchInterrupted, signals
+from .lock import RunLock
+from .log import RunLog
+from .progress import make_progress
+from .setup import Problem, prepare
+from .store import RunStore
+from .worker import set_up
+
+__all__ = ["RESUME_OPTIONS", "Problem", "Run", "SearchInterrupted", "search"]
+
+CONFIG, HISTORY = "config.toml", "history.sqlite"
+
+RESUME_OPTIONS = ("time_limit", "executor", "workers", "worker_timeout", "threads")
+"""Options that do not change what a run finds: they may differ when it is resumed."""
+
+
+class Run:
+    """A run directory: configuration, history, best functional, summary."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        if not (self.path / CONFIG).is_file() or not (self.path / HISTORY).is_file():
+            raise InputError(f"{self.path}: not the directory of a search; expected {CONFIG} and {HISTORY} in it")
+
+    @property
+    def config(self) -> SearchConfig:
+        """The configuration of the run."""
+        return SearchConfig.from_toml(self.path / CONFIG)
+
+    @property
+    def best(self) -> Functional:
+        """The best functional so far."""
+        if not (self.path / BEST).is_file():
+            raise InputError(f"{self.path}: has no {BEST} yet; continue with: fastsfes search --resume {self.path}")
+        return Functional.from_json(self.path / BEST)
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """Final figures; empty while the run is not complete."""
+        path = self.path / SUMMARY
+        if not path.is_file():
+            return {}
+        try:
+            data = parse_json(read_text(path, "the summary of a run"), str(path))
+        except InputError as error:
+            raise InputError(f"{error}; remove it and run: fastsfes search --resume {self.path}") from None
+        if not isinstance(data, dict):
+            raise InputError(f"{path}: expected a JSON object; remove it and run: fastsfes search --resume {self.path}")
+        return data
+
+    @property
+    def pareto(self) -> list[dict[str, Any]]:
+        """Candidates that no simpler one beats in error: dicts with complexity, error, train, expressions and more."""
+        with RunStore.open(self.path / HISTORY, read_only=True) as store:
+            return store.pareto()
+
+    @property
+    def states(self) -> list[IslandState]:
+        """The state of every island after the last complete round."""
+        with RunStore.open(self.path / HISTORY, read_only=True) as store:
+            states = store.states()
+        if not states:
+            raise InputError(f"{self.path}: holds no complete round; remove it and start the search again")
+        return states
+
+
+def default_path(config: SearchConfig) -> Path:
+    """Where a run goes when nobody says: fastsfes-runs/<date>-<time>-<preset>-<seed>."""
+    now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
+    return Path("fastsfes-runs") / f"{now}-{config.preset}-{config.seed}"
+
+
+def search(
+    config: SearchConfig | None = None,
+    *,
+    output: str | Path | None = None,
+    resume: str | Path | None = None,
+    time_limit: float | None = None,
+    executor: str | None = None,
+    workers: int | None = None,
+    worker_timeout: float | None = None,
+    threads: int | None = None,
+    go_on: bool = False,
+    progress: str = "none",
+    report: bool = True,
+    problem: Callable[[SearchConfig], Problem] | None = None,
+) -> Run:
+    """Search for a functional.
+
+    Args:
+        config: the options; default: the preset "quickstart".
+        output: directory of the run, which must not exist yet; default: see `default_path`.
+        resume: directory of an earlier run to go on with, instead of `config` and `output`.
+        time_limit, executor, workers, worker_timeout, threads: override the configuration's for this call; the result
+            does not depend on the last four.
+        go_on: when `output` holds a run with the same options already, go on with it, so that one call serves for the
+            first job and for all that follow it.
+        progress: "live", "plain", "auto" or "none"; written to standard error.
+        report: whether to compute the final figures, which takes a pass over the full integration grid.
+        problem: importable function that makes what is searched; default: the data that the configuration names.
+
+    Returns:
+        The finished `Run`.
+
+    Raises:
+        InputError: when the options do not go together or a directory exists (or, to resume, does not).
+        SearchInterrupted: after SIGINT, SIGTERM or SIGUSR1; the run can be resumed.
+    """
+    if resume is not None:
+        if config is not None or output is not None:
+            raise InputError(
+                "resume goes on with the run's own configuration and directory; give neither config nor output"
+            )
+        path = Path(resume)
+        if not (path / CONFIG).is_file():
+            raise InputError(f"{path}: not the directory of a search; expected {CONFIG} in it")
+        config = SearchConfig.from_toml(path / CONFIG)
+    else:
+        config = config or SearchConfig.make()
+        path = Path(output) if output is not None else default_path(config)
+        if go_on and (path / CONFIG).is_file():
+            _check_same(path, config)
+            resume = path
+        elif path.exists():
+            raise _exists(path)
+    if resume is not None and (finished := _finished(path, report)) is not None:
+        return finished
+    given = (time_limit, executor, workers, worker_timeout, threads)
+    own: dict[str, Any] = dict(zip(RESUME_OPTIONS, given, strict=True))
+    here = replace(config, **{k: v for k, v in own.items() if v is not None})
+    parts = prepare(here)
+    make = problem or make_problem
+    with make_progress(config.candidates, progress) as display, signals(path) as stop:
+        made = make(here)
+        display.message(made.describe())
+        # work in this process uses this process's problem
+        context = (here, (lambda _: made) if here.executor == "local" else make)
+        with open_executor(
+            here.executor, here.workers, set_up, context, threads=here.threads, timeout=here.worker_timeout
+        ) as pool:  # first, so that a cluster that is not there leaves nothing behind
+            if resume is None:
+                _make(path, config)
+            with RunLock(path, display.message) as lock, _open(path) as store:
+                log = RunLog(path, display.message)
+                coordinator = Coordinator(path, config, parts, made, store, lock, stop, log, display)
+                _log_start(log, here, coordinator, resume is not None)
+                try:
+                    coordinator.run(pool, here.time_limit)
+                    pool.close()  # the rest is done here
+                    coordinator.finish(report)
+                except Exception as error:
+                    coordinator.failed(error)
+                    raise
+    return Run(path)
+
+
+def _log_start(log: RunLog, config: SearchConfig, coordinator: Coordinator, resumed: bool) -> None:
+    log.event(
+        "start",
+        f"resumed at {coordinator.candidates} candidates" if resumed else "",
+        resumed=resumed,
+        candidates=coordinator.candidates,
+        budget=config.candidates,
+        seconds=coordinator.elapsed,
+        preset=config.preset,
+        seed=config.seed,
+        dataset=config.dataset,
+        islands=config.islands,
+        executor=config.executor,
+        workers=config.workers,
+        threads=config.threads,
+        fastsfes=__version__,
+        host=socket.gethostname(),
+        pid=os.getpid(),
+    )
+
+
+def _make(path: Path, config: SearchConfig) -> None:
+    """The run directory with its configuration; it appears whole, and for one of several that come at once."""
+    made: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        made.chmod(0o777 & ~_umask())
+        write_text(made / CONFIG, config.to_toml())
+        made.rename(path)
+    except OSError as error:
+        if made is not None:
+            shutil.rmtree(made, ignore_errors=True)
+        if made is not None and error.errno in (errno.EEXIST, errno.ENOTEMPTY):
+            raise _exists(path) from None
+        raise FastsfesError(f"{path}: the run directory cannot be made ({error.strerror})") from None
+
+
+def _finished(path: Path, report: bool) -> Run | None:
+    """The run of a directory, when nothing is left to do for it."""
+    if not all((path / name).is_file() for name in (SUMMARY, HISTORY, BEST)):
+        return None
+    summary = (run := Run(path)).summary
+    return run if summary.get("complete") and (summary.get("report") or not report) else None
+
+
+def _check_same(path: Path, config: SearchConfig) -> None:
+    """Refuse options that would give another result than those that the run began with."""
+    stored = SearchConfig.from_toml(path / CONFIG)
+    for name in (f.name for f in fields(config) if f.name not in RESUME_OPTIONS):
+        if getattr(stored, name) != getattr(config, name):
+            raise InputError(
+                f"{path}: the run began with {name} = {getattr(stored, name)!r}, not {getattr(config, name)!r}; only "
+                f"{', '.join(RESUME_OPTIONS)} may change on the way; choose another directory"
+            )
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def _exists(path: Path) -> InputError:
+    return InputError(
+        f"{path}: exists already; choose another directory, or continue with: fastsfes search --resume {path}"
+    )
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[RunStore]:
+    file = path / HISTORY
+    with RunStore.open(file) if file.is_file() else RunStore.create(file) as store:
+        yield store

@@ -1,0 +1,90 @@
+"""What `fastsfes search` prints at the end and `fastsfes show` prints again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ..functionals.functional import Functional
+from .usage import resources_line
+
+__all__ = ["format_run"]
+
+SPLITS = ("train", "validation", "test")
+
+
+def format_run(functional: Functional, summary: Mapping[str, Any], path: str) -> str:
+    """The winner's formulas and parameters, the table of errors, and how the run went."""
+    lines = []
+    for kind, channel in functional.channels.items():
+        lines.append(f"f_{kind} = {channel.expression}")
+        lines += [f"    {name} = {value!r}" for name, value in channel.parameters.items()]
+    lines.append("")
+    if not summary or not summary.get("report"):
+        lines.append("The run is not complete: no final figures yet.")
+        lines.append(f"Continue with: fastsfes search --resume {path}")
+        return "\n".join(lines)
+    report = summary["report"]
+    terms = dict.fromkeys(name for row in report["rows"] for name in row.get("terms", {}))
+    body = [_cells(row, terms) for row in report["rows"]]
+    body.insert(1, _cells({**report["grid"], "name": "  on the full grid"}, terms))
+    lines.append(f"{report['unit']} on {report['dataset']}")
+    lines += _table([("", "parameters", *SPLITS, *(name.replace("_", " ") for name in terms)), *body])
+    parts = report.get("contributions", [])
+    if parts:
+        lines += [
+            "",
+            "without one term, all parameters that are left fitted again to the training reactions (reduced nodes)",
+        ]
+        lines += _table(
+            [("", "train", "validation")]
+            + [
+                (
+                    f"f_{p['channel']}: {p['term']}" if p["channel"] else "all terms, fitted again",
+                    _number(p["train"]),
+                    _number(p["validation"]),
+                )
+                for p in parts
+            ]
+        )
+    lines.append("")
+    lines.append(f"quadrature against full grid: largest difference {report['largest_difference']:.2g} kcal/mol")
+    rate = summary["candidates"] / summary["seconds"] if summary["seconds"] > 0 else math.inf
+    lines.append(
+        f"{summary['candidates']} candidates ({summary['fitted']} fitted) in {summary['seconds']:.1f} s, {rate:.0f}/s"
+    )
+    taken = resources_line(summary.get("resources") or {})
+    if taken:
+        lines.append(taken)
+    if summary.get("reached") is not None:
+        lines.append(f"goal reached by candidate {summary['reached']}")
+    if not summary["complete"]:
+        lines.append(f"stopped before the budget was spent; continue with: fastsfes search --resume {path}")
+    lines.append(f"run: {path}")
+    return "\n".join(lines)
+
+
+def _table(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of a table, the first column left, the others right."""
+    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
+    return [
+        "  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))])
+        for row in rows
+    ]
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.4f}" if 1e-3 <= abs(value) < 1e6 or value == 0 else f"{value:.3g}"
+
+
+def _cells(row: Mapping[str, Any], terms: Iterable[str]) -> tuple[str, ...]:
+    found = row.get("terms", {})
+    return (
+        str(row["name"]),
+        str(row["parameters"]),
+        *(_number(row[s]) for s in SPLITS),
+        *(_number(found.get(name)) for name in terms),
+    )
