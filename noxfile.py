@@ -55,7 +55,7 @@ def sanitize(session: nox.Session) -> None:
     ]
     session.run(
         "pytest",
-        *(session.posargs or ["tests/unit", "tests/kernels", "tests/reference", "tests/fit", "tests/quadrature"]),
+        *(session.posargs or ["tests/core", "tests/formula", "tests/functionals", "tests/energies", "tests/fitting"]),
         env={
             "LD_PRELOAD": " ".join(libraries),
             # CPython and its extensions keep memory until exit; leaks there are not ours

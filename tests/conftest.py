@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,3 +28,29 @@ def shared() -> Path:
 def mgcdb84(shared: Path) -> Path:
     """Folder of MGCDB84 with densities and reference numbers."""
     return shared / "mgcdb84"
+
+
+@pytest.fixture(scope="session")
+def small_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset file with densities of H, H2 and stretched H2; tests copy it before they change it."""
+    from hydrogens import QUICK, small_contents
+
+    from fastsfes.datasets.production import build_dataset
+
+    path = tmp_path_factory.mktemp("small") / "small.h5"
+    result = build_dataset(small_contents(), path, settings=QUICK)
+    assert not result.failed
+    assert not result.unconverged
+    return path
+
+
+@pytest.fixture(scope="session")
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A kernel cache of the tests' own, so that they neither read nor leave kernels elsewhere."""
+    from fastsfes import _core
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FASTSFES_CACHE_DIR", str(tmp_path_factory.mktemp("kernels")))
+        _core.jit_reset()
+        yield
+    _core.jit_reset()

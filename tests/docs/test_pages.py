@@ -20,7 +20,7 @@ LONG = {"README.md", "docs/search.md"}
 """Pages whose Python searches."""
 
 HOURS = {"docs/validation.md"}
-"""Pages whose Python converges many molecules; tests/scf runs the same functions on small ones."""
+"""Pages whose Python converges many molecules; tests/validation runs the same functions on small ones."""
 
 
 def blocks(text: str) -> Iterator[tuple[str, str]]:

@@ -10,9 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import h5py
+import hydrogens
 import numpy as np
 import pytest
-from helpers import QUICK, WITH_VV10, dihydrogen, hydrogen, job
+from hydrogens import QUICK, WITH_VV10, dihydrogen, hydrogen, job
 
 from fastsfes import Dataset, FastsfesError, InputError
 from fastsfes.datasets import DatasetContents, Reaction
@@ -268,8 +269,8 @@ def test_workers_end_with_a_killed_build(tmp_path):
             f"""
             import multiprocessing
             import sys
-            sys.path.insert(0, {os.path.dirname(__file__)!r})
-            from helpers import QUICK, dihydrogen, job
+            sys.path.insert(0, {os.path.dirname(hydrogens.__file__)!r})
+            from hydrogens import QUICK, dihydrogen, job
             from fastsfes.densities import build_densities
 
             def show(progress):

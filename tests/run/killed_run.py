@@ -4,6 +4,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+sys.path.append(str(Path(__file__).parents[1] / "helpers"))  # what pytest has from pyproject.toml
+
 from fake_problem import three_channels
 from test_search import SMALL
 

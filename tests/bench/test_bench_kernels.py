@@ -11,6 +11,8 @@ from fastsfes.bench import main
 from fastsfes.bench.report import Report, WrongAnswer
 from fastsfes.bench.timing import CLOCKS, interleave
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 
 def test_parts_without_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     target = tmp_path / "figures.json"

@@ -6,7 +6,6 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-import fastsfes.pyscf
 from pyscf import dft, gto, scf
 
 import fastsfes as fs
@@ -70,7 +69,7 @@ def calculation(name: str, ours: bool, kind: str = "RKS", mol: Any = None) -> An
     mf.grids.level = mf.nlcgrids.level = 0
     mf.conv_tol = 1e-11
     if ours:
-        return fastsfes.pyscf.attach(mf, functional(name))
+        return fs.pyscf.attach(mf, functional(name))
     mf.xc = CODES[name]
     if functional(name).nlc is None:
         mf.nlc = 0

@@ -4,7 +4,7 @@ from dataclasses import replace
 import h5py
 import numpy as np
 import pytest
-from helpers import small_contents
+from hydrogens import small_contents
 
 from fastsfes import Dataset, FastsfesError, InputError
 from fastsfes.datasets.storage import FORMAT, read_contents, update_dataset, write_dataset

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from helpers import small_contents
+from hydrogens import small_contents
 
 from fastsfes import Dataset
 from fastsfes.cli import main
@@ -116,7 +116,7 @@ def test_import_of_the_shared_library(mgcdb84, tmp_path, capsys):
 
 
 def test_import_refuses_a_density_of_another_molecule(tmp_path, folder, capsys):
-    from helpers import QUICK
+    from hydrogens import QUICK
 
     from fastsfes.densities.scf import build_mole, make_mean_field
 

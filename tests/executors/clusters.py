@@ -23,7 +23,7 @@ JOBS = HERE.parents[1] / "jobs"
 def environment(**more: str) -> dict[str, str]:
     """What a user's shell has: the interpreter's folder first on the path; the tests' modules can be imported."""
     path = [str(Path(sys.executable).parent), os.environ.get("PATH", "")]
-    modules = [str(HERE), str(HERE.parent / "evolve")]
+    modules = [str(HERE), str(HERE.parent / "helpers")]
     return {
         **os.environ,
         "PATH": os.pathsep.join(path),

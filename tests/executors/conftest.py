@@ -1,13 +1,9 @@
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-sys.path.append(str(Path(__file__).parents[1] / "evolve"))  # the made-up problem
-
 from builds import QUICK, numbers
 from clusters import Slurm, slurm_cluster
 

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import fastsfes.pyscf
 import numpy as np
 import pyscf
 import pytest
