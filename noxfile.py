@@ -29,6 +29,13 @@ def types(session: nox.Session) -> None:
 
 
 @nox.session
+def core(session: nox.Session) -> None:
+    """Build the C++ core with warnings as errors, run its own checks, and clang-tidy where there is one."""
+    session.install("cmake", "ninja", "pybind11")
+    session.run(".ci/core", external=True)
+
+
+@nox.session
 def tests(session: nox.Session) -> None:
     """Run the default tests."""
     session.install(".[test]")

@@ -13,9 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .. import build_info
-from ..common.arguments import ArgumentParser
-from ..common.errors import FastsfesError, InputError
+from fastsfes import build_info
+from fastsfes.common.arguments import ArgumentParser
+from fastsfes.common.errors import FastsfesError, InputError
+
 from . import fit, kernels, quadrature, scale, scf, search
 from .report import markdown
 

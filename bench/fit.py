@@ -10,15 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from ..common.errors import FastsfesError, InputError
-from ..datasets.dataset import Dataset
-from ..datasets.model import HARTREE_TO_KCAL, Reaction
-from ..energies.quadrature import Quadrature, channel_key
-from ..fitting import CmaSettings, FitProblem, FitSettings, Fitted, fit_through_levels, minimise_cma
-from ..fitting.cmaes import Losses
-from ..formula.expression import Expression
-from ..functionals.functional import Channel, Functional
-from ..functionals.registry import get_functional
+from fastsfes.common.errors import FastsfesError, InputError
+from fastsfes.datasets.dataset import Dataset
+from fastsfes.datasets.model import HARTREE_TO_KCAL, Reaction
+from fastsfes.energies.quadrature import Quadrature, channel_key
+from fastsfes.fitting import CmaSettings, FitProblem, FitSettings, Fitted, fit_through_levels, minimise_cma
+from fastsfes.fitting.cmaes import Losses
+from fastsfes.formula.expression import Expression
+from fastsfes.functionals.functional import Channel, Functional
+from fastsfes.functionals.registry import get_functional
+
 from .grid import GridLoss, GridPoints, estimated_points, species_within
 from .quadrature import best_of
 from .report import figure, row_text

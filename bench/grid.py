@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .. import _core
-from ..datasets.dataset import Dataset
-from ..datasets.model import HARTREE_TO_KCAL, Reaction
-from ..energies.grid import grid_blocks
-from ..energies.quadrature import reaction_targets
-from ..energies.quadrature.measure import channel_points
-from ..functionals.functional import Functional
+from fastsfes import _core
+from fastsfes.datasets.dataset import Dataset
+from fastsfes.datasets.model import HARTREE_TO_KCAL, Reaction
+from fastsfes.energies.grid import grid_blocks
+from fastsfes.energies.quadrature import reaction_targets
+from fastsfes.energies.quadrature.measure import channel_points
+from fastsfes.functionals.functional import Functional
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .. import _core
-from ..common.errors import InputError
-from ..formula import features
-from ..formula.expression import Expression
-from ..functionals.functional import EnergyDensity, Functional
-from ..functionals.registry import get_functional
+from fastsfes import _core
+from fastsfes.common.errors import InputError
+from fastsfes.formula import features
+from fastsfes.formula.expression import Expression
+from fastsfes.functionals.functional import EnergyDensity, Functional
+from fastsfes.functionals.registry import get_functional
+
 from . import peers
 from .points import FloatArray, Points, load
 from .report import Report, row_text
@@ -273,7 +274,7 @@ def full_functionals(report: Report, points: Points, options: argparse.Namespace
     """Energy density and derivatives from rho, sigma, tau against libxc and xcfun as PySCF calls them."""
     from pyscf.lib import num_threads
 
-    from ..functionals import pyscf  # noqa: F401  # from here on in PySCF's threads, as functionals that are attached
+    from fastsfes.functionals import pyscf  # noqa: F401  # from here on in PySCF's threads, as functionals that are attached
 
     num_threads(options.threads)
     for name in ("wb97m_v", "gas22"):

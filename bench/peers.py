@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..formula.expression import Expression
+from fastsfes.formula.expression import Expression
 
 FloatArray = npt.NDArray[np.float64]
 Evaluator = Callable[[], Any]

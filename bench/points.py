@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ..common.errors import FastsfesError
-from ..datasets import Dataset
-from ..densities import DensityRecord
-from ..densities.chkfile import chkfile_index, read_chkfile
-from ..energies.grid import grid_blocks
+from fastsfes.common.errors import FastsfesError
+from fastsfes.datasets import Dataset
+from fastsfes.densities import DensityRecord
+from fastsfes.densities.chkfile import chkfile_index, read_chkfile
+from fastsfes.energies.grid import grid_blocks
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -9,14 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from ..cli.quadrature import describe, format_description
-from ..common.errors import FastsfesError, InputError
-from ..datasets.dataset import Dataset
-from ..datasets.model import HARTREE_TO_KCAL, Reaction
-from ..energies.evaluate import in_frame
-from ..energies.quadrature import LEVELS, Quadrature
-from ..functionals.functional import Functional
-from ..functionals.registry import get_functional
+from fastsfes.cli.quadrature import describe, format_description
+from fastsfes.common.errors import FastsfesError, InputError
+from fastsfes.datasets.dataset import Dataset
+from fastsfes.datasets.model import HARTREE_TO_KCAL, Reaction
+from fastsfes.energies.evaluate import in_frame
+from fastsfes.energies.quadrature import LEVELS, Quadrature
+from fastsfes.functionals.functional import Functional
+from fastsfes.functionals.registry import get_functional
+
 from .grid import GridPoints, estimated_points, species_within
 from .report import figure, row_text
 

@@ -7,7 +7,7 @@ import platform
 import sys
 from typing import Any
 
-from ..common.errors import FastsfesError
+from fastsfes.common.errors import FastsfesError
 
 
 class WrongAnswer(FastsfesError):

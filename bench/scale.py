@@ -15,19 +15,20 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
-from ..common.errors import FastsfesError, InputError
-from ..evolve.problem import make_problem
-from ..executors import Executor, Statistics, available_cores, open_executor
-from ..executors.worker import forget, install, pack, perform, unpack
-from ..run.config import SearchConfig
-from ..run.coordinator import Coordinator
-from ..run.interrupt import Signals
-from ..run.lock import RunLock
-from ..run.log import RunLog
-from ..run.progress import SilentProgress
-from ..run.setup import prepare
-from ..run.store import Part, RunStore
-from ..run.worker import report_epoch, set_up
+from fastsfes.common.errors import FastsfesError, InputError
+from fastsfes.evolve.problem import make_problem
+from fastsfes.executors import Executor, Statistics, available_cores, open_executor
+from fastsfes.executors.worker import forget, install, pack, perform, unpack
+from fastsfes.run.config import SearchConfig
+from fastsfes.run.coordinator import Coordinator
+from fastsfes.run.interrupt import Signals
+from fastsfes.run.lock import RunLock
+from fastsfes.run.log import RunLog
+from fastsfes.run.progress import SilentProgress
+from fastsfes.run.setup import prepare
+from fastsfes.run.store import Part, RunStore
+from fastsfes.run.worker import report_epoch, set_up
+
 from .scale_simulation import BANDWIDTH, ISLANDS_PER_WORKER, LATENCY, Model, Sample
 
 SUMMARY = "strong scaling of a search on this machine's cores, and a simulation of larger clusters"

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import nnls
 
-from ..run.coordinator import CARRIED
+from fastsfes.run.coordinator import CARRIED
 
 BANDWIDTH = 1.25e9
 """Bytes per second out of and into the coordinator: ten gigabit Ethernet."""

@@ -17,9 +17,10 @@ import time
 from statistics import median, quantiles
 from typing import Any
 
-from ..common.errors import InputError
-from ..functionals.kernels import compile_functional
-from ..functionals.registry import get_functional
+from fastsfes.common.errors import InputError
+from fastsfes.functionals.kernels import compile_functional
+from fastsfes.functionals.registry import get_functional
+
 from .report import Report, row_text
 from .timing import CLOCKS
 
@@ -91,7 +92,7 @@ def make(molecule: str, functional: str, ours: bool, density_fit: bool) -> Any:
     """A calculation, not yet run: with our kernels or PySCF's own libxc."""
     from pyscf import dft, gto
 
-    from ..functionals.pyscf import attach
+    from fastsfes.functionals.pyscf import attach
 
     atoms, spin, basis = MOLECULES[molecule]
     mol = gto.M(atom=atoms, spin=spin, basis=basis, verbose=0)

@@ -20,18 +20,18 @@ from typing import Any
 
 import numpy as np
 
-from ..common.errors import FastsfesError, InputError
-from ..datasets import HARTREE_TO_KCAL, Dataset
-from ..energies.evaluate import grid_energies
-from ..energies.quadrature import Quadrature
-from ..evolve.problem import target_functional
-from ..fitting import fit
-from ..functionals.functional import Functional
-from ..functionals.registry import get_functional
-from ..run.config import SearchConfig
-from ..run.log import read_events
-from ..run.search import HISTORY, Run, search
-from ..run.store import RunStore
+from fastsfes.common.errors import FastsfesError, InputError
+from fastsfes.datasets import HARTREE_TO_KCAL, Dataset
+from fastsfes.energies.evaluate import grid_energies
+from fastsfes.energies.quadrature import Quadrature
+from fastsfes.evolve.problem import target_functional
+from fastsfes.fitting import fit
+from fastsfes.functionals.functional import Functional
+from fastsfes.functionals.registry import get_functional
+from fastsfes.run.config import SearchConfig
+from fastsfes.run.log import read_events
+from fastsfes.run.search import HISTORY, Run, search
+from fastsfes.run.store import RunStore
 
 SUMMARY = "candidates per second, time to beat the refitted base, time to rediscover known functionals"
 

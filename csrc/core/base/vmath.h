@@ -8,7 +8,7 @@
 // -O3 -fno-math-errno -fno-trapping-math (neither changes a value). Coefficients: csrc/tools/vmath_coefficients.py.
 //
 // Accuracy: 2 ulp or better over the whole range, denormals, zeros, infinities and NaN included
-// (tests/test_vmath.py measures it; docs/kernels.md has the table).
+// (test_vmath.py measures it; docs/kernels.md has the table).
 #ifndef FASTSFES_CORE_VMATH_H
 #define FASTSFES_CORE_VMATH_H
 

@@ -1,5 +1,5 @@
 // The operator table. A new operator is a row here, an enumerator in operators.hpp and, when it is a primitive, a
-// function in vmath.h and a line in kernels.inl; tests/test_operators.py fails when one of them is missing.
+// function in vmath.h and a line in kernels.inl; test_operators.py fails when one of them is missing.
 #include "core/expression/operators.hpp"
 
 #include <algorithm>

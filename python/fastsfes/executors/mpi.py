@@ -67,7 +67,7 @@ class MpiExecutor(QueueExecutor):
             raise InputError(
                 f'the executor "mpi" found no workers among {size} MPI ranks; start the program with: {COMMAND}'
             )
-        self._ranks = size - 1
+        self._ranks: int = size - 1
         self._silent: set[tuple[int, int]] = set()
         self._token = f"fastsfes-{uuid.uuid4().hex}"
         data = worker.pack((setup, arguments))
