@@ -196,7 +196,8 @@ class _Grid:
     def make(cls, dataset: Dataset, problem: FitProblem, limit: int | None) -> _Grid:
         reactions = problem.reactions["train"]
         names = sorted({dataset.representative(n) for r in reactions for n in r.coefficients})
-        keys = {kind: channel_key(kind, problem.frame.omega, problem.correlation) for kind in problem.kinds}
+        frame = problem.frame
+        keys = {kind: channel_key(kind, frame.hybrid.omega, frame.correlation) for kind in problem.kinds}
         chosen = names if limit is None else species_within(dataset, names, limit)
         points = GridPoints.collect(dataset, keys, chosen)
         return cls(points, estimated_points(dataset, names, points), dataset, reactions)

@@ -13,7 +13,7 @@ from fastsfes.cli.quadrature import describe, format_description
 from fastsfes.common.errors import FastsfesError, InputError
 from fastsfes.datasets.dataset import Dataset
 from fastsfes.datasets.model import HARTREE_TO_KCAL, Reaction
-from fastsfes.energies.evaluate import in_frame
+from fastsfes.energies.frame import frame_of
 from fastsfes.energies.quadrature import LEVELS, Quadrature
 from fastsfes.functionals.functional import Functional
 from fastsfes.functionals.registry import get_functional
@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         raise InputError("--points must not be negative, --threads and --seconds must be positive")
     dataset = Dataset.open(arguments.dataset)
     quadrature = Quadrature.load(dataset)
-    functional = in_frame(get_functional(arguments.functional), dataset)
+    functional = get_functional(arguments.functional).with_frame(frame_of(dataset))
     groups: dict[str, Sequence[Reaction]] = {
         name: chosen for name in ("train", "validation", "test") if (chosen := dataset.split(name))
     }
@@ -161,20 +161,25 @@ def _time_loss(
     budget: float,
 ) -> dict[str, Any]:
     keys = quadrature.keys(functional)
-    loss, columns = quadrature.loss(dataset, keys, group, level)
-    f = np.empty(sum(part.stop - part.start for part in columns.values()))
-    programs = []
-    for kind, part in columns.items():
-        channel, nodes = functional.channels[kind], quadrature.rule(keys[kind]).level(level)
+    problem = quadrature.problem(dataset, keys, reactions=group, level=level)
+    matrix = np.concatenate([channel.matrix for channel in problem.channels.values()], axis=1)
+    f = np.empty(matrix.shape[1])
+    programs, start = [], 0
+    for kind, nodes in problem.channels.items():
+        channel, count = functional.channels[kind], nodes.matrix.shape[1]
         program = channel.expression.program
         arrays = [nodes.values[name] for name in program.features]
         parameters = np.array([channel.parameters[name] for name in program.parameters])
-        programs.append((part, program, arrays, parameters, len(nodes)))
+        programs.append((slice(start, start + count), program, arrays, parameters, count))
+        start += count
 
-    def whole() -> Any:
+    def wrmsd() -> float:
+        return float(np.sqrt(np.mean(problem.weights * (matrix @ f - problem.target) ** 2)))
+
+    def whole() -> float:
         for part, program, arrays, parameters, count in programs:
             f[part] = program.evaluate(arrays, parameters, n=count, threads=1)[0]
-        return loss.wrmsd(f)
+        return wrmsd()
 
     names = sorted({dataset.representative(name) for reaction in group for name in reaction.coefficients})
     return {
@@ -184,10 +189,10 @@ def _time_loss(
         "species": len(names),
         "species_names": names,
         "nodes": len(f),
-        "bytes": loss.nbytes,
+        "bytes": matrix.nbytes,
         "seconds": best_of(whole, budget),
-        "product_seconds": best_of(lambda: loss.wrmsd(f), budget),
-        "wrmsd": float(whole()),
+        "product_seconds": best_of(wrmsd, budget),
+        "wrmsd": whole(),
     }
 
 

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from fastsfes.common.errors import FastsfesError, InputError
-from fastsfes.evolve.problem import make_problem
 from fastsfes.executors import Executor, Statistics, available_cores, open_executor
 from fastsfes.executors.worker import forget, install, pack, perform, unpack
 from fastsfes.run.config import SearchConfig
@@ -24,6 +23,7 @@ from fastsfes.run.coordinator import Coordinator
 from fastsfes.run.interrupt import Signals
 from fastsfes.run.lock import RunLock
 from fastsfes.run.log import RunLog
+from fastsfes.run.problem import make_problem
 from fastsfes.run.progress import SilentProgress
 from fastsfes.run.setup import prepare
 from fastsfes.run.store import Part, RunStore

@@ -24,12 +24,12 @@ from fastsfes.common.errors import FastsfesError, InputError
 from fastsfes.datasets import HARTREE_TO_KCAL, Dataset
 from fastsfes.energies.evaluate import grid_energies
 from fastsfes.energies.quadrature import Quadrature
-from fastsfes.evolve.problem import target_functional
 from fastsfes.fitting import fit
 from fastsfes.functionals.functional import Functional
 from fastsfes.functionals.registry import get_functional
 from fastsfes.run.config import SearchConfig
 from fastsfes.run.log import read_events
+from fastsfes.run.problem import target_functional
 from fastsfes.run.search import HISTORY, Run, search
 from fastsfes.run.store import RunStore
 

@@ -12,7 +12,8 @@ from .exports import export
 from .fitting import FitResult, fit
 from .formula.expression import Expression
 from .functionals import kernels
-from .functionals.functional import VV10, Channel, EnergyDensity, Functional, Hybrid
+from .functionals.frame import VV10, Hybrid
+from .functionals.functional import Channel, EnergyDensity, Functional
 from .functionals.libxc import LibxcFunctional
 from .functionals.load import load, load_comparison
 from .functionals.registry import get_functional, list_functionals

@@ -10,7 +10,7 @@ from scipy.optimize import least_squares
 
 import fastsfes as fs
 from fastsfes.analysis import bootstrap, optimum, parameter_uncertainties, sensitivity, term_contributions
-from fastsfes.energies.evaluate import frame_of
+from fastsfes.energies.frame import frame_of
 from fastsfes.energies.quadrature import Quadrature, channel_key
 from fastsfes.fitting import FitProblem
 
@@ -35,8 +35,8 @@ class Direct:
     names = ("x.c0", "x.c1", "x.c2", "css.c0", "cos.c0", "cos.c1")
 
     def __init__(self, dataset: fs.Dataset) -> None:
-        frame, correlation = frame_of(dataset)
-        keys = {k: channel_key(k, frame.omega, correlation) for k in ("x", "css", "cos")}
+        frame = frame_of(dataset)
+        keys = {k: channel_key(k, frame.hybrid.omega, frame.correlation) for k in ("x", "css", "cos")}
         self.reactions = dataset.split("train")
         arrays = Quadrature.load(dataset).problem(dataset, keys, reactions=self.reactions, level="reduced")
         x, css, cos = (arrays.channels[k] for k in ("x", "css", "cos"))

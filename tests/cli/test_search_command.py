@@ -9,7 +9,7 @@ import pytest
 
 from fastsfes import Functional
 from fastsfes.cli import main
-from fastsfes.evolve import problem
+from fastsfes.run import problem
 
 TINY = ["--candidates", "150", "--population", "20", "--generation", "16", "--generations", "2"]
 

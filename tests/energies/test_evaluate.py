@@ -7,7 +7,8 @@ from small_quadrature import functional
 import fastsfes as fs
 from fastsfes import Dataset, InputError
 from fastsfes.datasets import HARTREE_TO_KCAL
-from fastsfes.energies.evaluate import evaluate_many, frame_of, in_frame
+from fastsfes.energies.evaluate import evaluate_many
+from fastsfes.energies.frame import frame_of
 
 
 def test_the_makers_own_energies_come_back(builtin, small_reactions):
@@ -59,10 +60,11 @@ def test_what_the_nodes_cannot_do_goes_to_the_grid(builtin, small_reactions):
 
 
 def test_the_frame_is_that_of_the_densities(builtin):
-    hybrid, correlation = frame_of(builtin)
-    maker = fs.get_functional("wb97m_v")
-    assert (hybrid, correlation) == (maker.hybrid, maker.correlation)
-    assert in_frame(fs.get_functional("b88_x"), builtin).hybrid.omega == 0.3
+    frame, maker = frame_of(builtin), fs.get_functional("wb97m_v")
+    assert (frame.hybrid, frame.nlc, frame.correlation) == (maker.hybrid, maker.nlc, maker.correlation)
+    assert frame.source == "wb97m_v"
+    b88 = fs.get_functional("b88_x").with_frame(frame)
+    assert (b88.hybrid.omega, b88.nlc) == (0.3, fs.VV10(6.0, 0.01))
 
 
 def test_densities_of_different_frames_cannot_be_mixed(builtin, monkeypatch):
@@ -79,10 +81,10 @@ def test_densities_of_different_frames_cannot_be_mixed(builtin, monkeypatch):
 
 def test_functionals_that_only_pyscf_knows_make_frames(builtin, monkeypatch):
     monkeypatch.setattr(type(builtin), "attributes", lambda self, name: {"xc": "b3lyp"})
-    hybrid, _ = frame_of(builtin)
+    hybrid = frame_of(builtin).hybrid
     assert (hybrid.omega, hybrid.short_range, hybrid.long_range) == (0.0, 0.2, 0.2)
     monkeypatch.setattr(type(builtin), "attributes", lambda self, name: {"xc": "hse06"})
-    hybrid, _ = frame_of(builtin)
+    hybrid = frame_of(builtin).hybrid
     assert (hybrid.omega, hybrid.short_range, hybrid.long_range) == (0.11, 0.25, 0.0)
 
 

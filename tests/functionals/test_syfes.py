@@ -96,7 +96,7 @@ def damaged(change: Any) -> dict[str, Any]:
         (lambda d: d["f_x"]["instructions"].append("nope"), "is not a list"),
         (lambda d: d["f_x"].pop("variable_names"), 'lacks "enhancement_factor"'),
         (lambda d: d["f_x"].update(feature_names=["u", "q"]), 'feature "q" is unknown'),
-        (lambda d: d["parameters"]["parameters_x"].pop("c1"), '"c1" has the value None'),
+        (lambda d: d["parameters"]["parameters_x"].pop("c1"), 'parameter "c1" is None'),
         (lambda d: d["parameters"]["parameters_x"].update(c1="1"), "expected a finite number"),
         (lambda d: d.update(f_x=3), "f_x: expected an object"),
     ],

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from fastsfes.evolve import problem
 from fastsfes.report import collect, render
+from fastsfes.run import problem
 from fastsfes.run.config import SearchConfig
 from fastsfes.run.search import Run, search
 

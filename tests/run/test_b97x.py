@@ -11,7 +11,7 @@ from fastsfes import Channel, Dataset, Expression, SearchConfig, get_functional,
 from fastsfes.datasets import HARTREE_TO_KCAL
 from fastsfes.energies.evaluate import grid_energies
 from fastsfes.energies.quadrature import Quadrature
-from fastsfes.evolve.problem import make_problem
+from fastsfes.run.problem import make_problem
 
 
 def test_b97_exchange_is_found_from_nothing(tmp_path: Path) -> None:

@@ -20,13 +20,14 @@ from fake_problem import three_channels
 from test_search import SMALL, Killed, history
 
 from fastsfes.cli import main
+from fastsfes.common.clock import Clock, Usage
 from fastsfes.run import lock as runlock
 from fastsfes.run.config import SearchConfig
 from fastsfes.run.lock import RunLock, Witness
 from fastsfes.run.log import EVENTS, LOG, RunLog, read_events
 from fastsfes.run.search import HISTORY, Run, search
 from fastsfes.run.store import RunStore
-from fastsfes.run.usage import PHASES, Clock, Totals, Usage
+from fastsfes.run.usage import PHASES, Totals
 from fastsfes.run.watch import look
 
 ISLANDS = replace(SMALL, candidates=902, islands=3, migrate_every=2, migrants=3)

@@ -10,7 +10,7 @@ import pytest
 
 from fastsfes import Dataset, SearchConfig, search
 from fastsfes.datasets import Reaction
-from fastsfes.evolve import problem
+from fastsfes.run import problem
 
 
 class TestReferenceRead(Exception):

@@ -83,7 +83,7 @@ def optimum(
         raise InputError(f'functional "{given.name}" has no parameters, so there is nothing to fit or to analyse')
     splits = ["train", "validation", *(["test"] if test else [])]
     problem = FitProblem.from_dataset(dataset, tuple(given.channels), splits=splits, level=level)
-    made = replace(given, hybrid=problem.frame, correlation=problem.correlation, libxc="")
+    made = given.with_frame(problem.frame)
     if refit:
         (found,) = problem.fit([made], SEARCH, threads=threads)
         if not math.isfinite(found.losses["train"]):

@@ -15,12 +15,8 @@ from ..densities.hdf5 import RecordError
 from ..densities.record import DensityRecord, Energies
 from . import storage
 from .model import SPLITS, DatasetContents, Reaction, Species
-
-#: Folder of the data that the package carries.
-DATA = Path(__file__).resolve().parent.parent / "data"
-
-#: Datasets that come with the package.
-PACKAGED = {"builtin": DATA / "builtin.h5"}
+from .packaged import PACKAGED
+from .readers import read_folder
 
 
 @dataclass(frozen=True)
@@ -93,8 +89,6 @@ class Dataset:
         else:
             path = Path(name_or_path)
         if path.is_dir():
-            from .readers import read_folder
-
             return cls(read_folder(path))
         if not path.exists():
             names = ", ".join(PACKAGED)

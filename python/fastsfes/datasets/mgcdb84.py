@@ -14,8 +14,8 @@ from pathlib import Path
 from ..common.errors import InputError
 from ..common.reading import parse_json, read_text
 from .csvtable import EvalRow, read_eval_csv
-from .dataset import DATA
 from .model import HARTREE_TO_KCAL, SPLITS, DatasetContents, Reaction, Species
+from .packaged import DATA
 from .weights import apply_weights
 from .xyz import read_xyz
 

@@ -6,7 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..common.errors import InputError
+from .accdb import read_accdb
+from .gmtkn55 import read_gmtkn55
+from .mgcdb84 import is_mgcdb84, read_mgcdb84
 from .model import DatasetContents
+from .plain import read_plain
 
 
 def detect_layout(folder: Path) -> str:
@@ -14,8 +18,6 @@ def detect_layout(folder: Path) -> str:
     if (folder / "reactions.csv").exists():
         return "plain"
     if (folder / "DatasetEval.csv").exists():
-        from .mgcdb84 import is_mgcdb84
-
         return "mgcdb84" if is_mgcdb84(folder) else "accdb"
     if any(folder.glob("*/.res")) or (folder / ".res").exists():
         return "gmtkn55"
@@ -30,11 +32,6 @@ def read_folder(folder: Path | str, layout: str | None = None) -> DatasetContent
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; expected geometries and a table of reactions")
-    from .accdb import read_accdb
-    from .gmtkn55 import read_gmtkn55
-    from .mgcdb84 import read_mgcdb84
-    from .plain import read_plain
-
     readers: dict[str, Callable[[Path], DatasetContents]] = {
         "plain": read_plain,
         "mgcdb84": read_mgcdb84,

@@ -16,6 +16,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from .._core import __version__
 from ..common.errors import FastsfesError, InputError
 from ..common.reading import DAMAGE, damage, short
 from ..common.reading.hdf5 import attributes as read_attributes
@@ -47,7 +48,6 @@ def write_dataset(path: Path | str, contents: DatasetContents, densities: Iterab
 
     A density given with several names is stored once and linked under the others.
     """
-    from .. import __version__
 
     def fill(file: h5py.File) -> None:
         file.attrs["format"] = FORMAT

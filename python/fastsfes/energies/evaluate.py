@@ -1,15 +1,15 @@
 """The objective: errors of a functional on a dataset's reactions at frozen densities.
 
 Only the semilocal part is evaluated. The rest of every energy (one-electron, Coulomb, exact exchange, VV10) stays as
-stored, e_tot - e_xc_semilocal of the functional that made the densities, its *frame*: exchange keeps that functional's
-range separation, and candidates without exact exchange of their own take over its fractions.
+stored, e_tot - e_xc_semilocal of the functional that made the densities: its *frame*
+(`fastsfes.functionals.frame`), which every candidate is put into.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -18,16 +18,16 @@ import numpy.typing as npt
 from ..common.errors import FastsfesError, InputError
 from ..datasets.dataset import Dataset
 from ..datasets.model import HARTREE_TO_KCAL, Reaction
-from ..functionals.functional import Functional, Hybrid
+from ..functionals.functional import Functional
 from ..functionals.load import Comparison, load
-from ..functionals.registry import get_functional
+from .frame import frame_of
 from .grid import cached_blocks
 from .quadrature import NotRepresentable, Quadrature, reaction_targets
 
 FloatArray = npt.NDArray[np.float64]
 Method = Literal["quadrature", "grid"]
 
-__all__ = ["Evaluation", "Statistics", "evaluate", "evaluate_many", "frame_of", "grid_energies", "in_frame", "wrmsd"]
+__all__ = ["Evaluation", "Statistics", "evaluate", "evaluate_many", "grid_energies", "wrmsd"]
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,8 @@ def evaluate_many(
     if not reactions:
         raise InputError(f'dataset "{data.name}" has no reaction of "{split}" whose densities are all there')
     names = sorted({data.representative(name) for reaction in reactions for name in reaction.coefficients})
-    candidates = [in_frame(load(f), data, names) for f in functionals]
+    frame = frame_of(data, names)
+    candidates = [load(f).with_frame(frame) for f in functionals]
     energies: dict[int, Mapping[str, float]] = {}
     if method == "quadrature":
         rules = Quadrature.load(data, quadrature)
@@ -200,44 +201,6 @@ def grid_energies(
         if progress is not None:
             progress(name, column + 1, len(names))
     return out
-
-
-def in_frame(functional: Functional, dataset: Dataset, species: Sequence[str] | None = None) -> Functional:
-    """Put a functional into the frame of a dataset's densities (see `frame_of`)."""
-    hybrid, correlation = frame_of(dataset, species)
-    return replace(functional, hybrid=hybrid, correlation=correlation, libxc="")
-
-
-def frame_of(dataset: Dataset, species: Sequence[str] | None = None) -> tuple[Hybrid, str]:
-    """Exact exchange fractions with their range separation, and the LDA correlation, that the densities fix.
-
-    Raises
-    ------
-    InputError: the densities were made with functionals of different range separation.
-    """
-    names = dataset.density_names if species is None else species
-    makers = sorted({str(dataset.attributes(name)["xc"]) for name in names})
-    if not makers:
-        raise InputError(f'dataset "{dataset.name}" has no density')
-    frames = {_frame(maker) for maker in makers}
-    if len(frames) > 1:
-        raise InputError(
-            f'dataset "{dataset.name}": densities of {" and ".join(makers)} cannot be mixed, since their frozen '
-            f"energies hold different exact exchange; build the densities with one functional"
-        )
-    return frames.pop()
-
-
-@lru_cache(maxsize=32)
-def _frame(xc: str) -> tuple[Hybrid, str]:
-    try:
-        maker = get_functional(xc)
-    except InputError:
-        from pyscf.dft import numint
-
-        omega, long_range, short_range = numint.NumInt().rsh_and_hybrid_coeff(xc)
-        return Hybrid(float(omega), float(short_range), float(long_range if omega else short_range)), "pw92_mod"
-    return maker.hybrid, maker.correlation
 
 
 def _quadrature_energies(functional: Functional, quadrature: Quadrature, level: str) -> Mapping[str, float] | None:

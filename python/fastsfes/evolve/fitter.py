@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
+from ..fitting import FitSettings
+from ..fitting.rows import Vector
 from ..functionals.functional import Channel
-from ..run.config import SearchConfig
 from .evaluation import FitOutcome, FitRequest, Known
-from .terms import Candidate, Term, Vector
+from .terms import Candidate, Term
 
 __all__ = ["FitEvaluator", "Rows"]
 
@@ -58,39 +59,35 @@ class FitEvaluator:
     Attributes:
         kinds: channel kinds in the order of the candidates' expressions.
         problem: blocks "train", "validation" and, unless it is dense already, "coarse".
-        config: the options of the fit.
+        options: of the fits.
+        threads: of the batch of fits.
         dense: makes the training and validation rows on the dense nodes; called when first needed.
         terms: further terms by name.
-        options: of the fits; default: the configuration's.
     """
 
     kinds: tuple[str, ...]
     problem: _core.FitProblem
-    config: SearchConfig
+    options: FitSettings
+    threads: int = 0
     dense: Callable[[], Rows] | None = None
     terms: Mapping[str, Term] = field(default_factory=dict)
-    options: _core.FitOptions | None = None
 
     def __post_init__(self) -> None:
-        config = self.config
         self.dense = None if self.dense is None else lru_cache(maxsize=1)(self.dense)
-        self.options = self.options or _core.FitOptions(
-            starts=config.starts, seed=config.seed, max_evaluations=config.max_evaluations
-        )
 
     def polished(self, channels: Mapping[str, Channel]) -> FitOutcome:
         """A fit from given parameters that ends only where rounding errors end it."""
         request = FitRequest(
             {k: c.expression for k, c in channels.items()}, {k: c.parameters for k, c in channels.items()}
         )
-        return replace(self, options=_core.FitOptions(max_evaluations=_POLISH, ftol=0.0, xtol=0.0))([request])[0]
+        return replace(self, options=FitSettings(max_evaluations=_POLISH, ftol=0.0, xtol=0.0))([request])[0]
 
     def __call__(self, requests: Sequence[FitRequest]) -> list[FitOutcome]:
         """Fit every request from its starting values."""
         candidates = [[r.expressions[k]._handle for k in self.kinds] for r in requests]
         names = [[(k, p) for k in self.kinds for p in r.expressions[k].parameters] for r in requests]
         starts = [np.array([r.start[k][p] for k, p in n]) for r, n in zip(requests, names, strict=True)]
-        fits = _core.fit_batch(self.problem, candidates, starts, self.options, self.config.threads)
+        fits = _core.fit_batch(self.problem, candidates, starts, self.options.core(), self.threads)
         values = [np.asarray(f.parameters, dtype=float) for f in fits]
         losses = [self._losses(c, v, f) for c, v, f in zip(candidates, values, fits, strict=True)]
         good = [i for i, pair in enumerate(losses) if pair is not None]

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from ..common.clock import Clock, Usage
 from ..formula.expression import Expression
 from ..formula.family import channel_dimension, fingerprint
 from ..formula.instructions import INSTRUCTIONS
-from ..run.usage import Clock, Usage
 from .evaluation import Evaluate, Fitness, FitOutcome, FitRequest, Known, Parameters
 from .genome import Genome, Workspace
 from .mutate import NEUTRAL, Mutator

@@ -16,14 +16,12 @@ from numpy.typing import NDArray
 
 from .. import _core
 from ..energies.quadrature.reduce import pivot_nodes
-from ..fitting import Penalty
+from ..fitting import FitRows, FitSettings, Penalty
+from ..fitting.rows import Channels, Vector
 
 __all__ = ["ConditionTerm", "CrossValidation", "GridTerm", "Term", "folds_of", "reduced_difference"]
 
-Vector = NDArray[np.float64]
 Candidate = Sequence[_core.Expression]
-Channels = Sequence[tuple[str, Mapping[str, Vector], Vector]]
-"""Per channel: kind, features at the nodes, matrix (rows, nodes)."""
 
 GRID_NODES = 150
 """Nodes per channel that stand for the difference of two integration grids."""
@@ -51,7 +49,7 @@ class GridTerm:
     @classmethod
     def make(cls, channels: Channels, weights: Vector) -> GridTerm:
         """From the differences of the matrices of two integration grids."""
-        return cls(_core.FitProblem(channels, np.zeros(len(weights)), weights), weights)
+        return cls(FitRows(channels, np.zeros(len(weights)), weights).problem(), weights)
 
     def __call__(self, candidates: Sequence[Candidate], values: Sequence[Vector]) -> list[float]:
         """See `Term`."""
@@ -100,7 +98,7 @@ class ConditionTerm:
             channels.append((kind, used, matrix))
         count = len(penalties)
         return cls(
-            _core.FitProblem(channels, np.zeros(count), np.ones(count)),
+            FitRows(channels, np.zeros(count), np.ones(count)).problem(),
             np.array([p.lower for p in penalties]),
             np.array([p.upper for p in penalties]),
             np.array([p.weight for p in penalties]),
@@ -129,14 +127,14 @@ class CrossValidation:
 
     problems: tuple[_core.FitProblem, ...]
     sizes: tuple[int, ...]
-    options: _core.FitOptions
+    options: FitSettings
     threads: int
 
     def __call__(self, candidates: Sequence[Candidate], values: Sequence[Vector]) -> list[float]:
         """WRMSD in kcal/mol over all reactions, each from the fit that did not see its subset."""
         total = np.zeros(len(candidates))
         for problem, size in zip(self.problems, self.sizes, strict=True):
-            fits = _core.fit_batch(problem, candidates, values, self.options, self.threads)
+            fits = _core.fit_batch(problem, candidates, values, self.options.core(), self.threads)
             total += [size * f.losses[1] ** 2 if math.isfinite(f.objective) else np.inf for f in fits]
         return [float(x) for x in np.sqrt(total / sum(self.sizes))]
 

@@ -10,6 +10,7 @@ from .factor import FactorFit, feature_grid, fit_factor
 from .fit import FitResult, fit
 from .levels import fit_through_levels
 from .problem import EXACT_EXCHANGE, FitProblem, FitSettings, Fitted
+from .rows import FitRows
 
 __all__ = [
     "EXACT_EXCHANGE",
@@ -19,6 +20,7 @@ __all__ = [
     "FactorFit",
     "FitProblem",
     "FitResult",
+    "FitRows",
     "FitSettings",
     "Fitted",
     "Penalty",

@@ -18,13 +18,12 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from ..common.errors import InputError
-from ..functionals.functional import Hybrid
+from ..functionals.frame import Hybrid
 from .constraints import Equality, Penalty, Point, uniform_gas
 
-__all__ = ["Conditions", "parse_conditions"]
+__all__ = ["NONE", "Conditions", "parse_conditions"]
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _FACTOR = r"f_(?P<kind>[a-z]+)(?:\((?P<where>[^)]*)\))?"
@@ -43,16 +42,9 @@ class Conditions:
     equalities: tuple[Equality, ...] = ()
     penalties: tuple[Penalty, ...] = ()
 
-    def core(self) -> dict[str, Any]:
-        """The core's form, arguments of its problem."""
-        return {
-            "equalities": [(_terms(e.terms), e.value) for e in self.equalities],
-            "penalties": [(_terms(p.terms), p.lower, p.upper, p.weight) for p in self.penalties],
-        }
 
-
-def _terms(points: Sequence[Point]) -> list[tuple[str, dict[str, float], float]]:
-    return [(point.kind, point.all_features(), point.coefficient) for point in points]
+NONE = Conditions()
+"""No condition."""
 
 
 def parse_conditions(texts: Sequence[str], kinds: Sequence[str], frame: Hybrid) -> Conditions:

@@ -12,10 +12,12 @@ import numpy.typing as npt
 from .. import _core
 from ..common.errors import FastsfesError, InputError
 from ..formula.features import channel
-from ..functionals.functional import Channel, Functional, Hybrid
+from ..functionals.frame import Hybrid
+from ..functionals.functional import Channel, Functional
 from ..functionals.load import load
 from .conditions import parse_conditions
 from .problem import FitSettings
+from .rows import FitRows
 
 __all__ = ["FactorFit", "feature_grid", "fit_factor"]
 
@@ -100,10 +102,10 @@ def fit_factor(
         if array.shape != (n,):
             raise InputError(f"{name}: expected {n} values like the features, got shape {array.shape}")
     conditions = parse_conditions(tuple(constraints), (kind,), Hybrid())
-    problem = _core.FitProblem([(kind, arrays, scale)], scale * wanted, weight, **conditions.core())
+    problem = FitRows([(kind, arrays, scale)], scale * wanted, weight, conditions=conditions).problem()
     start = np.array(list(form.parameters.values()))
     (fit,) = _core.fit_batch(
-        problem, [[form.expression._handle]], [start], (settings or FitSettings(max_evaluations=200)).options()
+        problem, [[form.expression._handle]], [start], (settings or FitSettings(max_evaluations=200)).core()
     )
     loss = float(fit.losses[0])
     if not math.isfinite(loss):

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..common.errors import FastsfesError, InputError
 from ..datasets.dataset import Dataset
-from ..energies.evaluate import frame_of
+from ..energies.frame import frame_of
 from ..energies.quadrature import Quadrature
 from ..functionals.functional import Channel, Functional
 from ..functionals.load import load
@@ -22,7 +22,7 @@ from .cmaes import CmaSettings, minimise_cma
 from .conditions import parse_conditions
 from .constraints import Equality, Penalty
 from .levels import fit_through_levels
-from .problem import FitProblem, FitSettings, fixed_channel
+from .problem import FitProblem, FitSettings, Fitted, fixed_channel
 
 __all__ = ["FitResult", "fit"]
 
@@ -122,7 +122,7 @@ def fit(
     given = load(functional)
     free, kept = _split(given, fixed)
     data = Dataset.open(dataset) if isinstance(dataset, str) else dataset
-    conditions = parse_conditions(tuple(constraints), tuple(given.channels), frame_of(data)[0])
+    conditions = parse_conditions(tuple(constraints), tuple(given.channels), frame_of(data).hybrid)
     equalities = (*conditions.equalities, *equalities)
     make = partial(
         FitProblem.from_dataset,
@@ -137,53 +137,54 @@ def fit(
         targets=targets,
     )
     problem = make(level=level)
-    start = problem.loss(free if exact_exchange else replace(free, hybrid=problem.frame))
+    start = problem.loss(free if exact_exchange else free.with_frame(problem.frame))
     began = time.perf_counter()
-    linear: tuple[str, ...] = ()
-    rank = 0
     if optimizer == "varpro":
         settings = FitSettings(starts=starts, seed=seed, max_evaluations=max_evaluations or 200, ftol=1e-12)
         rules = Quadrature.load(data, quadrature).channels.values()
         reducible = level == "full" and starts > 1 and all("reduced" in rule.levels for rule in rules)
         reduced = make(level="reduced") if reducible else None
-        result = fit_through_levels(problem, reduced, free, settings, bounds=bounds, threads=threads)
-        if not math.isfinite(result.losses["train"]):
-            raise FastsfesError(f'functional "{given.name}" cannot be fitted: {result.message}')
-        fitted, status, evaluations = result.functional, result.status, result.evaluations
-        linear, rank = result.linear, result.rank
+        found = fit_through_levels(problem, reduced, free, settings, bounds=bounds, threads=threads)
     else:
         if equalities or bounds or ridge:
             raise InputError('optimizer "cma" knows no equalities, bounds or ridge; use penalties or "varpro"')
-        settings_cma = cma or CmaSettings()
+        chosen = cma or CmaSettings()
         if max_evaluations is not None:
-            settings_cma = replace(settings_cma, max_evaluations=max_evaluations)
-        vector, loss, evaluations = minimise_cma(
-            problem.core,
-            problem.expressions(free),
-            problem.vector(free),
-            settings_cma,
-            seed,
-            threads,
-            problem.scales(free),
-        )
-        if not math.isfinite(loss):
-            raise FastsfesError(f'functional "{given.name}" cannot be fitted: the loss is not finite')
-        fitted = problem.with_vector(free, vector)
-        status = "evaluation_limit" if evaluations >= settings_cma.max_evaluations else "converged"
+            chosen = replace(chosen, max_evaluations=max_evaluations)
+        found = _by_cma(problem, free, chosen, seed, threads)
     seconds = time.perf_counter() - began
-    losses = {block: problem.loss(fitted, block) for block in problem.core.blocks}
+    if not math.isfinite(found.losses["train"]):
+        raise FastsfesError(f'functional "{given.name}" cannot be fitted: {found.message}')
+    losses = {block: problem.loss(found.functional, block) for block in problem.core.blocks}
     return FitResult(
-        functional=_merge(given, fitted, kept),
+        functional=_merge(given, found.functional, kept),
         train=losses["train"],
         validation=losses.get("validation"),
         test=losses.get("test"),
-        evaluations=evaluations,
-        status=status,
+        evaluations=found.evaluations,
+        status=found.status,
         optimizer=optimizer,
-        linear=linear,
-        rank=rank,
+        linear=found.linear,
+        rank=found.rank,
         start=start,
         seconds=seconds,
+    )
+
+
+def _by_cma(problem: FitProblem, free: Functional, settings: CmaSettings, seed: int, threads: int) -> Fitted:
+    """The best point that CMA-ES finds; it knows no linear parameters, and its loss holds the penalties too."""
+    vector, loss, evaluations = minimise_cma(
+        problem.core,
+        problem.expressions(free),
+        problem.vector(free),
+        settings,
+        seed,
+        threads,
+        problem.scales(free),
+    )
+    status = "evaluation_limit" if evaluations >= settings.max_evaluations else "converged"
+    return Fitted(
+        problem.with_vector(free, vector), {"train": loss}, status, "the loss is not finite", (), 0, evaluations
     )
 
 
@@ -215,7 +216,4 @@ def _merge(given: Functional, fitted: Functional, kept: Mapping[str, float]) -> 
         made,
         name=given.name + suffix,
         citation=citation,
-        hybrid=fitted.hybrid,
-        correlation=fitted.correlation,
-        libxc="",
-    )
+    ).with_frame(fitted.frame)

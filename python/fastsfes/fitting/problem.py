@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
@@ -13,15 +14,17 @@ from .. import _core
 from ..common.errors import FastsfesError, InputError
 from ..datasets.dataset import Dataset
 from ..datasets.model import HARTREE_TO_KCAL, Reaction
-from ..energies.evaluate import frame_of
+from ..energies.frame import frame_of
 from ..energies.quadrature import Quadrature, channel_key
-from ..functionals.functional import Channel, Functional, Hybrid
-from .constraints import Equality, Penalty, Point
+from ..functionals.frame import Frame
+from ..functionals.functional import Channel, Functional
+from .conditions import Conditions
+from .constraints import Equality, Penalty
+from .rows import FitRows
 
 __all__ = ["EXACT_EXCHANGE", "FitProblem", "FitSettings", "Fitted"]
 
 FloatArray = npt.NDArray[np.float64]
-Blocks = list[tuple[str, npt.NDArray[np.int64]]]
 
 EXACT_EXCHANGE = ("short_range", "long_range")
 """Names of the optional linear parameters: the fractions of exact exchange at short and long range."""
@@ -37,10 +40,8 @@ class FitSettings:
     ftol: float = 1e-8
     xtol: float = 1e-9
     eliminate: bool = True
-    give_up_above: float = float("inf")
-    give_up_after: int = 4
 
-    def options(self) -> _core.FitOptions:
+    def core(self) -> _core.FitOptions:
         """The core's form."""
         return _core.FitOptions(
             starts=self.starts,
@@ -49,8 +50,6 @@ class FitSettings:
             ftol=self.ftol,
             xtol=self.xtol,
             eliminate=self.eliminate,
-            give_up_above=self.give_up_above,
-            give_up_after=self.give_up_after,
         )
 
 
@@ -88,20 +87,18 @@ class FitProblem:
     ----------
     core: the C++ problem.
     kinds: channels in the order of the core's.
-    frame: exact exchange and range separation that the frozen energies hold.
-    correlation: constants of the correlation prefactors.
+    frame: what the frozen energies hold.
     exact_exchange: whether the two fractions are linear parameters.
     reactions: block -> its reactions, in the order of `errors`.
-    make: the core's problem of some of the rows, with these weights and blocks.
+    rows: from which the core's problem was made.
     """
 
     core: _core.FitProblem
     kinds: tuple[str, ...]
-    frame: Hybrid
-    correlation: str
+    frame: Frame
     exact_exchange: bool
     reactions: Mapping[str, tuple[Reaction, ...]] = field(repr=False)
-    make: Callable[[npt.NDArray[np.int64], FloatArray, Blocks], _core.FitProblem] = field(repr=False)
+    rows: FitRows = field(repr=False)
 
     @classmethod
     def from_dataset(
@@ -140,51 +137,31 @@ class FitProblem:
         ------
         InputError: unknown splits, channels without nodes, splits without reactions.
         """
-        held, graded = tuple(equalities), tuple(penalties)
         data = Dataset.open(dataset) if isinstance(dataset, str) else dataset
-        rows: list[Reaction] = []
-        blocks: Blocks = []
-        chosen: dict[str, tuple[Reaction, ...]] = {}
-        for split in splits:
-            part = data.split(split)
-            if part:
-                blocks.append((split, np.arange(len(rows), len(rows) + len(part), dtype=np.int64)))
-                chosen[split] = part
-                rows.extend(part)
+        chosen = {split: part for split in splits if (part := data.split(split))}
         if not splits or splits[0] not in chosen:
             raise InputError(f'dataset "{data.name}" has no reaction of "{splits[0] if splits else ""}" to fit to')
-        names = sorted({data.representative(n) for reaction in rows for n in reaction.coefficients})
-        frame, correlation = frame_of(data, names)
-        keys = {kind: channel_key(kind, frame.omega, correlation) for kind in kinds}
-        arrays = Quadrature.load(data, quadrature).problem(data, keys, reactions=rows, level=level)
-        target = np.array(arrays.target)
-        extra = None
+        reactions = [reaction for part in chosen.values() for reaction in part]
+        frame = frame_of(data, sorted({data.representative(n) for r in reactions for n in r.coefficients}))
+        keys = {kind: channel_key(kind, frame.hybrid.omega, frame.correlation) for kind in kinds}
+        arrays = Quadrature.load(data, quadrature).problem(data, keys, reactions=reactions, level=level)
+        target, extra = np.array(arrays.target), None
         if exact_exchange:
-            extra, fractions = _exchange_columns(data, rows, frame)
+            extra, fractions = _exchange_columns(data, reactions, frame)
             target = target + extra @ fractions
         if targets is not None:
-            missing = [r.name for r in rows if r.name not in targets]
-            if missing:
-                raise InputError(f'no target for reaction "{missing[0]}" ({len(missing)} are missing)')
-            target = np.array([targets[r.name] for r in rows])
-        matrices = [(kind, dict(arrays.channels[kind].values), arrays.channels[kind].matrix) for kind in kinds]
-
-        def make(part: npt.NDArray[np.int64], weights: FloatArray, names: Blocks) -> _core.FitProblem:
-            whole = len(part) == len(rows)
-            return _core.FitProblem(
-                [(kind, values, matrix if whole else matrix[part]) for kind, values, matrix in matrices],
-                target[part],
-                weights,
-                blocks=names,
-                extra=None if extra is None else extra[part],
-                equalities=[(_terms(e.terms), e.value) for e in held],
-                penalties=[(_terms(p.terms), p.lower, p.upper, p.weight) for p in graded],
-                ridge=ridge,
-                cache_bytes=cache_bytes,
-            )
-
-        core = make(np.arange(len(rows), dtype=np.int64), arrays.weights, blocks)
-        return cls(core, tuple(kinds), frame, correlation, exact_exchange, chosen, make)
+            target = _given(targets, reactions)
+        rows = FitRows(
+            [(kind, arrays.channels[kind].values, arrays.channels[kind].matrix) for kind in kinds],
+            target,
+            arrays.weights,
+            _consecutive({split: len(part) for split, part in chosen.items()}),
+            extra,
+            Conditions(tuple(equalities), tuple(penalties)),
+            ridge,
+            cache_bytes,
+        )
+        return cls(rows.problem(), tuple(kinds), frame, exact_exchange, chosen, rows)
 
     def weights(self, block: str) -> FloatArray:
         """Weights of the reactions of a block, (reactions,)."""
@@ -202,8 +179,8 @@ class FitProblem:
         weights = self.weights(block)[kept] * times[kept] * (len(kept) / len(times))
         chosen = (self.reactions[block][k] for k in kept)
         reactions = tuple(replace(reaction, weight=float(w)) for reaction, w in zip(chosen, weights, strict=True))
-        core = self.make(kept, weights, [(block, np.arange(len(kept), dtype=np.int64))])
-        return replace(self, core=core, reactions={block: reactions})
+        rows = self.rows.part(kept, weights, _consecutive({block: len(kept)}))
+        return replace(self, core=rows.problem(), reactions={block: reactions}, rows=rows)
 
     # -- vectors ------------------------------------------------------------------------------------------------------
 
@@ -232,11 +209,11 @@ class FitProblem:
     def with_vector(self, functional: Functional, vector: npt.ArrayLike) -> Functional:
         """The functional with the parameters of a vector, in the frame of the frozen energies."""
         values = dict(zip(self.names(functional), np.asarray(vector, dtype=float).tolist(), strict=True))
-        hybrid = self.frame
+        frame = self.frame
         if self.exact_exchange:
-            hybrid = replace(hybrid, **{name: values.pop(name) for name in EXACT_EXCHANGE})
-        made = functional.with_parameters(values)
-        return replace(made, hybrid=hybrid, correlation=self.correlation, libxc="")
+            fractions = {name: values.pop(name) for name in EXACT_EXCHANGE}
+            frame = replace(frame, hybrid=replace(frame.hybrid, **fractions))
+        return functional.with_parameters(values).with_frame(frame)
 
     def scales(self, functional: Functional) -> npt.NDArray[np.bool_]:
         """Which parameters are scales of a block (g of u, kappa of pbe_x, ...) that start, and so stay, positive."""
@@ -284,7 +261,7 @@ class FitProblem:
             self.core,
             [self.expressions(f) for f in functionals],
             vectors,
-            (settings or FitSettings()).options(),
+            (settings or FitSettings()).core(),
             threads,
             limits,
         )
@@ -328,11 +305,21 @@ def _blocks() -> frozenset[str]:
     return frozenset(row["name"] for row in _core.operators() if row["kind"] == "defined")
 
 
-def _terms(points: Sequence[Point]) -> list[tuple[str, dict[str, float], float]]:
-    return [(point.kind, point.all_features(), point.coefficient) for point in points]
+def _consecutive(sizes: Mapping[str, int]) -> list[tuple[str, npt.NDArray[np.int64]]]:
+    """Blocks of rows that follow each other."""
+    ends = itertools.accumulate(sizes.values())
+    return [(name, np.arange(end - sizes[name], end)) for name, end in zip(sizes, ends, strict=True)]
 
 
-def _exchange_columns(data: Dataset, rows: Sequence[Reaction], frame: Hybrid) -> tuple[FloatArray, FloatArray]:
+def _given(targets: Mapping[str, float], reactions: Sequence[Reaction]) -> FloatArray:
+    """Targets by name in the order of the reactions."""
+    missing = [r.name for r in reactions if r.name not in targets]
+    if missing:
+        raise InputError(f'no target for reaction "{missing[0]}" ({len(missing)} are missing)')
+    return np.array([targets[r.name] for r in reactions])
+
+
+def _exchange_columns(data: Dataset, rows: Sequence[Reaction], frame: Frame) -> tuple[FloatArray, FloatArray]:
     """Reaction energies (kcal/mol) of short- and long-range exact exchange, and the fractions that are frozen in."""
     columns = np.zeros((len(rows), 2))
     for i, reaction in enumerate(rows):
@@ -341,7 +328,7 @@ def _exchange_columns(data: Dataset, rows: Sequence[Reaction], frame: Hybrid) ->
             columns[i] += coefficient * np.array([energies.e_xx - energies.e_xx_lr, energies.e_xx_lr])
     if not np.all(np.isfinite(columns)):
         raise FastsfesError("the dataset lacks exact exchange energies of some species; they cannot be fitted")
-    return HARTREE_TO_KCAL * columns, np.array([frame.short_range, frame.long_range])
+    return HARTREE_TO_KCAL * columns, np.array([frame.hybrid.short_range, frame.hybrid.long_range])
 
 
 def fixed_channel(channel: Channel, fixed: Mapping[str, float]) -> Channel:

@@ -18,34 +18,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from .. import _core
 from ..common.errors import InputError
-from ..common.reading import damage, parse_json, read_text
+from ..common.reading import damage, finite, parse_json, read_text
 from ..formula import features
 from ..formula.expression import Expression
+from .frame import VV10, Frame, Hybrid
+from .syfes import is_syfes, translated
 
-__all__ = ["VV10", "Channel", "EnergyDensity", "Functional", "Hybrid"]
+__all__ = ["Channel", "EnergyDensity", "Functional"]
 
 FORMAT = "fastsfes-functional"
 VERSION = 1
-
-
-@dataclass(frozen=True)
-class Hybrid:
-    """Exact exchange: fractions at short and long range, separated by erf(omega r)/r (omega in 1/bohr).
-
-    A global hybrid has omega = 0 and both fractions equal.
-    """
-
-    omega: float = 0.0
-    short_range: float = 0.0
-    long_range: float = 0.0
-
-
-@dataclass(frozen=True)
-class VV10:
-    """Parameters of the VV10 nonlocal correlation (10.1063/1.3521275)."""
-
-    b: float
-    C: float
 
 
 @dataclass(frozen=True)
@@ -187,12 +169,14 @@ class Functional:
         }
         return replace(self, channels=channels)
 
-    def in_frame(self, other: Functional) -> Functional:
-        """These channels with the range separation, exact exchange and nonlocal correlation of another functional.
+    @property
+    def frame(self) -> Frame:
+        """What stays fixed while the enhancement factors change."""
+        return Frame(self.hybrid, self.nlc, self.correlation, self.name)
 
-        With densities frozen, candidates differ in their enhancement factors only; the frame stays.
-        """
-        return replace(self, hybrid=other.hybrid, nlc=other.nlc, correlation=other.correlation, libxc="")
+    def with_frame(self, frame: Frame) -> Functional:
+        """These channels with the exact exchange, nonlocal correlation and correlation constants of a frame."""
+        return replace(self, libxc="", **frame.fields())
 
     @property
     def complexity(self) -> int:
@@ -274,13 +258,7 @@ class Functional:
                 kind: {"expression": str(c.expression), "parameters": dict(c.parameters)}
                 for kind, c in self.channels.items()
             },
-            "hybrid": {
-                "omega": self.hybrid.omega,
-                "short_range": self.hybrid.short_range,
-                "long_range": self.hybrid.long_range,
-            },
-            "nlc": None if self.nlc is None else {"b": self.nlc.b, "C": self.nlc.C},
-            "correlation": self.correlation,
+            **self.frame.to_dict(),
         }
         if self.citation:
             data["citation"] = self.citation
@@ -303,10 +281,8 @@ class Functional:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], where: str = "the data") -> Functional:
         """The functional of `to_dict`'s form, or of SyFES's (instruction lists); `where` names the source in errors."""
-        from .syfes import is_syfes, read_syfes  # the reader builds functionals: imported late, not in a circle
-
         if is_syfes(data):
-            return read_syfes(data, where)
+            data = {"format": FORMAT, "version": VERSION, **translated(data, where)}
         if not isinstance(data, Mapping) or data.get("format") != FORMAT:
             raise InputError(
                 f'{where}: expected a JSON object with "format": "{FORMAT}"; is this another kind of file?'
@@ -328,17 +304,13 @@ class Functional:
                     raise InputError(f'channel "{kind}": "parameters" must be an object of name: number')
                 channels[kind] = Channel(
                     Expression.parse(item["expression"]),
-                    {n: _number(v, f"{kind}.{n}") for n, v in values.items()},
+                    {n: finite(v, f"{kind}.{n}") for n, v in values.items()},
                 )
-            h = data.get("hybrid") or {}
-            nlc = data.get("nlc")
             return cls(
                 name=str(data.get("name", "unnamed")),
                 channels=channels,
-                hybrid=Hybrid(*(_number(h.get(k, 0.0), f"hybrid.{k}") for k in ("omega", "short_range", "long_range"))),
-                nlc=None if nlc is None else VV10(_number(nlc.get("b"), "nlc.b"), _number(nlc.get("C"), "nlc.C")),
                 citation=str(data.get("citation", "")),
-                correlation=str(data.get("correlation", "pw92_mod")),
+                **Frame.from_dict(data).fields(),
             )
         except InputError as error:
             raise InputError(f"{where}: {error}") from None
@@ -390,18 +362,6 @@ _LARGEST = 5000
 
 DENSITY_THRESHOLD = features.DENSITY_THRESHOLD
 BELOW_THRESHOLD = math.nextafter(DENSITY_THRESHOLD, 0.0)
-
-
-def _number(value: Any, where: str) -> float:
-    try:
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise TypeError
-        number = float(value)
-    except (TypeError, OverflowError):
-        number = math.nan
-    if not math.isfinite(number):
-        raise InputError(f"{where} is {repr(value)[:80]}; expected a finite number")
-    return number
 
 
 @lru_cache

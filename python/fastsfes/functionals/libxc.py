@@ -15,15 +15,39 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..common.errors import InputError
-from .functional import VARIABLES, VV10, EnergyDensity, Hybrid, derivative_keys, grid_inputs
+from .frame import VV10, Frame, Hybrid
+from .functional import VARIABLES, EnergyDensity, derivative_keys, grid_inputs
 
-__all__ = ["GROUPS", "KINDS", "LibxcFunctional"]
+__all__ = ["GROUPS", "KINDS", "LibxcFunctional", "libxc_frame"]
 
 KINDS = ("exchange", "correlation", "exchange-correlation", "kinetic")
 """Kinds of functionals, as libxc numbers them."""
 
 GROUPS = {"LDA": ("rho",), "GGA": ("rho", "sigma"), "MGGA": ("rho", "sigma", "tau")}
 """Variables of every family, by libxc's name of it."""
+
+
+def libxc_frame(code: str) -> Frame:
+    """Exact exchange and nonlocal correlation that PySCF's code of a functional stands for.
+
+    Raises:
+        InputError: when it has several VV10 terms, or a scaled one.
+    """
+    from pyscf.dft import libxc
+
+    omega, long_range, difference = map(float, libxc.rsh_coeff(code))
+    # PySCF gives the difference, which carries the rounding of its subtraction
+    hybrid = Hybrid(omega, round(long_range + difference, 14), long_range)
+    if omega == 0.0:
+        fraction = float(libxc.hybrid_coeff(code))
+        hybrid = Hybrid(0.0, fraction, fraction)
+    found: Any = libxc.nlc_coeff(code)
+    if not found:
+        return Frame(hybrid, source=code)
+    ((b, c), factor), *more = found
+    if more or factor != 1:
+        raise InputError(f'"{code}" has scaled or several VV10 terms; expected one')
+    return Frame(hybrid, VV10(float(b), float(c)), source=code)
 
 
 @dataclass(frozen=True)
@@ -75,27 +99,12 @@ class LibxcFunctional:
     @cached_property
     def hybrid(self) -> Hybrid:
         """Exact exchange that belongs to it."""
-        from pyscf.dft import libxc
-
-        omega, long_range, difference = map(float, libxc.rsh_coeff(self.code))
-        if omega == 0.0:
-            fraction = float(libxc.hybrid_coeff(self.code))
-            return Hybrid(0.0, fraction, fraction)
-        # PySCF gives the difference, which carries the rounding of its subtraction
-        return Hybrid(omega, round(long_range + difference, 14), long_range)
+        return libxc_frame(self.code).hybrid
 
     @cached_property
     def nlc(self) -> VV10 | None:
         """VV10 parameters, or None."""
-        from pyscf.dft import libxc
-
-        found: Any = libxc.nlc_coeff(self.code)
-        if not found:
-            return None
-        ((b, c), factor), *more = found
-        if more or factor != 1:
-            raise InputError(f'"{self.code}" has scaled or several VV10 terms; expected one')
-        return VV10(float(b), float(c))
+        return libxc_frame(self.code).nlc
 
     @cached_property
     def components(self) -> tuple[tuple[str, LibxcFunctional], ...]:

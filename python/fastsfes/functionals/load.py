@@ -21,7 +21,8 @@ from pathlib import Path
 from ..common.errors import InputError
 from ..formula.expression import Expression
 from ..formula.features import CHANNELS
-from .functional import VV10, Channel, Functional, Hybrid
+from .frame import VV10, Hybrid
+from .functional import Channel, Functional
 from .libxc import LibxcFunctional
 from .registry import get_functional, list_functionals
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from ..common.errors import InputError
 from ..formula.expression import Expression
-from .functional import VV10, Channel, Functional, Hybrid
+from .frame import WB97M_V, Frame, Hybrid
+from .functional import Channel, Functional
 
 __all__ = ["ReferencePoint", "get_functional", "list_functionals", "reference_point"]
 
@@ -29,7 +30,7 @@ class ReferencePoint:
     """Relative. libxc evaluates the same formulas in another order; a few dozen roundings separate the two."""
 
 
-_NO_EXACT_EXCHANGE = Hybrid()
+_SEMILOCAL = Frame()
 
 
 @dataclass(frozen=True)
@@ -37,10 +38,8 @@ class _Entry:
     channels: Mapping[str, tuple[str, Mapping[str, float]]]
     libxc: str
     citation: str
-    hybrid: Hybrid = _NO_EXACT_EXCHANGE
-    nlc: VV10 | None = None
+    frame: Frame = _SEMILOCAL
     aliases: tuple[str, ...] = ()
-    correlation: str = "pw92_mod"
 
 
 _PBE_X = {"kappa": 0.804, "mu": 0.2195149727645171}
@@ -49,8 +48,6 @@ _B97_FORM = "c0 + c1*u(x2, g) + c2*u(x2, g)**2"
 _B97_X = (_B97_FORM, {"c0": 0.8094, "c1": 0.5073, "c2": 0.7481, "g": 0.004})
 _LDA_X: tuple[str, dict[str, float]] = ("1", {})
 _PBE_C_CHANNEL = ("pbe_c_spin(rho_a, rho_b, sigma, beta, gamma)", _PBE_C)
-_RSH = Hybrid(omega=0.3, short_range=0.15, long_range=1.0)
-_VV10 = VV10(b=6.0, C=0.01)
 
 _PBE_CITATION = "Perdew, Burke, Ernzerhof, Phys. Rev. Lett. 77, 3865 (1996), 10.1103/PhysRevLett.77.3865"
 _RPBE_CITATION = "Hammer, Hansen, Norskov, Phys. Rev. B 59, 7413 (1999), 10.1103/PhysRevB.59.7413"
@@ -81,7 +78,7 @@ _REGISTRY: dict[str, _Entry] = {
         {"x": ("a*pbe_x(x2, kappa, mu)", {"a": 0.75, **_PBE_X}), "one": _PBE_C_CHANNEL},
         "hyb_gga_xc_pbeh",
         "Adamo, Barone, J. Chem. Phys. 110, 6158 (1999), 10.1063/1.478522",
-        Hybrid(0.0, 0.25, 0.25),
+        Frame(Hybrid(0.0, 0.25, 0.25)),
     ),
     "b97_x": _Entry({"x": _B97_X}, "", _B97_CITATION, aliases=("b97x",)),
     "b97": _Entry(
@@ -92,8 +89,7 @@ _REGISTRY: dict[str, _Entry] = {
         },
         "hyb_gga_xc_b97",
         _B97_CITATION,
-        Hybrid(0.0, 0.1943, 0.1943),
-        correlation="pw92",
+        Frame(Hybrid(0.0, 0.1943, 0.1943), correlation="pw92"),
     ),
     "wb97m_v": _Entry(
         {
@@ -109,8 +105,7 @@ _REGISTRY: dict[str, _Entry] = {
         },
         "hyb_mgga_xc_wb97m_v",
         "Mardirossian, Head-Gordon, J. Chem. Phys. 144, 214110 (2016), 10.1063/1.4952647",
-        _RSH,
-        _VV10,
+        WB97M_V,
         aliases=("wb97m-v",),
     ),
     "gas22": _Entry(
@@ -147,8 +142,7 @@ _REGISTRY: dict[str, _Entry] = {
         },
         "hyb_mgga_xc_gas22",
         "Ma, Narayanaswamy, Riley, Li, Sci. Adv. 8, eabq0279 (2022), 10.1126/sciadv.abq0279, Eqs. 9-11",
-        _RSH,
-        _VV10,
+        WB97M_V,
     ),
 }
 
@@ -196,11 +190,9 @@ def get_functional(name: str) -> Functional:
     return Functional(
         name=key,
         channels={kind: Channel(Expression.parse(text), values) for kind, (text, values) in entry.channels.items()},
-        hybrid=entry.hybrid,
-        nlc=entry.nlc,
         citation=entry.citation,
         libxc=entry.libxc,
-        correlation=entry.correlation,
+        **entry.frame.fields(),
     )
 
 

@@ -1,4 +1,4 @@
-"""Reading functionals that SyFES wrote: JSON with one list of instructions per enhancement factor.
+"""Functionals that SyFES wrote, translated into the JSON of ours: one list of instructions per enhancement factor.
 
 Layout: {"f_x": {"feature_names", "shared_parameter_names", "variable_names", "instructions": [[class, output,
 inputs...], ...]}, "f_css": ..., "f_cos": ..., "parameters": {"parameters_x": {name: value}, ...}}. All variables start
@@ -8,16 +8,16 @@ instructions of a class in one factor. Nothing in the file is executed. SyFES: 1
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 from ..common.errors import InputError
+from ..common.reading import finite
 from ..formula.expression import Expression, feature_names
 from ..formula.instructions import INSTRUCTIONS, InstructionKind
-from .functional import VV10, Channel, Functional, Hybrid
+from .frame import WB97M_V
 
-__all__ = ["is_syfes", "read_syfes"]
+__all__ = ["is_syfes", "translated"]
 
 _FACTORS = {"f_x": ("x", "parameters_x"), "f_css": ("css", "parameters_css"), "f_cos": ("cos", "parameters_cos")}
 _CLASSES = {kind.syfes: kind for kind in INSTRUCTIONS.values() if kind.syfes}
@@ -42,13 +42,14 @@ def is_syfes(data: object) -> bool:
     return isinstance(data, Mapping) and "format" not in data and bool(set(_FACTORS) & set(data))
 
 
-def read_syfes(data: Mapping[str, Any], where: str = "the data", *, require_values: bool = True) -> Functional:
-    """The functional of a SyFES file, in the frame of the published searches (wB97M-V's exact exchange and VV10).
+def translated(data: Mapping[str, Any], where: str = "the data") -> dict[str, Any]:
+    """The name, channels and frame of a SyFES file as `Functional.to_dict` writes them.
+
+    The frame is that of the published searches, wB97M-V's exact exchange and VV10.
 
     Args:
         data: what the JSON file holds.
         where: its name, for errors.
-        require_values: when False, parameters without a value get a neutral one: 1, or an instruction's usual one.
 
     Raises:
         InputError: names the factor and instruction that cannot be read.
@@ -59,15 +60,13 @@ def read_syfes(data: Mapping[str, Any], where: str = "the data", *, require_valu
         raise InputError(f'{where}: "parameters" must be an object with parameters_x, parameters_css, parameters_cos')
     for factor, (kind, group) in _FACTORS.items():
         if factor in data:
-            given = values.get(group) or {}
-            channels[kind] = _factor(data[factor], kind, given, f"{where}: {factor}", require_values)
-    return Functional(
-        name=str(data.get("name", "syfes")),
-        channels=channels,
-        hybrid=Hybrid(omega=0.3, short_range=0.15, long_range=1.0),
-        nlc=VV10(b=6.0, C=0.01),
-        citation="read from a SyFES file",
-    )
+            channels[kind] = _factor(data[factor], kind, values.get(group) or {}, f"{where}: {factor}")
+    return {
+        "name": str(data.get("name", "syfes")),
+        "channels": channels,
+        "citation": "read from a SyFES file",
+        **WB97M_V.to_dict(),
+    }
 
 
 def _names(data: Mapping[str, Any], key: str, where: str) -> list[str]:
@@ -77,7 +76,7 @@ def _names(data: Mapping[str, Any], key: str, where: str) -> list[str]:
     return names
 
 
-def _factor(data: Any, kind: str, given: Any, where: str, require_values: bool) -> Channel:
+def _factor(data: Any, kind: str, given: Any, where: str) -> dict[str, Any]:
     if (
         not isinstance(data, Mapping)
         or not isinstance(data.get("instructions"), list)
@@ -97,27 +96,19 @@ def _factor(data: Any, kind: str, given: Any, where: str, require_values: bool) 
         if not known and name != "u":
             raise InputError(f'{where}: feature "{name}" is unknown; known are u and {", ".join(feature_names())}')
         values[name] = Expression.parse(name) if known else Expression.parse(f"u(x2, {_U[kind]!r})")
-    defaults = dict.fromkeys(own.values(), 1.0)
     if len(data["instructions"]) > _MOST_INSTRUCTIONS:
         raise InputError(f"{where}: has more than {_MOST_INSTRUCTIONS} instructions")
     for number, line in enumerate(data["instructions"]):
-        _apply(line, values, variables, defaults, f"{where}, instruction {number}")
+        _apply(line, values, variables, f"{where}, instruction {number}")
     result = values[_RESULT].simplify()
     parameters = {}
     for name in result.parameters:
         original = next((a for a, b in own.items() if b == name), name)
-        value = given.get(original)
-        if value is None and not require_values:
-            value = defaults[name]
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-            raise InputError(f'{where}: parameter "{original}" has the value {value!r}; expected a finite number')
-        parameters[name] = float(value)
-    return Channel(result, parameters)
+        parameters[name] = finite(given.get(original), f'{where}: the value of parameter "{original}"')
+    return {"expression": str(result), "parameters": parameters}
 
 
-def _apply(
-    line: Any, values: dict[str, Expression], variables: list[str], defaults: dict[str, float], where: str
-) -> None:
+def _apply(line: Any, values: dict[str, Expression], variables: list[str], where: str) -> None:
     if not isinstance(line, list) or not line or not all(isinstance(item, str) for item in line):
         raise InputError(f"{where}: {line!r} is not a list of a class, an output and inputs")
     kind: InstructionKind | None = _CLASSES.get(line[0])
@@ -135,9 +126,7 @@ def _apply(
         arguments = [_square(arguments[0])]
     if kind.accumulates:
         arguments.insert(0, values[line[1]])
-    bound = _BOUND.get(line[0], ())
-    defaults |= dict(zip(bound, kind.defaults, strict=True))
-    arguments += [Expression.parse(name) for name in bound]
+    arguments += [Expression.parse(name) for name in _BOUND.get(line[0], ())]
     values[line[1]] = kind.build(arguments)
 
 

@@ -19,7 +19,7 @@ from ..datasets.model import HARTREE_TO_KCAL
 from ..densities import DensityRecord, ScfSettings, compute_density, load_mole
 from ..densities.scf import OMEGA
 from ..energies.grid import grid_blocks
-from ..functionals.functional import VV10, Hybrid
+from ..functionals.frame import VV10, Hybrid
 from ..functionals.load import Comparison
 from .conditions.row import Row
 from .conditions.subject import Subject

@@ -23,7 +23,6 @@ from ..common.errors import FastsfesError, InputError
 from ..common.files import write_text
 from ..common.reading import parse_json, read_text
 from ..evolve.island import IslandState
-from ..evolve.problem import make_problem
 from ..executors import open_executor
 from ..functionals.functional import Functional
 from ..functionals.load import BEST
@@ -32,6 +31,7 @@ from .coordinator import SUMMARY, Coordinator
 from .interrupt import SearchInterrupted, signals
 from .lock import RunLock
 from .log import RunLog
+from .problem import make_problem
 from .progress import make_progress
 from .setup import Problem, prepare
 from .store import RunStore

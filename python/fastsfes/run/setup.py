@@ -19,7 +19,8 @@ from ..fitting import parse_conditions
 from ..formula import features as channel_table
 from ..formula.expression import Expression
 from ..formula.instructions import instruction_kind
-from ..functionals.functional import Functional, Hybrid
+from ..functionals.frame import Hybrid
+from ..functionals.functional import Functional
 from ..functionals.load import load
 
 if TYPE_CHECKING:

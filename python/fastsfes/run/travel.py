@@ -13,10 +13,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..common.clock import Usage
 from ..evolve.evaluation import Known
 from ..evolve.island import EpochResult, Individual, IslandState
 from .store import Part, individual_text, pack_candidates
-from .usage import Usage
 
 __all__ = ["News", "Report", "members_of", "pack_news", "report", "unpack_news"]
 

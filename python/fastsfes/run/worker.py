@@ -13,12 +13,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from ..common.clock import Clock
 from ..evolve.evaluation import Known
 from ..evolve.island import EpochResult, IslandState, epoch, found
 from .config import SearchConfig
 from .setup import Problem, SearchParts, prepare
 from .travel import Report, report, unpack_news
-from .usage import Clock
 
 __all__ = ["Behind", "Job", "Memory", "Worker", "report_epoch", "report_found", "run_epoch", "run_found", "set_up"]
 

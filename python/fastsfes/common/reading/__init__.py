@@ -1,5 +1,5 @@
 """Reading files from strangers: bounded sizes, nothing executed, nothing outside the file followed (docs/trust.md)."""
 
-from .text import DAMAGE, damage, parse_json, read_bytes, read_text, short
+from .text import DAMAGE, damage, finite, parse_json, read_bytes, read_text, short
 
-__all__ = ["DAMAGE", "damage", "parse_json", "read_bytes", "read_text", "short"]
+__all__ = ["DAMAGE", "damage", "finite", "parse_json", "read_bytes", "read_text", "short"]

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..errors import FastsfesError, InputError
 
-__all__ = ["DAMAGE", "LARGEST", "damage", "parse_json", "read_bytes", "read_text", "short"]
+__all__ = ["DAMAGE", "LARGEST", "damage", "finite", "parse_json", "read_bytes", "read_text", "short"]
 
 LARGEST = 64 * 2**20
 """Bytes of a text file that are read at most; the largest honest one, MGCDB84's table, has 0.6 MB."""
@@ -86,6 +86,23 @@ def parse_json(text: str, where: str) -> Any:
 
 def _integer(digits: str) -> int | float:
     return int(digits) if len(digits) <= _DIGITS else math.copysign(math.inf, -1.0 if digits[0] == "-" else 1.0)
+
+
+def finite(value: Any, where: str) -> float:
+    """A finite number of a file; truth values and texts are none.
+
+    Raises:
+        InputError: names what `where` says.
+    """
+    try:
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise TypeError
+        number = float(value)
+    except (TypeError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise InputError(f"{where} is {repr(value)[:80]}; expected a finite number")
+    return number
 
 
 @contextmanager

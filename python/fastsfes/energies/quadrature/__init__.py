@@ -1,23 +1,15 @@
 """Feature-space quadrature: energies of frozen densities as small products with node values.
 
 `Quadrature.load(dataset)` reads what is stored with a dataset; `Quadrature.problem` gives the arrays of a fit
-(`QuadratureProblem`), `Quadrature.loss` the fast loss of one candidate.
+(`QuadratureProblem`).
 """
 
 from .build import DEFAULT_CHANNELS, DEFAULT_TOLERANCE, build_quadrature, worst_error
 from .nodes import LADDERS, Axis, NodeGrid, channel_key, parse_channel_key
 from .panel import PANEL, measured_expressions
-from .rule import (
-    LEVELS,
-    ChannelRule,
-    NodeSet,
-    NotRepresentable,
-    ProblemChannel,
-    Quadrature,
-    QuadratureProblem,
-    reaction_targets,
-)
-from .storage import list_quadratures, load_quadrature, save_quadrature
+from .quadrature import ProblemChannel, Quadrature, QuadratureProblem, reaction_targets
+from .rule import LEVELS, ChannelRule, NodeSet, NotRepresentable
+from .storage import list_quadratures, save_quadrature
 
 __all__ = [
     "DEFAULT_CHANNELS",
@@ -36,7 +28,6 @@ __all__ = [
     "build_quadrature",
     "channel_key",
     "list_quadratures",
-    "load_quadrature",
     "measured_expressions",
     "parse_channel_key",
     "reaction_targets",

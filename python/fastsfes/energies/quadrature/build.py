@@ -17,8 +17,9 @@ from ...executors import open_executor
 from .measure import SpeciesMeasure, measure_species
 from .nodes import LADDERS, NodeGrid, parse_channel_key
 from .panel import PANEL, Labelled, measured_expressions
+from .quadrature import Quadrature
 from .reduce import pivot_nodes
-from .rule import ChannelRule, NodeSet, Quadrature
+from .rule import ChannelRule, NodeSet
 from .scratch import Measures, quantise
 
 FloatArray = npt.NDArray[np.float64]

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import h5py
 import numpy as np
 
+from ..._core import __version__
 from ...common.errors import FastsfesError, InputError
 from ...common.reading import DAMAGE, damage, parse_json, short
 from ...common.reading.hdf5 import attributes, child, read, read_text
@@ -17,12 +18,14 @@ from ...datasets.dataset import Dataset
 from ...datasets.storage import open_dataset_file, update_dataset
 from ...densities.hdf5 import RecordError, write_array
 from .nodes import NodeGrid
-from .rule import LEVELS, ChannelRule, NodeSet, Quadrature
+from .rule import LEVELS, ChannelRule, NodeSet, Rules
 
 VERSION = 1
 
+_Kind = TypeVar("_Kind", bound=Rules)
 
-def save_quadrature(path: Path | str, quadrature: Quadrature) -> None:
+
+def save_quadrature(path: Path | str, quadrature: Rules) -> None:
     """Store a quadrature in a dataset file, replacing one of the same name; the file is swapped atomically."""
 
     def change(file: h5py.File) -> None:
@@ -35,8 +38,8 @@ def save_quadrature(path: Path | str, quadrature: Quadrature) -> None:
     _read.cache_clear()
 
 
-def load_quadrature(dataset: Dataset, name: str = "default", *, options: str = "") -> Quadrature:
-    """Read a stored quadrature; it is kept in memory until the file changes.
+def load_rules(kind: type[_Kind], dataset: Dataset, name: str = "default", *, options: str = "") -> _Kind:
+    """Read a stored quadrature as a `kind` of rules; it is kept in memory until the file changes.
 
     `options` says how it would be made, for the error where it is not there.
     """
@@ -45,10 +48,11 @@ def load_quadrature(dataset: Dataset, name: str = "default", *, options: str = "
     path = Path(dataset.path).resolve()
     status = path.stat()
     try:
-        return _read(path, name, status.st_mtime_ns, status.st_ino)
+        found = _read(path, name, status.st_mtime_ns, status.st_ino)
     except _MissingError as error:
         words = ["fastsfes dataset quadrature", path.name, "" if name == "default" else f"--name {name}", options]
         raise InputError(f"{error}; make it with: {' '.join(w for w in words if w)}") from None
+    return kind(**vars(found))
 
 
 def list_quadratures(path: Path | str) -> list[str]:
@@ -57,9 +61,7 @@ def list_quadratures(path: Path | str) -> list[str]:
         return sorted(child(file, "quadrature")) if "quadrature" in file else []
 
 
-def _write(group: h5py.Group, quadrature: Quadrature) -> None:
-    from ... import __version__
-
+def _write(group: h5py.Group, quadrature: Rules) -> None:
     group.attrs["version"] = VERSION
     group.attrs["created_by"] = f"fastsfes {__version__}"
     group.attrs["integration_grid"] = quadrature.integration_grid
@@ -88,7 +90,7 @@ class _MissingError(InputError):
 
 
 @lru_cache(maxsize=4)
-def _read(path: Path, name: str, changed: int, inode: int) -> Quadrature:
+def _read(path: Path, name: str, changed: int, inode: int) -> Rules:
     where = f'{path}: quadrature "{name}"'
     with open_dataset_file(path) as file:
         with damage(where, "build it again with 'fastsfes dataset quadrature'"):
@@ -107,7 +109,7 @@ def _read(path: Path, name: str, changed: int, inode: int) -> Quadrature:
                 str(key): _read_rule(child(group, str(key)), str(key), len(species), where)
                 for key in parse_json(str(given["channels"]), where)
             }
-            return Quadrature(name, species, str(given["integration_grid"]), float(given["tolerance"]), channels)
+            return Rules(name, species, str(given["integration_grid"]), float(given["tolerance"]), channels)
         except FastsfesError:
             raise
         except DAMAGE as error:

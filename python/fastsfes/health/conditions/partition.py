@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ...functionals.functional import VARIABLES, EnergyDensity, Hybrid, derivative_keys
+from ...functionals.frame import Hybrid
+from ...functionals.functional import VARIABLES, EnergyDensity, derivative_keys
 from ...functionals.libxc import LibxcFunctional
 
 __all__ = ["SCALING", "Part"]

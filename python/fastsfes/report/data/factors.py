@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...datasets import Dataset
-from ...energies.evaluate import in_frame
+from ...energies.frame import frame_of
 from ...energies.quadrature import NotRepresentable, Quadrature
 from ...energies.quadrature.nodes import S2_PER_X2, derived_features
 from ...functionals.functional import Channel, Functional
@@ -85,7 +85,7 @@ def _plain(values: NDArray[np.float64]) -> list[list[float | None]]:
 
 def _molecules(winner: Functional, kind: str, dataset: Dataset) -> list[list[float]]:
     """Nodes by their share of |energy| of all species (uniform-gas factor), largest first, until 99 % are there."""
-    framed = in_frame(winner, dataset)
+    framed = winner.with_frame(frame_of(dataset))
     try:
         quadrature = Quadrature.load(dataset)
         rule = quadrature.rule(quadrature.keys(framed)[kind])

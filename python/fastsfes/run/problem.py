@@ -14,24 +14,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _core
 from ..common.errors import InputError
 from ..datasets import HARTREE_TO_KCAL, Dataset, Reaction
+from ..energies.frame import frame_of
 from ..energies.quadrature import NodeSet, ProblemChannel, Quadrature, QuadratureProblem, channel_key
-from ..fitting import Conditions, fit, parse_conditions
+from ..evolve.contributions import contributions
+from ..evolve.fitter import FitEvaluator, Rows
+from ..evolve.island import Individual
+from ..evolve.terms import ConditionTerm, CrossValidation, GridTerm, Term, folds_of, reduced_difference
+from ..fitting import FitRows, FitSettings, fit, parse_conditions
+from ..fitting.rows import Channels
 from ..formula.expression import Expression
 from ..formula.tidy import tidy
+from ..functionals.frame import Frame
 from ..functionals.functional import Channel, Functional
 from ..functionals.load import load
-from ..functionals.registry import get_functional
-from ..run.config import SEARCHED, SearchConfig
-from ..run.final import baselines, grid_row, quadrature_rows, species_rows
-from ..run.progress import Progress, teller
-from ..run.setup import SearchParts
-from .contributions import contributions
-from .fitter import FitEvaluator, Rows
-from .island import Individual
-from .terms import ConditionTerm, CrossValidation, GridTerm, Term, folds_of, reduced_difference
+from .config import SEARCHED, SearchConfig
+from .final import baselines, grid_row, quadrature_rows, species_rows
+from .progress import Progress, teller
+from .setup import SearchParts
 
 __all__ = ["ReactionProblem", "SpeciesProblem", "make_problem", "target_functional"]
 
@@ -57,7 +58,7 @@ class _Common:
     quadrature: Quadrature
     evaluate: FitEvaluator
     counts: Mapping[str, int]
-    frame: Functional
+    frame: Frame
     fixed: Mapping[str, Channel]
     folds: Callable[[], CrossValidation] | None = None
 
@@ -73,9 +74,7 @@ class _Common:
             name=name,
             channels={**channels, **self.fixed},
             citation=f"found by fastsfes search, preset {self.config.preset}, seed {self.config.seed}",
-            hybrid=self.frame.hybrid,
-            nlc=self.frame.nlc,
-            correlation=self.frame.correlation,
+            **self.frame.fields(),
         )
 
 
@@ -104,7 +103,7 @@ class ReactionProblem(_Common):
         return {
             "kind": "reactions",
             "dataset": self.dataset.name,
-            "frame": self.frame.name,
+            "frame": self.frame.source,
             "unit": "WRMSD in kcal/mol",
             "rows": rows,
             "grid": grid.to_dict(),
@@ -181,56 +180,33 @@ def make_problem(config: SearchConfig) -> ReactionProblem | SpeciesProblem:
 
 
 def _reaction_problem(config: SearchConfig, dataset: Dataset, quadrature: Quadrature) -> ReactionProblem:
-    frame = dataset_frame(dataset)
-    reactions = [r for r in dataset.available if r.split in SELECTION]
-    for split in SELECTION:
-        if not any(r.split == split for r in reactions):
-            raise InputError(
-                f'dataset "{dataset.name}": no {split} reaction can be evaluated; a search needs both splits'
-            )
+    frame = frame_of(dataset)
+    reactions = _selection(dataset)
     keys = {k: channel_key(k, frame.hybrid.omega, frame.correlation) for k in SEARCHED}
     searched = {k: keys[k] for k in config.channels}
     data = quadrature.problem(dataset, searched, reactions=reactions, level=LEVEL)
-    target = data.target.copy()
-    fixed = {k: Channel(Expression.constant(1.0)) for k in SEARCHED if k not in config.channels}
-    for kind in fixed:  # what is not searched stays at the local density approximation
-        rest = quadrature.problem(dataset, {kind: keys[kind]}, reactions=reactions, level="full")
-        target -= rest.channels[kind].matrix.sum(axis=1)
+    rest = {k: keys[k] for k in SEARCHED if k not in config.channels}  # stays at the local density approximation
+    target = _less_local_density(data.target, quadrature, dataset, rest, reactions)
     conditions = parse_conditions(config.constraints, config.channels, frame.hybrid)
-    used = [data.channels[k] for k in config.channels]
-    blocks = [(split, data.splits[split]) for split in SELECTION]
-    train = data.splits["train"]
+    rows = FitRows(
+        _channels(data, config.channels), target, data.weights, _blocks(data), conditions=conditions, ridge=config.ridge
+    )
 
     def dense() -> Rows:
-        full = quadrature.problem(dataset, searched, reactions=reactions, level="full").channels
-        channels = [(k, dict(full[k].values), full[k].matrix) for k in config.channels]
-        weights = {split: data.weights[rows] for split, rows in blocks}
-        return Rows(_core.FitProblem(channels, target, data.weights, blocks=blocks), weights)
+        full = quadrature.problem(dataset, searched, reactions=reactions, level="full")
+        weights = {split: data.weights[part] for split, part in _blocks(data)}
+        return Rows(FitRows(_channels(full, config.channels), target, data.weights, _blocks(data)).problem(), weights)
 
-    matrices = [c.matrix for c in used]
-    rows, extra = np.arange(len(reactions)), []
-    if all(c.coarse_nodes is not None for c in used):
-        # the training rows once more, on a part of the nodes
-        matrices = [np.concatenate([c.matrix, _coarse(c)[train]]) for c in used]
-        rows = np.concatenate([rows, train])
-        extra = [("coarse", np.arange(len(reactions), len(rows)))]
-    problem = _core.FitProblem(
-        [(c.kind, dict(c.values), m) for c, m in zip(used, matrices, strict=True)],
-        target[rows],
-        data.weights[rows],
-        blocks=blocks + extra,
-        ridge=config.ridge,
-        **conditions.core(),
+    graded = _with_coarse(rows, data)
+    evaluate = FitEvaluator(
+        config.channels, graded.problem(), _settings(config), config.threads, None if graded is rows else dense
     )
-    evaluate = FitEvaluator(config.channels, problem, config, dense if extra else None)
     subsets = [r.subset for r in reactions]
     dealt = folds_of(subsets, config.folds, config.keep_subsets)
-    folds = None
-    if len(dealt) > 1:
-        folds = lru_cache(maxsize=1)(partial(_cross_validation, data, target, config, conditions, dealt))
+    folds = lru_cache(maxsize=1)(partial(_cross_validation, rows, config, dealt)) if len(dealt) > 1 else None
     made: dict[str, Term] = {}
     if conditions.penalties:
-        made["conditions"] = ConditionTerm.make(conditions.penalties, {c.kind: list(c.values) for c in used})
+        made["conditions"] = ConditionTerm.make(conditions.penalties, {k: list(v) for k, v, _ in rows.channels})
     if config.grid_coefficient > 0:
         made["grid"] = _grid_term(config, dataset, quadrature, searched, reactions, data.weights)
     if config.cross_validation_coefficient > 0:
@@ -241,8 +217,66 @@ def _reaction_problem(config: SearchConfig, dataset: Dataset, quadrature: Quadra
             )
         made["cross_validation"] = folds()
     evaluate.terms = made
-    counts = {split: len(rows) for split, rows in blocks} | {"nodes": sum(c.matrix.shape[1] for c in used)}
+    counts = {split: len(part) for split, part in _blocks(data)}
+    counts["nodes"] = sum(matrix.shape[1] for _, _, matrix in rows.channels)
+    fixed = {k: Channel(Expression.constant(1.0)) for k in rest}
     return ReactionProblem(config, dataset, quadrature, evaluate, counts, frame, fixed, folds)
+
+
+def _selection(dataset: Dataset) -> list[Reaction]:
+    """The reactions that a search reads."""
+    reactions = [r for r in dataset.available if r.split in SELECTION]
+    for split in SELECTION:
+        if not any(r.split == split for r in reactions):
+            raise InputError(
+                f'dataset "{dataset.name}": no {split} reaction can be evaluated; a search needs both splits'
+            )
+    return reactions
+
+
+def _blocks(data: QuadratureProblem) -> list[tuple[str, NDArray[np.int64]]]:
+    return [(split, data.splits[split]) for split in SELECTION]
+
+
+def _channels(data: QuadratureProblem, kinds: Sequence[str]) -> Channels:
+    return [(k, data.channels[k].values, data.channels[k].matrix) for k in kinds]
+
+
+def _settings(config: SearchConfig) -> FitSettings:
+    return FitSettings(starts=config.starts, seed=config.seed, max_evaluations=config.max_evaluations)
+
+
+def _less_local_density(
+    target: NDArray[np.float64],
+    quadrature: Quadrature,
+    dataset: Dataset,
+    keys: Mapping[str, str],
+    reactions: Sequence[Reaction],
+) -> NDArray[np.float64]:
+    """What is left of the targets when the factors of some channels are 1, kcal/mol, (reactions,)."""
+    for kind, key in keys.items():
+        part = quadrature.problem(dataset, {kind: key}, reactions=reactions, level="full")
+        target = target - part.channels[kind].matrix.sum(axis=1)
+    return target
+
+
+def _with_coarse(rows: FitRows, data: QuadratureProblem) -> FitRows:
+    """The rows, and as the block "coarse" those of the training split once more, on a part of the nodes.
+
+    The same rows where the quadrature has not been reduced.
+    """
+    used = [data.channels[kind] for kind, _, _ in rows.channels]
+    if any(c.coarse_nodes is None for c in used):
+        return rows
+    count, train = len(rows.target), data.splits["train"]
+    again = np.concatenate([np.arange(count), train])
+    return replace(
+        rows,
+        channels=[(c.kind, c.values, np.concatenate([c.matrix, _coarse(c)[train]])) for c in used],
+        target=rows.target[again],
+        weights=rows.weights[again],
+        blocks=[*_blocks(data), ("coarse", np.arange(count, len(again)))],
+    )
 
 
 def _coarse(channel: ProblemChannel) -> NDArray[np.float64]:
@@ -253,27 +287,15 @@ def _coarse(channel: ProblemChannel) -> NDArray[np.float64]:
     return matrix
 
 
-def _cross_validation(
-    data: QuadratureProblem,
-    target: NDArray[np.float64],
-    config: SearchConfig,
-    conditions: Conditions,
-    folds: Sequence[NDArray[np.int64]],
-) -> CrossValidation:
+def _cross_validation(rows: FitRows, config: SearchConfig, folds: Sequence[NDArray[np.int64]]) -> CrossValidation:
     """Fits that leave out subsets, training and validation ones alike."""
-    channels = [(k, dict(data.channels[k].values), data.channels[k].matrix) for k in config.channels]
     problems = []
     for fold in folds:
-        kept = np.setdiff1d(np.arange(len(target)), fold)
-        blocks = [("kept", kept), ("left_out", fold)]
-        problems.append(
-            _core.FitProblem(
-                channels, target, data.weights, blocks=blocks, ridge=config.ridge, cache_bytes=_FOLD_CACHE,
-                **conditions.core(),
-            )
-        )  # fmt: skip
-    options = _core.FitOptions(seed=config.seed, max_evaluations=config.max_evaluations)
-    return CrossValidation(tuple(problems), tuple(len(f) for f in folds), options, config.threads)
+        kept = np.setdiff1d(np.arange(len(rows.target)), fold)
+        parts = replace(rows, blocks=[("kept", kept), ("left_out", fold)], cache_bytes=_FOLD_CACHE)
+        problems.append(parts.problem())
+    settings = replace(_settings(config), starts=1)
+    return CrossValidation(tuple(problems), tuple(len(f) for f in folds), settings, config.threads)
 
 
 def _grid_term(
@@ -328,16 +350,16 @@ def _species_problem(config: SearchConfig, dataset: Dataset, quadrature: Quadrat
     energies = HARTREE_TO_KCAL * quadrature.energies(target, level)
     used = np.concatenate([splits["train"], splits["validation"]])
     count = len(splits["train"])
-    channels = [
-        (k, dict(sets[k].values), np.ascontiguousarray(HARTREE_TO_KCAL * sets[k].matrix[used])) for k in config.channels
-    ]
-    blocks = {"train": np.arange(count), "validation": np.arange(count, len(used))}
-    problem = _core.FitProblem(
-        channels, energies[used], np.ones(len(used)), blocks=list(blocks.items()), ridge=config.ridge
+    rows = FitRows(
+        [(k, sets[k].values, np.ascontiguousarray(HARTREE_TO_KCAL * sets[k].matrix[used])) for k in config.channels],
+        energies[used],
+        np.ones(len(used)),
+        [("train", np.arange(count)), ("validation", np.arange(count, len(used)))],
+        ridge=config.ridge,
     )
     counts = {s: len(r) for s, r in splits.items()} | {"nodes": sum(len(s) for s in sets.values())}
-    evaluate = FitEvaluator(config.channels, problem, config)
-    return SpeciesProblem(config, dataset, quadrature, evaluate, counts, replace(target, nlc=None), {})
+    evaluate = FitEvaluator(config.channels, rows.problem(), _settings(config), config.threads)
+    return SpeciesProblem(config, dataset, quadrature, evaluate, counts, replace(target.frame, nlc=None), {})
 
 
 def species_splits(quadrature: Quadrature) -> dict[str, NDArray[np.int64]]:
@@ -345,14 +367,3 @@ def species_splits(quadrature: Quadrature) -> dict[str, NDArray[np.int64]]:
     order = np.random.default_rng(1997).permutation(len(quadrature.species))
     a, b = (len(order) * 3) // 5, (len(order) * 4) // 5
     return {"train": order[:a], "validation": order[a:b], "test": order[b:]}
-
-
-def dataset_frame(dataset: Dataset) -> Functional:
-    """The functional that made the densities: its exact exchange and nonlocal correlation are the frozen part."""
-    names = sorted({str(dataset.attributes(n)["xc"]) for n in dataset.density_names})
-    if len(names) != 1:
-        raise InputError(
-            f'dataset "{dataset.name}": expected densities of one functional, found {", ".join(names) or "none"}; '
-            f"build the dataset again"
-        )
-    return get_functional(names[0])

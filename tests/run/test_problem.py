@@ -10,11 +10,11 @@ import pytest
 from fastsfes import Dataset, Expression, Functional, SearchConfig
 from fastsfes.energies.evaluate import evaluate
 from fastsfes.evolve import fitter
-from fastsfes.evolve import problem as problem_module
 from fastsfes.evolve.evaluation import FitRequest
 from fastsfes.evolve.fitter import FitEvaluator
-from fastsfes.evolve.problem import make_problem
 from fastsfes.functionals.functional import Channel
+from fastsfes.run import problem as problem_module
+from fastsfes.run.problem import make_problem
 
 KINDS = ("x", "css", "cos")
 

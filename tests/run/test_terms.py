@@ -13,13 +13,14 @@ from test_problem import KINDS, request
 from fastsfes import Dataset, Expression, Functional, InputError, Quadrature, SearchConfig
 from fastsfes.datasets import HARTREE_TO_KCAL
 from fastsfes.datasets.storage import write_dataset
-from fastsfes.energies.evaluate import grid_energies, in_frame
+from fastsfes.energies.evaluate import grid_energies
+from fastsfes.energies.frame import frame_of
 from fastsfes.energies.quadrature import NodeGrid, build_quadrature, save_quadrature
 from fastsfes.evolve.contributions import additive_terms, contributions, without_each_term
 from fastsfes.evolve.evaluation import FitOutcome, Known
-from fastsfes.evolve.problem import make_problem
 from fastsfes.evolve.terms import folds_of
 from fastsfes.functionals.functional import Channel
+from fastsfes.run.problem import make_problem
 
 
 def test_folds_are_whole_subsets_of_like_size() -> None:
@@ -104,7 +105,7 @@ def test_grid_sensitivity_is_that_of_the_objective(two_grids: Path) -> None:
     found = make_problem(config).evaluate([asked])[0].known.terms["grid"]
 
     probe = Functional("probe", {k: Channel(e) for k, e in asked.expressions.items()})
-    probe = in_frame(probe, dataset)
+    probe = probe.with_frame(frame_of(dataset))
     names = list(base.species)
     low, high = (grid_energies([probe], dataset, names, grid=g)[0] for g in ("level 0", "level 1"))
     difference = dict(zip(names, HARTREE_TO_KCAL * (high - low), strict=True))

@@ -11,10 +11,10 @@ from test_problem import request
 
 from fastsfes import Expression, InputError, SearchConfig
 from fastsfes.energies.quadrature.nodes import derived_features
-from fastsfes.evolve.problem import make_problem
 from fastsfes.evolve.terms import ConditionTerm
 from fastsfes.fitting import parse_conditions
-from fastsfes.functionals.functional import Hybrid
+from fastsfes.functionals.frame import Hybrid
+from fastsfes.run.problem import make_problem
 from fastsfes.run.setup import prepare
 
 KINDS = ("x", "css", "cos")

@@ -1,0 +1,13 @@
+"""The data that the package carries."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = ["DATA", "PACKAGED"]
+
+DATA = Path(__file__).resolve().parent.parent / "data"
+"""Folder of the package's data."""
+
+PACKAGED = {"builtin": DATA / "builtin.h5"}
+"""Datasets that come with the package: name -> file."""

@@ -1,0 +1,77 @@
+"""The frame of a functional: what stays fixed while its enhancement factors change.
+
+With densities frozen, every energy but the semilocal one stays as stored: exact exchange with its range separation
+and nonlocal correlation are those of the functional that made the densities. The constants of the local correlation
+that factors multiply belong to the frame too. `fastsfes.energies.frame.frame_of` gives the frame of a dataset.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from ..common.reading import finite
+from ..formula.features import CORRELATION
+
+__all__ = ["VV10", "WB97M_V", "Frame", "Hybrid"]
+
+
+@dataclass(frozen=True)
+class Hybrid:
+    """Exact exchange: fractions at short and long range, separated by erf(omega r)/r (omega in 1/bohr).
+
+    A global hybrid has omega = 0 and both fractions equal.
+    """
+
+    omega: float = 0.0
+    short_range: float = 0.0
+    long_range: float = 0.0
+
+
+@dataclass(frozen=True)
+class VV10:
+    """Parameters of the VV10 nonlocal correlation (10.1063/1.3521275)."""
+
+    b: float
+    C: float
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What stays fixed while enhancement factors change.
+
+    Args:
+        hybrid: exact exchange; `hybrid.omega` attenuates the exchange channel's prefactor.
+        nlc: VV10 parameters, or None.
+        correlation: constants of the PW92 prefactors, see `fastsfes.formula.features.CORRELATION`.
+        source: the functional that it comes from; no part of what is compared.
+    """
+
+    hybrid: Hybrid = field(default_factory=Hybrid)
+    nlc: VV10 | None = None
+    correlation: str = CORRELATION[0]
+    source: str = field(default="", compare=False)
+
+    def fields(self) -> dict[str, Any]:
+        """The fields of a `Functional` that are its frame."""
+        return {"hybrid": self.hybrid, "nlc": self.nlc, "correlation": self.correlation}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, a part of a functional's JSON."""
+        nlc = None if self.nlc is None else asdict(self.nlc)
+        return {"hybrid": asdict(self.hybrid), "nlc": nlc, "correlation": self.correlation}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Frame:
+        """The frame of `to_dict`'s form; what is absent is that of a functional without one."""
+        hybrid, nlc = data.get("hybrid") or {}, data.get("nlc")
+        return cls(
+            Hybrid(*(finite(hybrid.get(k, 0.0), f"hybrid.{k}") for k in ("omega", "short_range", "long_range"))),
+            None if nlc is None else VV10(*(finite(nlc.get(k), f"nlc.{k}") for k in ("b", "C"))),
+            str(data.get("correlation", CORRELATION[0])),
+        )
+
+
+WB97M_V = Frame(Hybrid(omega=0.3, short_range=0.15, long_range=1.0), VV10(b=6.0, C=0.01), source="wb97m_v")
+"""The frame of wB97M-V (10.1063/1.4952647), of GAS22, and of the searches of SyFES (10.1126/sciadv.abq0279)."""
