@@ -12,7 +12,7 @@ import numpy as np
 from fastsfes.cli.quadrature import describe, format_description
 from fastsfes.common.errors import FastsfesError, InputError
 from fastsfes.datasets.dataset import Dataset
-from fastsfes.datasets.model import HARTREE_TO_KCAL, Reaction
+from fastsfes.datasets.model import HARTREE_TO_KCAL, SPLITS, Reaction
 from fastsfes.energies.frame import frame_of
 from fastsfes.energies.quadrature import LEVELS, Quadrature
 from fastsfes.functionals.functional import Functional
@@ -55,9 +55,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     dataset = Dataset.open(arguments.dataset)
     quadrature = Quadrature.load(dataset)
     functional = get_functional(arguments.functional).with_frame(frame_of(dataset))
-    groups: dict[str, Sequence[Reaction]] = {
-        name: chosen for name in ("train", "validation", "test") if (chosen := dataset.split(name))
-    }
+    groups: dict[str, Sequence[Reaction]] = {name: chosen for name in SPLITS if (chosen := dataset.split(name))}
     groups["all"] = dataset.available
     losses = [
         _time_loss(quadrature, functional, dataset, level, name, group, arguments.seconds)

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from fastsfes.common.errors import FastsfesError, InputError
+from fastsfes.common.runfolder import HISTORY
 from fastsfes.datasets import HARTREE_TO_KCAL, Dataset
 from fastsfes.energies.evaluate import grid_energies
 from fastsfes.energies.quadrature import Quadrature
@@ -30,7 +31,7 @@ from fastsfes.functionals.registry import get_functional
 from fastsfes.run.config import SearchConfig
 from fastsfes.run.log import read_events
 from fastsfes.run.problem import target_functional
-from fastsfes.run.search import HISTORY, Run, search
+from fastsfes.run.search import Run, search
 from fastsfes.run.store import RunStore
 
 SUMMARY = "candidates per second, time to beat the refitted base, time to rediscover known functionals"

@@ -7,7 +7,7 @@ import pytest
 from fake_problem import FakeProblem, b97x_problem, three_channels
 
 from fastsfes.evolve.evaluation import Fitness, FitOutcome, FitRequest, Known
-from fastsfes.evolve.island import EpochResult, IslandState, epoch, found
+from fastsfes.evolve.island import EpochResult, IslandState, epoch, settle
 from fastsfes.run.config import SearchConfig
 from fastsfes.run.setup import SearchParts, prepare
 
@@ -18,7 +18,7 @@ SMALL = SearchConfig.make(
 
 
 def start(parts: SearchParts, problem: FakeProblem) -> tuple[IslandState, dict[str, Known]]:
-    state = found(
+    state = settle(
         parts.bases_of(0), 0, parts.mutator.workspaces, parts.settings.rules, parts.fitness, problem.evaluate
     ).state
     return state, {state.best.fingerprint: Known(state.best.train, state.best.validation)}

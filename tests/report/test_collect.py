@@ -17,13 +17,14 @@ import fastsfes as fs
 from fastsfes import FastsfesError
 from fastsfes.analysis import optimum, parameter_uncertainties, term_contributions
 from fastsfes.cli import main
+from fastsfes.common.runfolder import HISTORY
 from fastsfes.energies.evaluate import evaluate
 from fastsfes.health import BESIDE
 from fastsfes.report import collect, render
 from fastsfes.report.data.history import ancestors, mutation_statistics, search_history
-from fastsfes.report.data.robustness import VALIDATION, validation
+from fastsfes.report.data.robustness import RESULT, validation
 from fastsfes.report.sections.parts import error_text, shown
-from fastsfes.run.search import HISTORY, Run
+from fastsfes.run.search import Run
 from fastsfes.run.store import RunStore
 
 
@@ -178,7 +179,7 @@ def test_a_validation_is_taken_up(run: Run, gathered: dict, tmp_path: Path) -> N
     shutil.copytree(run.path, path)
     small = ["--basis", "sto-3g", "--density-fit", "none", "--grid", "(20,50)", "--start", "atoms"]
     assert main(["validate", str(path), "--species", "g2_Li,g2_Li2", "--baselines", "gas22", *small, "--quiet"]) == 0
-    made = json.loads((path / VALIDATION).read_text())
+    made = json.loads((path / RESULT).read_text())
     found = collect(Run(path), level="none", samples=0)["validation"]
     assert found["functionals"] == made["functionals"]
     assert [r["name"] for r in found["reactions"]] == [r["name"] for r in made["reactions"]] != []
@@ -191,7 +192,7 @@ def test_a_validation_is_taken_up(run: Run, gathered: dict, tmp_path: Path) -> N
 
 
 def test_a_damaged_validation_is_named(run: Run, tmp_path: Path) -> None:
-    file = tmp_path / VALIDATION
+    file = tmp_path / RESULT
     file.parent.mkdir()
     for text in ("{", "[]", '{"format": "other", "version": 1}', '{"format": "fastsfes-validation", "version": 1}'):
         file.write_text(text)

@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 from fastsfes import FastsfesError, InputError
+from fastsfes.common.runfolder import LOCK
 from fastsfes.run import lock as runlock
-from fastsfes.run.lock import LOCK, RunLock
+from fastsfes.run.lock import RunLock
 
 HOLD = """
 import sys, time

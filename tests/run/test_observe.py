@@ -21,11 +21,12 @@ from test_search import SMALL, Killed, history
 
 from fastsfes.cli import main
 from fastsfes.common.clock import Clock, Usage
+from fastsfes.common.runfolder import EVENTS, HISTORY, LOG
 from fastsfes.run import lock as runlock
 from fastsfes.run.config import SearchConfig
 from fastsfes.run.lock import RunLock, Witness
-from fastsfes.run.log import EVENTS, LOG, RunLog, read_events
-from fastsfes.run.search import HISTORY, Run, search
+from fastsfes.run.log import RunLog, read_events
+from fastsfes.run.search import Run, search
 from fastsfes.run.store import RunStore
 from fastsfes.run.usage import PHASES, Totals
 from fastsfes.run.watch import look

@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from .._core import __version__
 from ..common.arguments import ArgumentParser
 from ..common.errors import FastsfesError, InputError
+from ..common.signals import Stopped, exit_status, stopping_signals
 from . import analyse, dataset, export, fit, health, precompile, report, search, show, validate
-from .stopping import Stopped, exit_status, stopping_signals
 
 #: Modules with ``add_parser(subparsers)``, in the order of the help text.
 _COMMANDS = (search, fit, show, report, validate, health, analyse, export, dataset, precompile)

@@ -13,6 +13,7 @@ from typing import Any
 from ..common.errors import InputError
 from ..common.files import check_output
 from ..datasets.dataset import Dataset, DatasetInfo
+from ..datasets.model import SPLITS
 from ..densities.build import Progress
 from ..densities.settings import STABILITY_CHOICES, ScfSettings
 from . import quadrature
@@ -44,7 +45,7 @@ def _add_build(actions: Any) -> None:
     build.add_argument("source", help="builtin, a folder in a known layout, or a dataset file (its reactions)")
     build.add_argument("--output", required=True, type=Path, metavar="FILE.h5", help="dataset file to write")
     build.add_argument("--layout", choices=("plain", "mgcdb84", "accdb", "gmtkn55"), help="layout of the folder")
-    build.add_argument("--split", action="append", choices=("train", "validation", "test"), help="only this split")
+    build.add_argument("--split", action="append", choices=SPLITS, help="only this split")
     build.add_argument("--max-atoms", type=int, metavar="N", help="leave out species with more atoms")
     build.add_argument(
         "--processes", "--workers", type=int, default=1, metavar="N", help="worker processes, one thread each"

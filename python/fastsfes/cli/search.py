@@ -8,10 +8,10 @@ from typing import Any
 
 from ..common.errors import InputError
 from ..common.options import add_arguments, given_arguments
+from ..common.signals import exit_status
 from ..run.config import PRESETS, SearchConfig
 from ..run.search import RESUME_OPTIONS, SearchInterrupted, search
 from ..run.summary import format_run
-from .stopping import exit_status
 
 _DESCRIPTION = f"""Evolve exchange-correlation enhancement factors that fit a dataset.
 

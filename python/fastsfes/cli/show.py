@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from ..common.errors import FastsfesError, InputError
+from ..common.runfolder import CONFIG, HISTORY
 from ..run.config import SearchConfig
-from ..run.search import CONFIG, HISTORY, Run
+from ..run.search import Run
 from ..run.summary import format_run
 from ..run.watch import Snapshot, plain_line, table, watch
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..common.files import check_output
 from ..common.options import add_arguments, given_arguments
+from ..common.runfolder import VALIDATION, VALIDATION_RESULT
 from ..functionals.load import FUNCTIONAL
 from ..validation import ValidationConfig, validate
 from .dataset import parse_shard, show_progress
@@ -52,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     base = ValidationConfig() if arguments.config is None else ValidationConfig.from_toml(arguments.config)
     config = base.changed(**given_arguments(ValidationConfig, arguments))
     work = arguments.work or _default_work(arguments.functional[0])
-    output = arguments.output or work / "validation.json"
+    output = arguments.output or work / VALIDATION_RESULT
     check_output(arguments.output)
     quiet = arguments.quiet or arguments.json
     result = validate(
@@ -74,4 +75,4 @@ def run(arguments: argparse.Namespace) -> int:
 def _default_work(first: str) -> Path:
     from ..validation.validate import WORK
 
-    return Path(first) / "validation" if Path(first).is_dir() else Path(WORK)
+    return Path(first) / VALIDATION if Path(first).is_dir() else Path(WORK)

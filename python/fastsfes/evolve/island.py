@@ -23,7 +23,7 @@ from .genome import Genome, Workspace
 from .mutate import NEUTRAL, Mutator
 from .rules import Rules
 
-__all__ = ["EpochResult", "EvolutionSettings", "Individual", "IslandState", "Record", "epoch", "found", "pareto_front"]
+__all__ = ["EpochResult", "EvolutionSettings", "Individual", "IslandState", "Record", "epoch", "pareto_front", "settle"]
 
 _ATTEMPTS = 20
 """Children drawn until one keeps the rules."""
@@ -220,7 +220,7 @@ def start_parameters(
     return start
 
 
-def found(
+def settle(
     bases: Sequence[tuple[Genome, Parameters]],
     island: int,
     workspaces: Mapping[str, Workspace],
@@ -264,11 +264,11 @@ class _Child:
         self.mutation = mutation
         self.expressions = expressions
         self.start = start
-        self.print = "undefined"
+        self.fingerprint = "undefined"
         self.parameters = self.dimension = 0
         self.complexity = 0.0
         if expressions is not None:
-            self.print = fingerprint(expressions)
+            self.fingerprint = fingerprint(expressions)
             self.parameters = sum(len(e.parameters) for e in expressions.values())
             self.dimension = sum(channel_dimension(e) for e in expressions.values())
             self.complexity = rules.complexity(expressions)
@@ -323,16 +323,16 @@ def epoch(
             children = [_Child(*mutant, settings.rules) for mutant in made]
             wanted: dict[str, int] = {}
             for index, child in enumerate(children):
-                new = child.print not in known and child.print not in local
-                if new and child.print not in wanted and _fits(child, settings):
-                    wanted[child.print] = index
+                new = child.fingerprint not in known and child.fingerprint not in local
+                if new and child.fingerprint not in wanted and _fits(child, settings):
+                    wanted[child.fingerprint] = index
         with clock.phase("fit"):
             requests = [children[i].request() for i in wanted.values()]
             outcomes = dict(zip(wanted.values(), evaluate(requests) if requests else [], strict=True))
         with clock.phase("selection"):
             for index, outcome in outcomes.items():
                 if outcome.known.finite:
-                    local[children[index].print] = outcome.known
+                    local[children[index].fingerprint] = outcome.known
             state, members = _join(state, children, outcomes, known, local, settings, fitness, records)
             front = pareto_front((*front, *members))
     return EpochResult(replace(state, epoch=state.epoch + 1), tuple(records), front)
@@ -411,12 +411,12 @@ def _candidate(
     parent = (child.parent.island, child.parent.number) if child.parent is not None else (-1, -1)
     texts = {} if outcome is None or child.expressions is None else {k: e.text for k, e in child.expressions.items()}
     record = Record(
-        number, *parent, child.mutation, child.print, outcome is None, texts, fitted, child.complexity,
+        number, *parent, child.mutation, child.fingerprint, outcome is None, texts, fitted, child.complexity,
         source.train, source.validation, source.terms, error, value, outcome.evaluations if outcome else 0,
     )  # fmt: skip
     parameters = {k: {**v, **fitted.get(k, {})} for k, v in child.start.items()}
     member = Individual(
-        island, number, child.genome, child.print, parameters,
+        island, number, child.genome, child.fingerprint, parameters,
         source.train, source.validation, source.terms, child.complexity, error, value,
     )  # fmt: skip
     return record, member
@@ -439,16 +439,16 @@ def _join(
     present = {m.fingerprint for m in population}
     for index, child in enumerate(children):
         outcome = outcomes.get(index)
-        seen = known.get(child.print) or local.get(child.print)
+        seen = known.get(child.fingerprint) or local.get(child.fingerprint)
         if outcome is None and (seen is None or not _fits(child, settings)):
             outcome = FitOutcome.failed({})
         record, member = _candidate(child, state.island, number, outcome, seen, fitness)
         records.append(record)
         if np.isfinite(member.fitness) and (
-            outcome is not None or settings.keep_duplicates or (settings.rejoin and child.print not in present)
+            outcome is not None or settings.keep_duplicates or (settings.rejoin and child.fingerprint not in present)
         ):
             population.append(member)
-            present.add(child.print)
+            present.add(child.fingerprint)
             if outcome is not None:
                 new.append(member)
                 if member.fitness < best.fitness * BETTER:

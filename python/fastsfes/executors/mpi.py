@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
+from ..common import signals
 from ..common.errors import InputError
 from . import worker
 from .core import ATTEMPTS, Job, QueueExecutor
@@ -41,7 +42,7 @@ def end(status: int) -> None:
 
 
 def _start(token: str, data: bytes) -> None:
-    worker.ignore_signals()
+    signals.ignore()
     worker.install(token, data)
 
 

@@ -14,6 +14,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any
 
+from ..common import signals
 from . import worker
 from .core import ATTEMPTS, Job, QueueExecutor
 from .threads import available_cores, thread_environment, threads_per_worker
@@ -23,7 +24,7 @@ __all__ = ["ProcessExecutor"]
 
 def _serve(connection: Connection, data: bytes) -> None:
     """Main function of a worker process."""
-    worker.ignore_signals()
+    signals.ignore()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     worker.install("", data)
     try:

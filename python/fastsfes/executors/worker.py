@@ -6,7 +6,6 @@ Tasks, results and the arguments of a context travel as bytes, so that every bac
 from __future__ import annotations
 
 import pickle
-import signal
 import threading
 import time
 import traceback
@@ -15,7 +14,7 @@ from typing import Any
 
 from ..common.errors import FastsfesError
 
-__all__ = ["RemoteTraceback", "forget", "ignore_signals", "install", "pack", "perform", "unpack"]
+__all__ = ["RemoteTraceback", "forget", "install", "pack", "perform", "unpack"]
 
 
 class RemoteTraceback(Exception):
@@ -56,12 +55,6 @@ def install(token: str, data: bytes) -> None:
 def forget(token: str) -> None:
     """Drop a context."""
     _contexts.pop(token, None)
-
-
-def ignore_signals() -> None:
-    """Let signals to the whole job reach its coordinator alone, which ends its workers when it is ready."""
-    for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2"):
-        signal.signal(getattr(signal, name), signal.SIG_IGN)
 
 
 def pack(value: Any) -> bytes:

@@ -24,7 +24,7 @@ from .expression import Expression
 __all__ = [
     "CHANNELS",
     "DENSITY_THRESHOLD",
-    "Channel",
+    "ChannelKind",
     "ChannelTerm",
     "channel_features",
     "channel_terms",
@@ -79,7 +79,7 @@ _TOTAL = {
 
 
 @dataclass(frozen=True)
-class Channel:
+class ChannelKind:
     """A kind of term: its prefactor, its features, and where it vanishes.
 
     `terms` holds (prefactor, features, density that must not vanish) per integral: one for each spin, or one in all.
@@ -95,20 +95,20 @@ class Channel:
         return tuple(self.terms[0][1])
 
 
-CHANNELS: dict[str, Channel] = {
+CHANNELS: dict[str, ChannelKind] = {
     c.kind: c
     for c in (
-        Channel(
+        ChannelKind(
             "x",
             "exchange: LDA exchange of each spin (attenuated when omega > 0) times f(features of that spin)",
             tuple((f"lda_x(rho_{s})", _spin(s), f"rho_{s}") for s in "ab"),
         ),
-        Channel(
+        ChannelKind(
             "css",
             "same-spin correlation: PW92 of each spin alone (Stoll partition) times f(features of that spin)",
             tuple((f"pw92_ferro(rho_{s})", _spin(s), f"rho_{s}") for s in "ab"),
         ),
-        Channel(
+        ChannelKind(
             "cos",
             "opposite-spin correlation: PW92 less its same-spin parts times f(mean features of both spins)",
             (
@@ -119,7 +119,7 @@ CHANNELS: dict[str, Channel] = {
                 ),
             ),
         ),
-        Channel(
+        ChannelKind(
             "c",
             "correlation: full PW92 LDA correlation times f(features)",
             (
@@ -130,7 +130,7 @@ CHANNELS: dict[str, Channel] = {
                 ),
             ),
         ),
-        Channel(
+        ChannelKind(
             "one",
             "prefactor 1: the expression is the energy per volume itself, of rho, sigma and tau",
             (("1", _TOTAL, "rho_a + rho_b"),),
@@ -149,7 +149,7 @@ class ChannelTerm:
     """The term is zero where this falls below `DENSITY_THRESHOLD`."""
 
 
-def channel(kind: str) -> Channel:
+def channel(kind: str) -> ChannelKind:
     """The channel of this name, or `InputError`."""
     try:
         return CHANNELS[kind]

@@ -19,6 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..common.errors import InputError
+from ..common.runfolder import BEST
 from ..formula.expression import Expression
 from ..formula.features import CHANNELS
 from .frame import VV10, Hybrid
@@ -30,9 +31,6 @@ __all__ = ["FUNCTIONAL", "Comparison", "by_name", "load", "load_comparison"]
 
 Comparison = Functional | LibxcFunctional
 """What can be evaluated beside a functional: has name, family, hybrid, nlc and energy_density."""
-
-BEST = "best.json"
-"""The best functional in a run directory."""
 
 FUNCTIONAL = "registered name, JSON file, run directory, or formulas such as 'x = 1 + c*w; x.c = 0.3'"
 """What commands say that they take."""

@@ -9,6 +9,7 @@ from ..common.errors import InputError
 from ..formula.expression import Expression
 from .frame import WB97M_V, Frame, Hybrid
 from .functional import Channel, Functional
+from .gammas import GAMMAS
 
 __all__ = ["ReferencePoint", "get_functional", "list_functionals", "reference_point"]
 
@@ -45,7 +46,7 @@ class _Entry:
 _PBE_X = {"kappa": 0.804, "mu": 0.2195149727645171}
 _PBE_C = {"beta": 0.06672455060314922, "gamma": 0.031090690869654895}
 _B97_FORM = "c0 + c1*u(x2, g) + c2*u(x2, g)**2"
-_B97_X = (_B97_FORM, {"c0": 0.8094, "c1": 0.5073, "c2": 0.7481, "g": 0.004})
+_B97_X = (_B97_FORM, {"c0": 0.8094, "c1": 0.5073, "c2": 0.7481, "g": GAMMAS["x"]})
 _LDA_X: tuple[str, dict[str, float]] = ("1", {})
 _PBE_C_CHANNEL = ("pbe_c_spin(rho_a, rho_b, sigma, beta, gamma)", _PBE_C)
 
@@ -84,8 +85,8 @@ _REGISTRY: dict[str, _Entry] = {
     "b97": _Entry(
         {
             "x": _B97_X,
-            "css": (_B97_FORM, {"c0": 0.1737, "c1": 2.3487, "c2": -2.4868, "g": 0.2}),
-            "cos": (_B97_FORM, {"c0": 0.9454, "c1": 0.7471, "c2": -4.5961, "g": 0.006}),
+            "css": (_B97_FORM, {"c0": 0.1737, "c1": 2.3487, "c2": -2.4868, "g": GAMMAS["css"]}),
+            "cos": (_B97_FORM, {"c0": 0.9454, "c1": 0.7471, "c2": -4.5961, "g": GAMMAS["cos"]}),
         },
         "hyb_gga_xc_b97",
         _B97_CITATION,
@@ -93,14 +94,14 @@ _REGISTRY: dict[str, _Entry] = {
     ),
     "wb97m_v": _Entry(
         {
-            "x": ("c0 + c1*u(x2, g) + c2*w", {"c0": 0.85, "c1": 1.007, "c2": 0.259, "g": 0.004}),
+            "x": ("c0 + c1*u(x2, g) + c2*w", {"c0": 0.85, "c1": 1.007, "c2": 0.259, "g": GAMMAS["x"]}),
             "css": (
                 "c0 + c1*w + c2*w**2 + c3*w**4*u(x2, g)**3 + c4*u(x2, g)**4",
-                {"c0": 0.443, "c1": -4.535, "c2": -3.39, "c3": 4.278, "c4": -1.437, "g": 0.2},
+                {"c0": 0.443, "c1": -4.535, "c2": -3.39, "c3": 4.278, "c4": -1.437, "g": GAMMAS["css"]},
             ),
             "cos": (
                 "c0 + c1*w + c2*w**2 + c3*w**2*u(x2, g) + c4*w**6 + c5*w**6*u(x2, g)",
-                {"c0": 1.0, "c1": 1.358, "c2": 2.924, "c3": -8.812, "c4": -1.39, "c5": 9.142, "g": 0.006},
+                {"c0": 1.0, "c1": 1.358, "c2": 2.924, "c3": -8.812, "c4": -1.39, "c5": 9.142, "g": GAMMAS["cos"]},
             ),
         },
         "hyb_mgga_xc_wb97m_v",

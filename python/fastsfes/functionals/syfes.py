@@ -16,6 +16,7 @@ from ..common.reading import finite
 from ..formula.expression import Expression, feature_names
 from ..formula.instructions import INSTRUCTIONS, InstructionKind
 from .frame import WB97M_V
+from .gammas import GAMMAS
 
 __all__ = ["is_syfes", "translated"]
 
@@ -29,8 +30,6 @@ _BOUND = {
     "PBECInstruction": ("beta_pbec", "gamma_pbec"),
 }
 _TAKES_X = ("PBEXInstruction", "RPBEXInstruction", "B88XInstruction")
-# The feature "u" of SyFES is the transform with the constants of B97 (10.1063/1.475007).
-_U = {"x": 0.004, "css": 0.2, "cos": 0.006}
 _RESULT = "enhancement_factor"
 
 _MOST_INSTRUCTIONS = 500
@@ -95,7 +94,7 @@ def _factor(data: Any, kind: str, given: Any, where: str) -> dict[str, Any]:
         known = name in feature_names()
         if not known and name != "u":
             raise InputError(f'{where}: feature "{name}" is unknown; known are u and {", ".join(feature_names())}')
-        values[name] = Expression.parse(name) if known else Expression.parse(f"u(x2, {_U[kind]!r})")
+        values[name] = Expression.parse(name) if known else Expression.parse(f"u(x2, {GAMMAS[kind]!r})")
     if len(data["instructions"]) > _MOST_INSTRUCTIONS:
         raise InputError(f"{where}: has more than {_MOST_INSTRUCTIONS} instructions")
     for number, line in enumerate(data["instructions"]):

@@ -10,13 +10,12 @@ from typing import Literal
 
 from ..common.errors import FastsfesError
 from ..common.files import write_text
+from ..common.runfolder import REPORT
 from ..run.search import Run
 from .data.collect import SAMPLES, Tell, collect
 from .page import render
 
 __all__ = ["collect", "render", "write_report"]
-
-REPORT = "report.html"
 
 
 def write_report(

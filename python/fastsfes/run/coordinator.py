@@ -21,11 +21,11 @@ from typing import Any
 
 from ..common.errors import FastsfesError
 from ..common.files import write_text
+from ..common.runfolder import BEST, SUMMARY
 from ..evolve.island import Individual, IslandState, pareto_front
 from ..evolve.migration import migrants, receive
 from ..executors import Executor
 from ..functionals.functional import Functional
-from ..functionals.load import BEST
 from .config import SearchConfig
 from .interrupt import SearchInterrupted, Signals
 from .lock import RunLock
@@ -37,9 +37,8 @@ from .travel import Report, members_of, pack_news
 from .usage import Totals
 from .worker import Behind, Job, report_epoch, report_found
 
-__all__ = ["CARRIED", "SUMMARY", "Coordinator"]
+__all__ = ["CARRIED", "Coordinator"]
 
-SUMMARY = "summary.json"
 
 CARRIED = 2**18
 """Bytes of an island's families that a job carries without being asked: the latest."""

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from ..common.errors import FastsfesError
+from ..common.signals import STOPPING, handled
 
 __all__ = ["SearchInterrupted", "Signals", "signals"]
-
-STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 
 class SearchInterrupted(FastsfesError):
@@ -65,19 +61,5 @@ class Signals:
 def signals(path: Path) -> Iterator[Signals]:
     """Handle SIGINT, SIGTERM and SIGUSR1 while a search works in its directory `path`."""
     state = Signals(path)
-    if threading.current_thread() is not threading.main_thread():
+    with handled(STOPPING, state.note, once=True):
         yield state
-        return
-    old: dict[signal.Signals, Any] = {}
-
-    def handle(number: int, frame: object) -> None:
-        signal.signal(number, old[signal.Signals(number)])
-        state.note(number)
-
-    for number in STOPPING:
-        old[number] = signal.signal(number, handle)
-    try:
-        yield state
-    finally:
-        for number, handler in old.items():
-            signal.signal(number, handler)

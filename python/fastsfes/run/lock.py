@@ -22,10 +22,10 @@ from types import TracebackType
 from typing import Any
 
 from ..common.errors import FastsfesError, InputError
+from ..common.runfolder import LOCK
 
-__all__ = ["LOCK", "RunLock", "Witness"]
+__all__ = ["RunLock", "Witness"]
 
-LOCK = "run.lock"
 
 BEAT = 10.0
 """Seconds between two signs of life."""

@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from ..common.files import plain
+from ..common.runfolder import EVENTS, LOG
 
-__all__ = ["EVENTS", "LOG", "RunLog", "read_events"]
-
-LOG, EVENTS = "log.txt", "events.jsonl"
+__all__ = ["RunLog", "read_events"]
 
 
 class RunLog:

@@ -22,12 +22,12 @@ from .._core import __version__
 from ..common.errors import FastsfesError, InputError
 from ..common.files import write_text
 from ..common.reading import parse_json, read_text
+from ..common.runfolder import BEST, CONFIG, HISTORY, SUMMARY
 from ..evolve.island import IslandState
 from ..executors import open_executor
 from ..functionals.functional import Functional
-from ..functionals.load import BEST
 from .config import SearchConfig
-from .coordinator import SUMMARY, Coordinator
+from .coordinator import Coordinator
 from .interrupt import SearchInterrupted, signals
 from .lock import RunLock
 from .log import RunLog
@@ -39,7 +39,6 @@ from .worker import set_up
 
 __all__ = ["RESUME_OPTIONS", "Problem", "Run", "SearchInterrupted", "search"]
 
-CONFIG, HISTORY = "config.toml", "history.sqlite"
 
 RESUME_OPTIONS = ("time_limit", "executor", "workers", "worker_timeout", "threads")
 """Options that do not change what a run finds: they may differ when it is resumed."""

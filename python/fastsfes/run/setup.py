@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..common.errors import InputError
@@ -21,6 +21,7 @@ from ..formula.expression import Expression
 from ..formula.instructions import instruction_kind
 from ..functionals.frame import Hybrid
 from ..functionals.functional import Functional
+from ..functionals.gammas import GAMMAS
 from ..functionals.load import load
 
 if TYPE_CHECKING:
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
     from .progress import Progress
 
 __all__ = ["Problem", "SearchParts", "parse_features", "prepare"]
-
-# Where the fit of a feature's own parameter starts: wB97M-V's (10.1063/1.4952647), B97's for exchange.
-_FEATURE_PARAMETERS = {"x": 0.004, "css": 0.2, "cos": 0.006}
 
 
 @dataclass(frozen=True)
@@ -88,7 +86,7 @@ def parse_features(kind: str, texts: Sequence[str]) -> dict[str, Expression]:
     for text in texts:
         name, equals, definition = (part.strip() for part in text.partition("="))
         if not equals and name == "u":
-            definition = f"u(x2, {_FEATURE_PARAMETERS.get(kind, 0.004)!r})"
+            definition = f"u(x2, {GAMMAS[kind]!r})"
         elif not equals:
             definition = name
         if not name.isidentifier() or (equals and not definition):
@@ -112,79 +110,91 @@ def prepare(config: SearchConfig) -> SearchParts:
     """Workspaces, bases and mutator of a search; raises `InputError` when the options do not go together."""
     kinds = config.channels
     starts = [_starting_point(name, kinds) for name in config.base]
-    workspaces: dict[str, Workspace] = {}
-    defaults: dict[str, dict[str, float]] = {}
-    channels: list[dict[str, ChannelGenome]] = [{} for _ in starts]
-    values: list[dict[str, Mapping[str, float]]] = [{} for _ in starts]
-    for kind in kinds:
-        features = parse_features(kind, getattr(config, f"features_{kind}"))
-        own = {p: _FEATURE_PARAMETERS[kind] for e in features.values() for p in e.parameters}
-        reserved = {*own, *features}
-        written = [_written(s, kind, reserved) for s in starts]
-        shared = list(dict.fromkeys(name for w in written for name in w.shared))
-        for name in (f for w in written for f in w.features):
-            features.setdefault(name, Expression.parse(name))
-            if features[name].text != name:
-                raise InputError(
-                    f'features_{kind}: "{name}" is redefined but the base uses the feature; choose another name'
-                )
-        for index, w in enumerate(written):
-            # a parameter that belongs to instructions of one base and to all of another gets another name
-            channels[index][kind], given = _apart(w, set(shared))
-            values[index][kind] = {**own, **given}
-        variables = list(dict.fromkeys(name for w in written for name in w.variables))
-        taken = {*features, *own, *shared, *(name for v in values for name in v.get(kind, ()))}
-        shared += _fresh("c", config.parameters - len(shared), taken)
-        variables += _fresh("v", config.variables - len(variables), {*taken, *variables})
-        workspaces[kind] = Workspace(features, tuple(shared), tuple(variables))
-        defaults[kind] = {name: v for per in reversed(values) for name, v in per[kind].items()}
-    pool = Pool({instruction_kind(n).name: w for n, w in config.instruction_pool.items()}, "instruction_pool")
-    mutator = Mutator(
-        workspaces,
-        pool,
-        Pool(config.mutation_pool, "mutation_pool"),
-        Pool(config.channel_pool or dict.fromkeys(kinds, 1.0), "channel_pool"),
-        Limits(config.max_instructions, config.max_bound_parameters, config.fixed_instructions, config.share_bound),
+    written = {kind: _factors(config, kind, starts) for kind in kinds}
+    workspaces = {kind: factors.workspace for kind, factors in written.items()}
+    bases = tuple(
+        (name, Genome({k: f.channels[i] for k, f in written.items()}), {k: f.values[i] for k, f in written.items()})
+        for i, name in enumerate(config.base)
     )
-    bases = tuple((n, Genome(c), v) for n, c, v in zip(config.base, channels, values, strict=True))
-    for _, genome, _ in bases:
-        mutator.check(genome)
-    rules = Rules.make(
-        config.operator_limits, config.forbid_nesting, config.max_depth, config.dimensions, config.complexity_weights
-    )
+    defaults = {k: {n: v for values in reversed(f.values) for n, v in values.items()} for k, f in written.items()}
+    mutator, rules = _mutator(config, workspaces), _rules(config)
     for name, genome, _ in bases:
+        mutator.check(genome)
         expressions = genome.expressions(workspaces)
         if expressions is None or not rules.allow(expressions):
             raise InputError(
                 f'base "{name}" breaks operator_limits, forbid_nesting, max_depth or dimensions; loosen them or start '
                 f"from another base"
             )
-    settings = EvolutionSettings(
-        population=config.population,
-        tournament=config.tournament,
-        generation=config.generation,
-        generations=config.generations,
-        repeat=config.repeat,
-        keep_duplicates=config.keep_duplicates,
-        rejoin=config.rejoin,
-        restart=config.restart,
-        max_complexity=config.max_complexity,
-        max_parameters=config.max_parameters,
-        rules=rules,
-    )
-    weights = {
-        "conditions": 1.0 if parse_conditions(config.constraints, kinds, Hybrid()).penalties else 0.0,
-        "grid": config.grid_coefficient,
-        "cross_validation": config.cross_validation_coefficient,
-    }
-    fitness = Fitness(
-        config.train_coefficient, config.validation_coefficient, config.parameter_penalty, config.complexity_penalty,
-        {name: weight for name, weight in weights.items() if weight > 0},
-    )  # fmt: skip
     migration = Migration(
         config.migrate_every, config.migrants, config.migrate_archive, config.tournament, config.population
     )
-    return SearchParts(bases, config.islands, defaults, mutator, settings, fitness, migration)
+    return SearchParts(bases, config.islands, defaults, mutator, _settings(config, rules), _fitness(config), migration)
+
+
+@dataclass(frozen=True)
+class _Factors:
+    """A factor of every base as instructions in one workspace, and where its parameters start."""
+
+    workspace: Workspace
+    channels: tuple[ChannelGenome, ...]
+    values: tuple[Mapping[str, float], ...]
+
+
+def _factors(config: SearchConfig, kind: str, starts: Sequence[Genome | Functional]) -> _Factors:
+    features = parse_features(kind, getattr(config, f"features_{kind}"))
+    own = {p: GAMMAS[kind] for e in features.values() for p in e.parameters}
+    reserved = {*own, *features}
+    written = [_written(s, kind, reserved) for s in starts]
+    for name in (f for w in written for f in w.features):
+        features.setdefault(name, Expression.parse(name))
+        if features[name].text != name:
+            raise InputError(
+                f'features_{kind}: "{name}" is redefined but the base uses the feature; choose another name'
+            )
+    shared = list(dict.fromkeys(name for w in written for name in w.shared))
+    # a parameter that belongs to instructions of one base and to all of another gets another name
+    apart = [_apart(w, set(shared)) for w in written]
+    values = tuple({**own, **given} for _, given in apart)
+    variables = list(dict.fromkeys(name for w in written for name in w.variables))
+    taken = {*features, *own, *shared, *(name for v in values for name in v)}
+    shared += _fresh("c", config.parameters - len(shared), taken)
+    variables += _fresh("v", config.variables - len(variables), {*taken, *variables})
+    return _Factors(Workspace(features, tuple(shared), tuple(variables)), tuple(c for c, _ in apart), values)
+
+
+def _mutator(config: SearchConfig, workspaces: Mapping[str, Workspace]) -> Mutator:
+    return Mutator(
+        workspaces,
+        Pool({instruction_kind(n).name: w for n, w in config.instruction_pool.items()}, "instruction_pool"),
+        Pool(config.mutation_pool, "mutation_pool"),
+        Pool(config.channel_pool or dict.fromkeys(config.channels, 1.0), "channel_pool"),
+        Limits(config.max_instructions, config.max_bound_parameters, config.fixed_instructions, config.share_bound),
+    )
+
+
+def _rules(config: SearchConfig) -> Rules:
+    return Rules.make(
+        config.operator_limits, config.forbid_nesting, config.max_depth, config.dimensions, config.complexity_weights
+    )
+
+
+def _settings(config: SearchConfig, rules: Rules) -> EvolutionSettings:
+    shared = {f.name: getattr(config, f.name) for f in fields(EvolutionSettings) if f.name != "rules"}
+    return EvolutionSettings(**shared, rules=rules)
+
+
+def _fitness(config: SearchConfig) -> Fitness:
+    graded = parse_conditions(config.constraints, config.channels, Hybrid()).penalties
+    weights = {
+        "conditions": 1.0 if graded else 0.0,
+        "grid": config.grid_coefficient,
+        "cross_validation": config.cross_validation_coefficient,
+    }
+    return Fitness(
+        config.train_coefficient, config.validation_coefficient, config.parameter_penalty, config.complexity_penalty,
+        {name: weight for name, weight in weights.items() if weight > 0},
+    )  # fmt: skip
 
 
 def _starting_point(name: str, kinds: Sequence[str]) -> Genome | Functional:

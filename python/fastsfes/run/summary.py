@@ -6,12 +6,11 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ..datasets.model import SPLITS
 from ..functionals.functional import Functional
 from .usage import resources_line
 
 __all__ = ["format_run"]
-
-SPLITS = ("train", "validation", "test")
 
 
 def format_run(functional: Functional, summary: Mapping[str, Any], path: str) -> str:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 
 from ..common.clock import Clock
 from ..evolve.evaluation import Known
-from ..evolve.island import EpochResult, IslandState, epoch, found
+from ..evolve.island import EpochResult, IslandState, epoch, settle
 from .config import SearchConfig
 from .setup import Problem, SearchParts, prepare
 from .travel import Report, report, unpack_news
@@ -74,7 +74,7 @@ def run_found(worker: Worker, island: int) -> EpochResult:
     """Fit the bases of an island."""
     parts, clock = worker.parts, Clock()
     with clock.phase("fit"):
-        result = found(
+        result = settle(
             parts.bases_of(island),
             island,
             parts.mutator.workspaces,

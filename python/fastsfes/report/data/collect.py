@@ -12,10 +12,11 @@ from typing import Any, Literal
 
 from ..._core import __version__
 from ...common.errors import FastsfesError, InputError
+from ...common.runfolder import HISTORY
 from ...datasets import Dataset
 from ...functionals.functional import Functional
 from ...run.config import SearchConfig
-from ...run.search import HISTORY, Run
+from ...run.search import Run
 from ...run.store import RunStore
 from .accuracy import reaction_errors
 from .factors import enhancement_factors

@@ -9,16 +9,17 @@ from typing import Any
 
 from ...analysis import bootstrap, enhancement_curves, optimum, parameter_uncertainties, sensitivity, term_contributions
 from ...common.errors import FastsfesError, InputError
+from ...common.runfolder import VALIDATION, VALIDATION_RESULT
 from ...datasets import Dataset
 from ...functionals.functional import Functional
 from ...health import check
 from ...health.conditions.exact import Level
 
-__all__ = ["VALIDATION", "health", "insight", "validation", "whole_factors"]
+__all__ = ["RESULT", "health", "insight", "validation", "whole_factors"]
 
 Tell = Callable[[str], None]
 
-VALIDATION = Path("validation") / "validation.json"
+RESULT = Path(VALIDATION) / VALIDATION_RESULT
 """Where `fastsfes validate RUN` leaves its result in the run directory."""
 
 _POINTS = 81
@@ -55,7 +56,7 @@ def validation(path: Path) -> dict[str, Any]:
     Raises:
         FastsfesError: when there is none, or it is damaged or newer.
     """
-    file = path / VALIDATION
+    file = path / RESULT
     if not file.is_file():
         raise FastsfesError(f"no self-consistent calculation has been made with it; run: fastsfes validate {path}")
     try:

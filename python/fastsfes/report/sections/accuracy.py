@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from ...datasets.model import SPLITS
 from ..draw.axis import Axis, number
 from ..draw.chart import Chart, figure, legend, sample
 from ..html import Content, Markup, tag
@@ -12,7 +13,6 @@ from .parts import cell, details, error_text, grid, missing, section, series, sh
 
 __all__ = ["accuracy_section", "tiles"]
 
-SPLITS = ("train", "validation", "test")
 SPLIT_NAMES = {"train": "training", "validation": "validation", "test": "test"}
 _TOOLTIPS = 800
 

@@ -1,0 +1,14 @@
+"""Names of what is in the folder of a run (docs/file-formats.md says what each holds)."""
+
+__all__ = ["BEST", "CONFIG", "EVENTS", "HISTORY", "LOCK", "LOG", "REPORT", "SUMMARY", "VALIDATION", "VALIDATION_RESULT"]
+
+BEST = "best.json"
+CONFIG = "config.toml"
+EVENTS = "events.jsonl"
+HISTORY = "history.sqlite"
+LOCK = "run.lock"
+LOG = "log.txt"
+REPORT = "report.html"
+SUMMARY = "summary.json"
+VALIDATION = "validation"
+VALIDATION_RESULT = "validation.json"
