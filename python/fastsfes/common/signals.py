@@ -53,8 +53,8 @@ def handled(numbers: Sequence[signal.Signals], handler: Callable[[int], None], *
     try:
         yield
     finally:
-        for each, before in old.items():
-            signal.signal(each, before)
+        for number, before in old.items():
+            signal.signal(number, before)
 
 
 @contextmanager
