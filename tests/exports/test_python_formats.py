@@ -113,6 +113,53 @@ print(json.dumps(out))
     np.testing.assert_allclose(found["tddft"], tddft.TDA(mf).run(nstates=2).e, atol=1e-6)
 
 
+def own_and_file(functional, folder):
+    """`attach` of the package and of an exported file."""
+    made = load_file(*fs.export(functional, "pyscf", folder / "made.py"))
+    return (lambda mf: fs.pyscf.attach(mf, functional)), made.attach
+
+
+def test_pyscf_file_checks_what_attach_checks(tmp_path):
+    """Objects that are no molecule's RKS, UKS or ROKS; another omega, before and after; another name in mf.xc."""
+    from pyscf import dft, gto, scf
+    from pyscf.pbc import dft as pbcdft
+    from pyscf.pbc import gto as pbcgto
+
+    mol = gto.M(atom="H 0 0 0; Li 0 0 1.6", basis="6-31g", verbose=0)
+    cell = pbcgto.M(atom="He", a=np.eye(3) * 4, basis="gth-szv", pseudo="gth-pade", verbose=0)
+    for attach in own_and_file(fs.get_functional("wb97m_v"), tmp_path):
+        for wrong in (mol, scf.RHF(mol), dft.GKS(mol), pbcdft.RKS(cell), pbcdft.KRKS(cell)):
+            with pytest.raises((fs.InputError, TypeError), match="expected a PySCF Kohn-Sham object"):
+                attach(wrong)
+        mf = dft.RKS(mol)
+        mf.omega = 0.5
+        with pytest.raises(ValueError, match=r"omega = 0.5 would change .* its omega is 0.3"):
+            attach(mf)
+        mf = attach(dft.RKS(mol))
+        mf.omega = 0.3
+        with pytest.raises(ValueError, match=r"omega = 0\.5"):
+            mf.omega = 0.5
+        mf.xc = "pbe"
+        with pytest.raises((fs.FastsfesError, RuntimeError), match=r"mf\.xc is 'pbe'"):
+            mf.kernel()
+
+
+def test_pyscf_file_takes_the_nonlocal_part_that_is_asked_for(tmp_path):
+    """mf.nlc = "vv10" on a functional without one: PySCF's VV10 is added, as to libxc's PBE."""
+    from pyscf import dft, gto
+
+    mol = gto.M(atom="H 0 0 0; Li 0 0 1.6", basis="6-31g", verbose=0)
+
+    def energy(mf):
+        mf.grids.level = mf.nlcgrids.level = 0
+        mf.nlc = "vv10"
+        return mf.kernel()
+
+    expected = energy(dft.RKS(mol, xc="pbe"))
+    for attach in own_and_file(fs.get_functional("pbe"), tmp_path):
+        assert energy(attach(dft.RKS(mol))) == pytest.approx(expected, abs=1e-8)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_jax(name, points, tmp_path):
     jax = pytest.importorskip("jax", reason="JAX is an optional dependency of the exported file")

@@ -58,6 +58,17 @@ def test_json_keeps_every_double(tmp_path):
         {"nlc": {"b": 6}},
         {"hybrid": {"omega": "large"}},
         {"correlation": "vwn"},
+        {"Hybrid": {"omega": 0.3}},
+        {"vv10": {"b": 6.0, "C": 0.01}},
+        {"libxc": "pbe"},
+        {"hybrid": {"Omega": 0.3}},
+        {"hybrid": {"omega": -0.3, "long_range": 1.0}},
+        {"hybrid": []},
+        {"nlc": {"b": 6.0, "C": 0.01, "D": 1.0}},
+        {"nlc": {"b": 6.0, "C": 0.0}},
+        {"channels": {"x": {"expression": "1", "parameter": {}}}},
+        {"name": 3},
+        {"citation": None},
     ],
 )
 def test_schema_and_reader_refuse_the_same(change, tmp_path):

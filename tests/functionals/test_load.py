@@ -61,6 +61,11 @@ def test_formulas():
         ("hybrid.omega = 1", "has no formula"),
         ("x = zeta", 'feature "zeta" in channel "x"'),
         ("=", "is not understood"),
+        ("x = 1; hybrid.short_range = 0.25", "give both the same fraction, or an omega"),
+        ("x = 1; hybrid.omega = -0.3; hybrid.long_range = 1", "hybrid.omega is -0.3"),
+        ("x = 1; nlc.b = 6", "nlc.b is given alone"),
+        ("x = 1; nlc.C = 0.01", "nlc.C is given alone"),
+        ("x = 1; nlc.b = 6; nlc.C = 0", "nlc.C is 0.0"),
     ],
 )
 def test_what_cannot_be_read_is_explained(text, message, tmp_path, monkeypatch):
@@ -69,6 +74,21 @@ def test_what_cannot_be_read_is_explained(text, message, tmp_path, monkeypatch):
         fs.load(text, where="--here")
     assert str(caught.value).startswith("--here: ")
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [(0.0, 0.25, 0.0), (0.0, 0.0, 0.25), (-0.3, 0.25, 0.25), (float("nan"), 1.0, 1.0), (0.3, float("inf"), 1.0)],
+)
+def test_frames_that_mean_nothing_are_refused(numbers):
+    with pytest.raises(fs.InputError, match="hybrid"):
+        fs.Hybrid(*numbers)
+
+
+@pytest.mark.parametrize("numbers", [(0.0, 0.01), (6.0, 0.0), (-6.0, 0.01), (6.0, float("nan"))])
+def test_half_a_vv10_is_refused(numbers):
+    with pytest.raises(fs.InputError, match="nlc"):
+        fs.VV10(*numbers)
 
 
 def test_a_folder_without_a_functional(tmp_path):

@@ -16,7 +16,10 @@ NUMPY = python_language("np", "scipy.special")
 _XCTYPE = {"lda": ("rho",), "gga": ("rho", "sigma"), "mgga": ("rho", "sigma", "tau")}
 
 _HEAD = """
+import re
+
 import numpy as np
+import pyscf
 from pyscf.dft import libxc, numint
 
 NAME = {name!r}
@@ -78,20 +81,60 @@ class NumInt(numint.NumInt):
         self.xc_code = xc_code
         self.calls = 0
 
+    @property
+    def omega(self):
+        """PySCF's override of the range separation; there is none."""
+        return None
+
+    @omega.setter
+    def omega(self, value):
+        if value is not None and value != HYBRID[2]:
+            raise ValueError(
+                f"omega = {{value}} would change the exact exchange of {{NAME}} but not its semilocal part; its omega "
+                f"is {{HYBRID[2]}}"
+            )
+
     def eval_xc1(self, xc_code, rho, spin=0, deriv=1, omega=None):
-        if xc_code != self.xc_code:
-            raise RuntimeError(f"mf.xc is {{xc_code!r}}, but attach made this object compute {{NAME}}")
+        self._own(xc_code)
+        self.omega = omega
         self.calls += 1
         return eval_xc(rho, spin, deriv)
 
+    def hybrid_coeff(self, xc_code, spin=0):
+        self._own(xc_code)
+        return super().hybrid_coeff(xc_code, spin)
+
+    def rsh_coeff(self, xc_code):
+        self._own(xc_code)
+        return super().rsh_coeff(xc_code)
+
     def nlc_coeff(self, xc_code):
+        if xc_code != self.xc_code:  # a nonlocal part that was asked for in mf.nlc
+            return super().nlc_coeff(xc_code)
         return () if VV10 is None else ((VV10, 1.0),)
+
+    def _xc_type(self, xc_code):
+        self._own(xc_code)
+        return XCTYPE
+
+    def _own(self, xc_code):
+        if xc_code != self.xc_code:
+            raise RuntimeError(
+                f"mf.xc is {{xc_code!r}}, but attach made this object compute {{NAME}} (mf.xc = {{self.xc_code!r}})"
+            )
 
 
 def attach(mf):
-    """Make an RKS, UKS or ROKS object (PySCF 2.11 or later) use this functional; returns it."""
-    if not hasattr(mf, "_numint") or not hasattr(mf, "xc"):
-        raise TypeError(f"expected a PySCF Kohn-Sham object such as dft.RKS(mol), got {{type(mf).__name__}}")
+    """Make an RKS, UKS or ROKS object of a molecule (PySCF 2.11 or later) use this functional; returns it."""
+    version = tuple(int(part) for part in re.findall(r"\\d+", pyscf.__version__)[:2])
+    if version < (2, 11):
+        raise RuntimeError(f"PySCF {{pyscf.__version__}} may compute another functional; install 2.11 or later")
+    kind = type(mf)
+    if not isinstance(getattr(mf, "_numint", None), numint.NumInt) or not hasattr(mf, "xc"):
+        raise TypeError(
+            "expected a PySCF Kohn-Sham object of a molecule (pyscf.dft's RKS, UKS or ROKS; not GKS, not periodic), "
+            f"got {{kind.__module__}}.{{kind.__name__}}"
+        )
     # PySCF asks a libxc functional of the same family for exact exchange, range separation and VV10. Its own values are
     # scaled by 1e300: a calculation that lost the integrator above would overflow, not silently use another functional.
     parents = {{"LDA": "lda_x", "GGA": "gga_x_pbe", "MGGA": "mgga_x_tpss"}}
@@ -100,6 +143,7 @@ def attach(mf):
     code = "fastsfes:{digest}"
     libxc.register_custom_functional_(code, parents[XCTYPE], hyb=HYBRID, facs=(1e300,))
     integrator = NumInt(code)
+    integrator.omega = mf._numint.omega  # refused where it was set to another value
     layer = mf
     while layer is not None:  # a second-order object computes with the object that it was made from
         layer.xc = code

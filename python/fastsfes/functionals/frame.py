@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from ..common.reading import finite
+from ..common.errors import InputError
+from ..common.reading import closed, finite, object_member, text_member
 from ..formula.features import CORRELATION
 
 __all__ = ["VV10", "WB97M_V", "Frame", "Hybrid"]
@@ -22,19 +23,44 @@ class Hybrid:
     """Exact exchange: fractions at short and long range, separated by erf(omega r)/r (omega in 1/bohr).
 
     A global hybrid has omega = 0 and both fractions equal.
+
+    Raises:
+        InputError: on numbers that are not finite, a negative omega, or two fractions without an omega.
     """
 
     omega: float = 0.0
     short_range: float = 0.0
     long_range: float = 0.0
 
+    def __post_init__(self) -> None:
+        for name in ("omega", "short_range", "long_range"):
+            object.__setattr__(self, name, finite(getattr(self, name), f"hybrid.{name}"))
+        if self.omega < 0.0:
+            raise InputError(f"hybrid.omega is {self.omega!r}; expected 0 (a global hybrid) or a positive number")
+        if self.omega == 0.0 and self.short_range != self.long_range:
+            raise InputError(
+                f"hybrid.omega is 0, which separates no ranges, but hybrid.short_range is {self.short_range!r} and "
+                f"hybrid.long_range {self.long_range!r}; give both the same fraction, or an omega"
+            )
+
 
 @dataclass(frozen=True)
 class VV10:
-    """Parameters of the VV10 nonlocal correlation (10.1063/1.3521275)."""
+    """Parameters of the VV10 nonlocal correlation (10.1063/1.3521275).
+
+    Raises:
+        InputError: on what is not a positive number.
+    """
 
     b: float
     C: float
+
+    def __post_init__(self) -> None:
+        for name in ("b", "C"):
+            value = finite(getattr(self, name), f"nlc.{name}")
+            if value <= 0.0:
+                raise InputError(f"nlc.{name} is {value!r}; VV10 needs a positive b and a positive C")
+            object.__setattr__(self, name, value)
 
 
 @dataclass(frozen=True)
@@ -65,11 +91,13 @@ class Frame:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Frame:
         """The frame of `to_dict`'s form; what is absent is that of a functional without one."""
-        hybrid, nlc = data.get("hybrid") or {}, data.get("nlc")
+        hybrid, nlc = object_member(data, "hybrid") or {}, object_member(data, "nlc")
+        closed(hybrid, "hybrid: ", ("omega", "short_range", "long_range"))
+        closed(nlc or {}, "nlc: ", ("b", "C"))
         return cls(
-            Hybrid(*(finite(hybrid.get(k, 0.0), f"hybrid.{k}") for k in ("omega", "short_range", "long_range"))),
+            Hybrid(**hybrid),
             None if nlc is None else VV10(*(finite(nlc.get(k), f"nlc.{k}") for k in ("b", "C"))),
-            str(data.get("correlation", CORRELATION[0])),
+            text_member(data, "correlation", CORRELATION[0]),
         )
 
 

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .. import _core
 from ..common.errors import InputError
-from ..common.reading import damage, finite, parse_json, read_text
+from ..common.reading import closed, damage, finite, parse_json, read_text, text_member
 from ..formula import features
 from ..formula.expression import Expression
 from .frame import VV10, Frame, Hybrid
@@ -296,9 +296,11 @@ class Functional:
         if not isinstance(table, Mapping) or not table:
             raise InputError(f'{where}: expected "channels" to hold at least one of {", ".join(features.CHANNELS)}')
         try:
+            closed(data, "", ("format", "version", "name", "citation", "channels", "hybrid", "nlc", "correlation"))
             for kind, item in table.items():
                 if not isinstance(item, Mapping) or not isinstance(item.get("expression"), str):
                     raise InputError(f'channel "{kind}": expected an object with "expression" (text) and "parameters"')
+                closed(item, f'channel "{kind}": ', ("expression", "parameters"))
                 values = item.get("parameters", {})
                 if not isinstance(values, Mapping):
                     raise InputError(f'channel "{kind}": "parameters" must be an object of name: number')
@@ -307,9 +309,9 @@ class Functional:
                     {n: finite(v, f"{kind}.{n}") for n, v in values.items()},
                 )
             return cls(
-                name=str(data.get("name", "unnamed")),
+                name=text_member(data, "name", "unnamed"),
                 channels=channels,
-                citation=str(data.get("citation", "")),
+                citation=text_member(data, "citation", ""),
                 **Frame.from_dict(data).fields(),
             )
         except InputError as error:

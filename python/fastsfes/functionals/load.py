@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 
 from ..common.errors import InputError
@@ -169,15 +168,18 @@ def _formulas(text: str, default: float | None) -> Functional:
                 )
             values[name] = value
         channels[kind] = Channel(expression, values)
-    frame = [numbers.pop(key, 0.0) for key in _FRAME]
+    frame = {key: numbers.pop(key) for key in _FRAME if key in numbers}
     if numbers:
         raise InputError(
             f'"{next(iter(numbers))}" is not a parameter of the formulas; beside those there are {", ".join(_FRAME)}'
         )
     if not channels:
         raise InputError(f'"{text}" has no formula; expected CHANNEL = FORMULA with one of {", ".join(CHANNELS)}')
-    functional = Functional("formula", channels, hybrid=Hybrid(*frame[:3]))
-    return functional if frame[3] == 0.0 else replace(functional, nlc=VV10(frame[3], frame[4]))
+    hybrid = {key.partition(".")[2]: value for key, value in frame.items() if key.startswith("hybrid")}
+    nlc = {key.partition(".")[2]: value for key, value in frame.items() if key.startswith("nlc")}
+    if len(nlc) == 1:
+        raise InputError(f"{next(iter(frame.keys() & _FRAME[3:]))} is given alone; VV10 needs nlc.b and nlc.C")
+    return Functional("formula", channels, hybrid=Hybrid(**hybrid), nlc=VV10(**nlc) if nlc else None)
 
 
 def _finite(name: str, text: str) -> float:

@@ -270,6 +270,7 @@ def attach(mf: Any, functional: Functional | str) -> Any:
     if not isinstance(getattr(mf, "_numint", None), numint.NumInt) or not hasattr(mf, "xc"):
         raise InputError(f"expected a PySCF Kohn-Sham object (RKS, UKS or ROKS), got {type(mf).__name__}")
     integrator = NumInt(functional)
+    integrator.omega = mf._numint.omega  # refused where it was set to another value
     layer = mf
     while layer is not None:  # a second-order object computes its potential with the object that it was made from
         layer.xc = integrator.xc_code

@@ -1,5 +1,17 @@
 """Reading files from strangers: bounded sizes, nothing executed, nothing outside the file followed (docs/trust.md)."""
 
+from .members import closed, object_member, text_member
 from .text import DAMAGE, damage, finite, parse_json, read_bytes, read_text, short
 
-__all__ = ["DAMAGE", "damage", "finite", "parse_json", "read_bytes", "read_text", "short"]
+__all__ = [
+    "DAMAGE",
+    "closed",
+    "damage",
+    "finite",
+    "object_member",
+    "parse_json",
+    "read_bytes",
+    "read_text",
+    "short",
+    "text_member",
+]
