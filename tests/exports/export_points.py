@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +41,11 @@ def functional(name: str) -> fs.Functional:
     return fs.load(ODD if name == "odd" else name)
 
 
+def renamed(name: str) -> fs.Functional:
+    """The functional under a name that no program has."""
+    return replace(functional(name), name=f"my_{name}")
+
+
 @dataclass(frozen=True)
 class Points:
     """Grid points of one spin case, rows by libxc's components, and the grid's weights."""
@@ -72,6 +77,24 @@ class Points:
         # channels of either sign cancel in single points, not in the energy density of the uniform gas
         scale = np.maximum(np.abs(exact), 1e-2 * density ** (4 / 3))
         assert np.max(np.abs(exc - exact) / scale) < 10 * tolerance
+
+
+def edges() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """rho (2, n), sigma (3, n), tau (2, n) where formulas are at the edge of their domain.
+
+    No gradient (in either spin, in both), tau equal to von Weizsaecker's, full polarisation, one spin absent, none.
+    """
+    rho, sigma, tau = [], [], []
+    for a, b in ((0.3, 0.3), (0.3, 0.1), (1e-4, 2e-3), (0.3, 1e-12), (0.3, 0.0), (0.0, 0.3), (0.0, 0.0)):
+        for x, y in ((0.0, 0.0), (0.0, 2.0), (2.0, 0.0), (2.0, 2.0)):
+            g = np.array([x * a ** (4 / 3) * (a > 0), y * b ** (4 / 3) * (b > 0)])
+            for least in (1.0, 3.0):
+                rho.append((a, b))
+                sigma.append((g[0] ** 2, 0.5 * g[0] * g[1], g[1] ** 2))
+                weizsaecker = [g[k] ** 2 / (8 * r) if r else 0.0 for k, r in enumerate((a, b))]
+                uniform = [4.557799872345597 * r ** (5 / 3) for r in (a, b)]
+                tau.append([w if least == 1.0 else w + 0.5 * u for w, u in zip(weizsaecker, uniform, strict=True)])
+    return np.array(rho).T, np.array(sigma).T, np.array(tau).T
 
 
 def _records():

@@ -6,12 +6,12 @@ import re
 
 import numpy as np
 import pytest
-from export_points import NAMES, Points, functional
+from export_points import NAMES, Points, renamed
 from maple_subset import Procedure
 
 import fastsfes as fs
 from fastsfes.exports.libxc import parameter_names
-from fastsfes.functionals.functional import free_parameters
+from fastsfes.functionals.formulas import free_parameters
 
 EPSILON = np.finfo(float).eps
 THRESHOLD = 1e-20
@@ -42,7 +42,7 @@ def reduced(p: Points) -> dict:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_energies(name, points, tmp_path):
-    f = functional(name)
+    f = renamed(name)
     fs.export(f, "libxc", tmp_path)
     (source,) = tmp_path.glob("maple/*/*.mpl")
     assert source.parent.name == f"{f.family}_exc"

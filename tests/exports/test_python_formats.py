@@ -10,10 +10,11 @@ import sys
 
 import numpy as np
 import pytest
-from export_points import NAMES, functional
+from compiling import check_slopes
+from export_points import NAMES, edges, functional
 
 import fastsfes as fs
-from fastsfes.functionals.functional import free_parameters
+from fastsfes.functionals.formulas import free_parameters
 
 
 def load_file(path):
@@ -210,6 +211,37 @@ def test_jax_derivatives(name, points, tmp_path):
         energy = [np.sum(p.weights * g.energy_density(p.rho, p.sigma, p.tau).exc) for g in ends]
         difference = (energy[0] - 8 * energy[1] + 8 * energy[2] - energy[3]) / (12 * step)
         assert got == pytest.approx(difference, rel=1e-6, abs=1e-8)
+
+
+@pytest.mark.parametrize("name", ["lda", "pbe", "b97", "wb97m_v", "gas22"])
+def test_jax_derivatives_at_edges(name, tmp_path):
+    """No gradient, von Weizsaecker's tau, full polarisation, absent spins: the slopes are those of `energy_density`."""
+    jax = pytest.importorskip("jax", reason="JAX is an optional dependency of the exported file")
+    f = functional(name)
+    made = load_file(*fs.export(f, "jax", tmp_path / "made.py"))
+    rho, sigma, tau = edges()
+    with jax.enable_x64(True):
+        grad = jax.jit(jax.grad(lambda *x: made.exc_pol(*x).sum(), argnums=(0, 1, 2)))
+        polarised = [np.asarray(g) for g in grad(rho, sigma, tau)]
+        grad = jax.jit(jax.grad(lambda *x: made.exc_unpol(*x).sum(), argnums=(0, 1, 2)))
+        closed = [np.asarray(g) for g in grad(rho[0], sigma[0], tau[0])]
+    exact = f.energy_density(rho, sigma, tau, deriv=1)
+    for got, want in zip(polarised, (exact.vrho, exact.vsigma, exact.vtau), strict=True):
+        check_slopes(f, rho, got, np.zeros_like(got) if want is None else want, 1e-10)
+    exact = f.energy_density(rho[0], sigma[0], tau[0], deriv=1)
+    for got, want in zip(closed, (exact.vrho, exact.vsigma, exact.vtau), strict=True):
+        np.testing.assert_allclose(got, np.zeros_like(got) if want is None else want, rtol=1e-10, atol=1e-13)
+
+
+def test_the_slope_at_no_gradient_is_that_of_libxc(tmp_path):
+    """PBE at rho = (0.3, 0.3): the file's slope in sigma is not 0 where sigma is (libxc's value)."""
+    jax = pytest.importorskip("jax", reason="JAX is an optional dependency of the exported file")
+    made = load_file(*fs.export("pbe", "jax", tmp_path / "made.py"))
+    with jax.enable_x64(True):
+        slope = jax.grad(lambda s: made.exc_pol(np.full((2, 1), 0.3), s, None).sum())(np.zeros((3, 1)))
+    libxc = fs.load_comparison("libxc:pbe").energy_density(np.full((2, 1), 0.3), np.zeros((3, 1)), deriv=1)
+    np.testing.assert_allclose(slope, libxc.vsigma, rtol=1e-10)
+    assert float(slope[0, 0]) == pytest.approx(-0.00836835727711, rel=1e-11)
 
 
 def test_jax_refuses_single_precision(tmp_path):

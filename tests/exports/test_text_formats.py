@@ -203,7 +203,12 @@ def test_command(tmp_path, capsys):
         (["nope", "--format", "c", "--output", str(tmp_path / "a.c")], "not registered"),
         (["libxc:pbe", "--format", "c", "--output", str(tmp_path / "a.c")], "can be compared with"),
         (["pbe", "--format", "c", "--output", str(tmp_path / "file" / "a.c")], "file does not exist"),
-        (["pbe", "--format", "libxc", "--output", str(tmp_path / "file")], "cannot be written"),
+        (
+            ["pbe", "--format", "libxc", "--output", str(tmp_path / "a")],
+            'libxc has a functional of its own called "pbe"',
+        ),
+        (["pbe", "--format", "libxc", "--name", "my", "--output", str(tmp_path / "file")], "cannot be written"),
+        (["pbe", "--format", "c", "--name", " ", "--output", str(tmp_path / "a.c")], "the name is empty"),
         (["pbe", "--format", "c", "--output", str(tmp_path / "absent" / "a.c")], "absent does not exist; make it"),
         (["pbe", "--format", "c", "--output", str(tmp_path / "a.py")], 'format "c" is written to a file whose name'),
         (["pbe", "--format", "json", "--output", str(tmp_path)], "is a folder"),

@@ -12,7 +12,8 @@ import pytest
 import fastsfes as fs
 from fastsfes.densities.chkfile import chkfile_index, read_chkfile
 from fastsfes.energies.grid import grid_blocks
-from fastsfes.functionals.functional import HIGHEST_DERIVATIVE, VARIABLES, derivative_keys
+from fastsfes.functionals.formulas import VARIABLES, derivative_keys
+from fastsfes.functionals.functional import HIGHEST_DERIVATIVE
 from fastsfes.functionals.libxc import LibxcFunctional
 
 NAMES = [n for n in fs.list_functionals() if fs.get_functional(n).libxc]

@@ -23,9 +23,13 @@ FASTSFES_VM double from_bits(u64 x) { return __builtin_bit_cast(double, x); }
 FASTSFES_VM double fma(double a, double b, double c) { return __builtin_fma(a, b, c); }
 FASTSFES_VM double fabs(double x) { return __builtin_fabs(x); }
 FASTSFES_VM double abs(double x) { return __builtin_fabs(x); }
-FASTSFES_VM double select(double a, double b, double c) { return a >= 0.0 ? b : c; }
-FASTSFES_VM double min(double a, double b) { return b < a ? b : a; }
-FASTSFES_VM double max(double a, double b) { return b > a ? b : a; }
+// NaN comes out wherever it goes in: as a condition and as either argument. Bitwise or: both comparisons are masks.
+FASTSFES_VM double select(double a, double b, double c) {
+  const double other = a != a ? a : c;
+  return a >= 0.0 ? b : other;
+}
+FASTSFES_VM double min(double a, double b) { return static_cast<int>(b < a) | static_cast<int>(b != b) ? b : a; }
+FASTSFES_VM double max(double a, double b) { return static_cast<int>(b > a) | static_cast<int>(b != b) ? b : a; }
 FASTSFES_VM double flip_sign(double x) { return from_bits(bits(x) ^ 0x8000000000000000ull); }
 FASTSFES_VM double copysign(double magnitude, double sign) {
   return from_bits((bits(magnitude) & 0x7fffffffffffffffull) | (bits(sign) & 0x8000000000000000ull));

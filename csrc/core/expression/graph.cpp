@@ -163,6 +163,8 @@ NodeId Graph::simplified(Op op, const std::array<NodeId, kMaxArity>& args) {
     }
   }
   const auto is = [this](NodeId id, Op o) { return nodes_[id].op == o; };
+  // 0 times a number that is none is no 0
+  const auto finite = [this](NodeId id) { return nodes_[id].op != Op::Constant || std::isfinite(nodes_[id].value); };
   const auto ordered = [this](Op o, NodeId x, NodeId y) { return x <= y ? node(o, x, y) : node(o, y, x); };
   switch (op) {
     case Op::Add:
@@ -179,7 +181,8 @@ NodeId Graph::simplified(Op op, const std::array<NodeId, kMaxArity>& args) {
       if (is(b, Op::Neg)) return simplified(Op::Add, a, nodes_[b].args[0]);
       break;
     case Op::Mul: {
-      if (is_constant(a, 0.0) || is_constant(b, 0.0)) return constant(0.0);
+      if (is_constant(a, 0.0) && finite(b)) return constant(0.0);
+      if (is_constant(b, 0.0) && finite(a)) return constant(0.0);
       if (is_constant(a, 1.0)) return b;
       if (is_constant(b, 1.0)) return a;
       if (is_constant(a, -1.0)) return simplified(Op::Neg, b);
@@ -201,7 +204,7 @@ NodeId Graph::simplified(Op op, const std::array<NodeId, kMaxArity>& args) {
     }
     case Op::Div:
       if (regular_ && a == b) return constant(1.0);
-      if (is_constant(a, 0.0)) return a;
+      if (is_constant(a, 0.0) && !is_constant(b, 0.0) && finite(b)) return a;
       if (is_constant(b, 1.0)) return a;
       if (is_constant(b, -1.0)) return simplified(Op::Neg, a);
       if (is(a, Op::Neg)) return simplified(Op::Neg, simplified(Op::Div, nodes_[a].args[0], b));
@@ -223,7 +226,7 @@ NodeId Graph::simplified(Op op, const std::array<NodeId, kMaxArity>& args) {
       break;
     case Op::Select:
       if (b == c) return b;
-      if (is_constant(a)) return nodes_[a].value >= 0.0 ? b : c;
+      if (is_constant(a) && !std::isnan(nodes_[a].value)) return nodes_[a].value >= 0.0 ? b : c;
       break;
     case Op::Min:
     case Op::Max:

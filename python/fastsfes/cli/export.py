@@ -31,11 +31,19 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--digits", type=int, metavar="N", help="latex: digits of the parameters in the table (default: all)"
     )
+    parser.add_argument(
+        "--name",
+        metavar="NAME",
+        help="what the functional is called there (default: its own name); libxc and XCFun must not have it",
+    )
     parser.set_defaults(handler=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit status."""
-    for path in export(arguments.functional, arguments.format, arguments.output, digits=arguments.digits):
+    written = export(
+        arguments.functional, arguments.format, arguments.output, digits=arguments.digits, name=arguments.name
+    )
+    for path in written:
         print(f"written: {path}")
     return 0

@@ -8,6 +8,7 @@ its values to rounding.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -37,7 +38,12 @@ FORMATS: Mapping[str, tuple[str, str, Writer]] = {
 
 
 def export(
-    functional: Functional | str | Path, format: str, path: str | Path, *, digits: int | None = None
+    functional: Functional | str | Path,
+    format: str,
+    path: str | Path,
+    *,
+    digits: int | None = None,
+    name: str | None = None,
 ) -> list[Path]:
     """Write a functional for other programs.
 
@@ -47,18 +53,24 @@ def export(
         path: the file to write, with the ending of the format or none, in a folder that exists; for "libxc" the folder.
             An existing file is overwritten.
         digits: of the parameters in the table of "latex"; everything else has all digits always.
+        name: what the functional is called there, in place of its own name.
 
     Returns:
         The files written.
 
     Raises:
-        InputError: on an unknown format, another format's ending, or a place that cannot be written.
+        InputError: on an unknown format, another format's ending, a place that cannot be written, or a name that libxc
+            or XCFun has for a functional of its own.
     """
     if format not in FORMATS:
         raise InputError(f'format "{format}" is unknown; expected one of {", ".join(FORMATS)}')
     if digits is not None and format != "latex":
         raise InputError(f"digits are for latex; {format} is written with all digits")
     made = load(functional)
+    if name is not None:
+        if not name.strip():
+            raise InputError("the name is empty; expected one such as my_gas22")
+        made = replace(made, name=name)
     path = Path(path)
     ending = FORMATS[format][0]
     if ending:

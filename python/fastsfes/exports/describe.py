@@ -80,8 +80,8 @@ def thresholds() -> list[str]:
         "Atomic units. rho: (spin) densities; sigma: products of density gradients aa, ab, bb, or |grad rho|^2;",
         "tau: (1/2) sum |grad phi|^2. exc is the energy per volume (hartree/bohr^3), not per particle; the derivatives",
         "are those of exc, components in libxc's order.",
-        f"Where the density, or that of the spin a derivative is taken for, is below {DENSITY_THRESHOLD!r}, the result",
-        f"is exactly 0. sigma and tau of one spin enter with at least {SIGMA_FLOOR!r} and {TAU_FLOOR!r}.",
+        f"Densities below {DENSITY_THRESHOLD!r} are absent: no energy; derivatives for such a spin are limits, or 0",
+        f"where there is none. sigma and tau of one spin enter with at least {SIGMA_FLOOR!r} and {TAU_FLOOR!r}.",
     ]
 
 

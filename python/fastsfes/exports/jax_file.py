@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from ..functionals.functional import VARIABLES, Functional
+from dataclasses import replace
+
+from ..functionals.formulas import VARIABLES
+from ..functionals.functional import Functional
 from .describe import description, identifier, line_comments, thresholds
-from .layout import layout, parameter_names
-from .python_code import body, parameter_table, python_language
+from .layout import differentiable_layout, parameter_names, raised
+from .python_code import assignments, body, parameter_table, python_language
 from .straightline import straight_line
 
 __all__ = ["files"]
 
-JAX = python_language("jnp", "jax.scipy.special")
+_PLAIN = python_language("jnp", "jax.scipy.special")
+_FLOOR = """def _floor(x, least):
+    # a maximum with the slope of x on either side of it
+    return jnp.where(x < least, least + (x - jax.lax.stop_gradient(x)), x)
+"""
+JAX = replace(
+    _PLAIN,
+    functions={**_PLAIN.functions, "floor": "_floor"},
+    helpers={**_PLAIN.helpers, "floor": _FLOOR},
+)
 
 _HEAD = """
 import jax
@@ -36,12 +48,12 @@ def _float64(x):
 def files(functional: Functional, stem: str) -> dict[str, str]:
     """One Python file."""
     cases, helpers = [], dict[str, None]()
-    layouts = tuple(layout(functional, polarised, 0) for polarised in (False, True))
+    layouts = tuple(differentiable_layout(functional, polarised) for polarised in (False, True))
     names = parameter_names(functional)
     for polarised, made in zip((False, True), layouts, strict=True):
         leaves = {v: v for v in made.inputs} | {p: names[p] for p in made.parameters}
-        code = straight_line(made.groups, JAX, leaves)
-        helpers |= dict.fromkeys(code.helpers)
+        floors, code = raised(made, JAX, leaves, leaves), straight_line(made.groups, JAX, leaves)
+        helpers |= dict.fromkeys((*floors.helpers, *code.helpers))
         shapes = "rho (2, n), sigma (3, n), tau (2, n)" if polarised else "rho, sigma, tau of shape (n,)"
         groups = {g: v for g, v in VARIABLES[polarised].items() if set(v) & set(made.inputs)}
         lines = [
@@ -55,7 +67,12 @@ def files(functional: Functional, stem: str) -> dict[str, str]:
             lines.append(f"    {', '.join(one)} = _float64({group})")
         lines += [f'    {names[p]} = jnp.asarray(parameters["{names[p]}"], dtype=float)' for p in made.parameters]
         shape = "jnp.shape(rho)[1:]" if polarised else "jnp.shape(rho)"
-        cases += [*lines, *body(code, "values")[:-1], f"    return jnp.broadcast_to(values[0], {shape})"]
+        cases += [
+            *lines,
+            *assignments(floors, 0, 4),
+            *body(code, "values")[:-1],
+            f"    return jnp.broadcast_to(values[0], {shape})",
+        ]
     h = functional.hybrid
     head = _HEAD.format(
         name=identifier(functional.name),

@@ -9,9 +9,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..formula.expression import Expression
-from ..functionals.functional import VARIABLES, Functional, derivative_expressions, derivative_keys, free_parameters
+from ..functionals.formulas import (
+    VARIABLES,
+    Floor,
+    derivative_expressions,
+    derivative_keys,
+    differentiable_energy,
+    free_parameters,
+)
+from ..functionals.functional import Functional
+from .straightline import Code, Language, straight_line
 
-__all__ = ["Layout", "SelfTest", "all_keys", "layout", "parameter_names", "self_test"]
+__all__ = [
+    "DifferentiableLayout",
+    "Layout",
+    "SelfTest",
+    "all_keys",
+    "differentiable_layout",
+    "layout",
+    "parameter_names",
+    "raised",
+    "self_test",
+]
 
 _LONGEST_NAME = 40
 
@@ -36,10 +55,10 @@ class Layout:
         return [[e for values in order.values() for e in values] for order in self.orders]
 
 
-def layout(functional: Functional, polarised: bool, deriv: int = 2) -> Layout:
-    """The expressions of a functional up to this order."""
+def layout(functional: Functional, polarised: bool, deriv: int = 2, threshold: str = "") -> Layout:
+    """The expressions of a functional up to this order; `threshold` is a name in place of the density threshold."""
     orders: list[dict[str, tuple[Expression, ...]]] = [{} for _ in range(deriv + 1)]
-    for key, values in derivative_expressions(functional, polarised, deriv, free=True).items():
+    for key, values in derivative_expressions(functional, polarised, deriv, free=True, threshold=threshold).items():
         orders[0 if key == "exc" else 2 if key.startswith("v2") else 1][key] = values
     used = _used(e for order in orders for values in order.values() for e in values)
     return Layout(
@@ -47,6 +66,60 @@ def layout(functional: Functional, polarised: bool, deriv: int = 2) -> Layout:
         tuple(v for names in VARIABLES[polarised].values() for v in names if v in used),
         tuple(p for p in free_parameters(functional) if p in used),
     )
+
+
+@dataclass(frozen=True)
+class DifferentiableLayout(Layout):
+    """The energy alone, for programs that differentiate it, of variables that were raised to floors.
+
+    Attributes:
+        floors: by variable its floor.
+    """
+
+    floors: Mapping[str, Floor]
+
+
+def differentiable_layout(functional: Functional, polarised: bool) -> DifferentiableLayout:
+    """The energy of a functional, see `fastsfes.functionals.formulas.differentiable_energy`."""
+    energy, floors = differentiable_energy(functional, polarised)
+    kept = {v: floor for v, floor in floors.items() if v in energy.features}
+    used = _used([energy, *(floor.least for floor in kept.values())])
+    return DifferentiableLayout(
+        ({"exc": (energy,)},),
+        tuple(v for names in VARIABLES[polarised].values() for v in names if v in used),
+        tuple(p for p in free_parameters(functional) if p in used),
+        kept,
+    )
+
+
+def raised(
+    made: DifferentiableLayout, language: Language, names: Mapping[str, str], results: Mapping[str, str]
+) -> Code:
+    """Statements that raise the variables, called `names`, to their floors, as `results`.
+
+    The language has a function "floor" beside those of the operator table: a maximum with the slope of its first
+    argument on either side.
+    """
+    conditions = {v: floor.present for v, floor in made.floors.items() if floor.present is not None}
+    first = straight_line(
+        [[*(floor.least for floor in made.floors.values()), *conditions.values()]], language, names, temporary="r"
+    )
+    steps, helpers = list(first.steps[0]), list(first.helpers)
+    texts = iter(first.results[0])
+    leasts = {variable: next(texts) for variable in made.floors}
+
+    def call(function: str, *arguments: str) -> str:
+        helpers.append(language.helpers[function])
+        return f"{language.functions[function]}({', '.join(arguments)})"
+
+    present = dict(zip(conditions, texts, strict=True))
+    for variable, floor in made.floors.items():
+        least = leasts[variable]
+        value = call("max" if floor.never else "floor", names[variable], least)
+        if variable in present:
+            value = call("select", present[variable], value, least)
+        steps.append((results[variable], value))
+    return Code((tuple(steps),), ((),), tuple(dict.fromkeys(helpers)))
 
 
 def _used(expressions: Iterable[Expression]) -> set[str]:
@@ -68,16 +141,23 @@ def all_keys(polarised: bool, order: int) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class SelfTest:
-    """Points and the values of `Functional.energy_density` there: arrays of shape (points, components)."""
+    """Points and the values of `Functional.energy_density` there: arrays of shape (points, components).
+
+    `tolerances` hold per point, relative to the largest component of a derivative.
+    """
 
     inputs: Mapping[str, NDArray[np.float64]]
     values: Mapping[str, NDArray[np.float64]]
+    tolerances: tuple[float, ...]
 
 
 # an ordinary point, a low density of opposite gradients, and one without beta electrons
 _RHO = np.array([[0.3, 0.2], [1e-3, 2e-3], [2.0, 0.0]])
 _SIGMA = np.array([[0.12, 0.05, 0.07], [1e-6, -5e-7, 2e-6], [0.5, 0.0, 0.0]])
 _TAU = np.array([[0.35, 0.18], [1e-3, 2e-3], [1.0, 0.0]])
+# Mathematical libraries differ in the last places, and second derivatives cancel. The limits for an absent spin are
+# taken at a density of 1e-20, where the correlation of opposite spins is a difference of equal numbers.
+_TOLERANCES = (1e-10, 1e-10, 1e-4)
 
 
 def self_test(functional: Functional, polarised: bool, deriv: int = 2, points: Sequence[int] = (0, 1, 2)) -> SelfTest:
@@ -88,4 +168,5 @@ def self_test(functional: Functional, polarised: bool, deriv: int = 2, points: S
         rho, sigma, tau = rho.sum(1), sigma @ np.array([1.0, 2.0, 1.0]), tau.sum(1)
     computed = functional.energy_density(rho.T, sigma.T, tau.T, deriv=deriv)
     values = {k: np.asarray(v).T.reshape(len(rows), -1) for k, v in vars(computed).items() if v is not None}
-    return SelfTest({k: v.reshape(len(rows), -1) for k, v in (("rho", rho), ("sigma", sigma), ("tau", tau))}, values)
+    inputs = {k: v.reshape(len(rows), -1) for k, v in (("rho", rho), ("sigma", sigma), ("tau", tau))}
+    return SelfTest(inputs, values, tuple(_TOLERANCES[k] if polarised else _TOLERANCES[0] for k in rows))

@@ -13,12 +13,14 @@ from dataclasses import replace
 
 from ..formula.expression import Expression
 from ..formula.features import DENSITY_THRESHOLD, channel_terms
-from ..functionals.functional import VARIABLES, Functional, free_parameters
+from ..functionals.formulas import VARIABLES, free_parameters
+from ..functionals.functional import Functional
 from .c import C
-from .describe import block_comment, c_string, description, identifier, thresholds
+from .describe import block_comment, c_string, description, identifier, plain, thresholds
 from .layout import all_keys, layout, self_test
 from .layout import parameter_names as usual_names
 from .straightline import Language, straight_line
+from .taken import check_name
 
 __all__ = ["MAPLE", "files", "libxc_name"]
 
@@ -53,12 +55,13 @@ def _maple_number(value: float) -> str:
 
 MAPLE = Language(column="maple", number=_maple_number, nan="undefined", powers=True)
 
-# libxc's own macros and functions in place of helpers of ours
+# functions that are compiled for GPUs, too
 _LIBXC_C = replace(
-    C,
-    functions=dict(C.functions) | {"select": "FS_SELECT", "min": "m_min", "max": "m_max"},
-    helpers={"select": "#define FS_SELECT(a, b, c) my_piecewise3((a) >= 0.0, b, c)"},
+    C, helpers={k: v.replace("static ", "GPU_DEVICE_FUNCTION static inline ") for k, v in C.helpers.items()}
 )
+
+_THRESHOLD = "dens_threshold"
+"""The density threshold in the formulas: libxc's users set it."""
 
 
 def parameter_names(functional: Functional) -> dict[str, str]:
@@ -79,6 +82,7 @@ def libxc_name(functional: Functional) -> str:
 
 def files(functional: Functional, stem: str) -> dict[str, str]:
     """The files by their place in libxc's sources."""
+    check_name(identifier(functional.name), "libxc")
     name, family = libxc_name(functional), functional.family
     return {
         f"maple/{family}_exc/{name}.mpl": _maple(functional),
@@ -97,7 +101,7 @@ def _maple(functional: Functional) -> str:
     energy = _reduced_energy(functional)
     names = parameter_names(functional)
     leaves = {v: v for v in ("rs", "z", "xt", "xs0", "xs1", "ts0", "ts1", "opz", "omz")}
-    leaves |= {p: f"params_a_{n}" for p, n in names.items()} | {"dens_threshold": "p_a_dens_threshold"}
+    leaves |= {p: f"params_a_{n}" for p, n in names.items()} | {_THRESHOLD: "p_a_dens_threshold"}
     code = straight_line([[energy]], MAPLE, leaves)
     prefix = ""
     if free_parameters(functional):
@@ -156,8 +160,9 @@ def _reduced_energy(functional: Functional) -> Expression:
             if kind in ("c", "one"):
                 features["sigma"] = variables["sigma"]
             value = term.prefactor.substitute(variables) * factor.substitute(features)
-            above = term.density.substitute(variables) - Expression.parse("dens_threshold")
-            total = total + Expression.apply("select", above, value, zero)
+            # libxc raises densities to the threshold: those that equal it are absent, as in libxc's own functionals
+            below = Expression.parse(_THRESHOLD) - term.density.substitute(variables)
+            total = total + Expression.apply("select", below, zero, value)
     return (total / Expression.parse(n)).expand().simplify()
 
 
@@ -177,8 +182,9 @@ def _generated(functional: Functional, name: str) -> str:
     ]
     bodies, helpers = [], dict[str, None]()
     for polarised in (False, True):
-        made = layout(functional, polarised)
+        made = layout(functional, polarised, threshold=_THRESHOLD)
         leaves = {v: v if "_" in v else f"{v}_t" for v in made.inputs} | parameter_names(functional)
+        leaves[_THRESHOLD] = f"p->{_THRESHOLD}"
         code = straight_line(made.groups, _LIBXC_C, leaves)
         helpers |= dict.fromkeys(code.helpers)
         density = "rho[0] + rho[1]" if polarised else "rho[0]"
@@ -223,6 +229,11 @@ def _generated(functional: Functional, name: str) -> str:
     return "\n".join([*lines, *helpers, "", *bodies])
 
 
+def _one_line(functional: Functional) -> str:
+    """Its name in letters that libxc's scripts, which split the source at commas, quotes and braces, leave alone."""
+    return " ".join(re.sub(r"[^\w .+-]", " ", plain(functional.name, 100)).split()) or "functional"
+
+
 def _registration(functional: Functional, name: str) -> str:
     family = functional.family
     upper = f"XC_{name.upper()}"
@@ -237,7 +248,7 @@ def _registration(functional: Functional, name: str) -> str:
     flags += ["XC_FLAGS_VV10"] if functional.nlc is not None else []
     lines = [
         block_comment(description(functional)),
-        f'#include "util.h"\n\n#define {upper} {NUMBER}\n',
+        f'#include "util.h"\n\n#define {upper} {NUMBER} /* {_one_line(functional)} */\n',
     ]
     if values:
         lines += [
@@ -271,7 +282,7 @@ def _registration(functional: Functional, name: str) -> str:
         f"const xc_func_info_type xc_func_info_{name} = {{",
         f"  {upper},",
         f"  {kind},",
-        f"  {c_string(functional.name)},",
+        f"  {c_string(_one_line(functional))},",
         f"  XC_FAMILY_{'HYB_' if hybrid else ''}{family.upper()},",
         "  {NULL, NULL, NULL, NULL, NULL},",
         f"  {' | '.join(flags)} | MAPLE2C_FLAGS,",
@@ -340,15 +351,21 @@ def _readme(functional: Functional, name: str) -> str:
 
 {about}
 
-1. Copy `maple`, `src` and `testsuite` over libxc's sources. With Maple, scripts/maple2c.py makes
-   `src/maple2c/{family}_exc/{name}.c` again, with higher derivatives; the file here has first and second derivatives.
+Written for libxc 7.0.0; in its source folder:
+
+1. Copy `maple`, `src` and `testsuite` over the sources, for example with `cp -rn` (nothing of libxc's is overwritten).
+   With Maple, `scripts/maple2c.py` makes `src/maple2c/{family}_exc/{name}.c` again, with higher derivatives; the file
+   here has first and second derivatives.
 2. Choose a number that no functional has in place of {NUMBER} in `src/{name}.c`, and a reference of
-   `references.h` in place of the first NULL.
-3. Run libxc's scripts/get_funcs.pl, or add `{name}` to the lists of functionals and to `src/Makefile.am` or
-   `src/CMakeLists.txt` by hand, and build.
-4. Compile `testsuite/{name}_test.c` with -lxc -lm and run it: it compares energies, first and second derivatives
+   `src/references.h` in place of the first NULL. Keep the comment behind the number: the next step needs it.
+3. Run `python3 scripts/get_functional_info.py --srcdir src --builddir src`. It reads the `#define` and the record of
+   `src/{name}.c` and writes the lists of functionals: `funcs_*.c`, `xc_funcs.h`, `libxc_inc.f90`.
+4. Add `{name}.c` to `raw_sources_list` in `CMakeLists.txt` (CMake) or to the sources of its family in `src/Makefile.am`
+   (autotools), and build.
+5. Compile `testsuite/{name}_test.c` with -lxc -lm and run it: it compares energies, first and second derivatives
    with those of fastsfes.
 
-The density threshold is {DENSITY_THRESHOLD!r} electrons/bohr^3, that of fastsfes. libxc raises the density of a missing
-spin to it; values of fully polarised densities differ by what that density contributes.
+The density threshold is {DENSITY_THRESHOLD!r} electrons/bohr^3, that of fastsfes, unless the caller sets another one.
+libxc raises the density of a missing spin to the threshold; a spin at the threshold is absent here, as in libxc's own
+functionals.
 """

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ..formula.expression import Expression
-from ..functionals.functional import VARIABLES, Functional, derivative_keys
+from ..functionals.formulas import VARIABLES, derivative_keys
+from ..functionals.functional import Functional
 from .describe import description, identifier, line_comments
 from .layout import Layout, layout, parameter_names
 from .python_code import body, parameter_table, python_language

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..functionals.functional import Functional, free_parameters
+from ..functionals.formulas import free_parameters
+from ..functionals.functional import Functional
 from .layout import Layout, parameter_names
 from .straightline import Code, Language
 
@@ -11,9 +12,9 @@ __all__ = ["assignments", "body", "parameter_table", "python_language", "tuple_t
 _NAMES = {"asinh": "arcsinh"}
 _DIRECT = ("sqrt", "cbrt", "exp", "expm1", "log", "log1p", "tanh", "asinh", "abs")
 _HELPERS = {
-    "select": "def _select(a, b, c):\n    return {m}.where(a >= 0.0, b, c)\n",
-    "min": "def _min(a, b):\n    return {m}.where(b < a, b, a)\n",
-    "max": "def _max(a, b):\n    return {m}.where(b > a, b, a)\n",
+    "select": "def _select(a, b, c):\n    return {m}.where(a >= 0.0, b, {m}.where(a < 0.0, c, a))\n",
+    "min": "def _min(a, b):\n    return {m}.where((b < a) | (b != b), b, a)\n",
+    "max": "def _max(a, b):\n    return {m}.where((b > a) | (b != b), b, a)\n",
     "pow": "def _pow(a, b):\n    return {m}.power(a, b)\n",
     "fma": "def _fma(a, b, c):\n    return a * b + c\n",
     "erf": "from {erf} import erf as _erf\n",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..functionals.functional import Functional, free_parameters
+from ..functionals.formulas import free_parameters
+from ..functionals.functional import Functional
 from .describe import description, identifier, line_comments
 from .layout import parameter_names
 from .python_code import body

@@ -6,11 +6,13 @@ Ekstrom, Visscher, Bast, Thorvaldsen, Ruud, J. Chem. Theory Comput. 6, 1971 (201
 
 from __future__ import annotations
 
-from ..functionals.functional import VARIABLES, Functional
+from ..functionals.formulas import VARIABLES
+from ..functionals.functional import Functional
 from .c import declarations, leaf_names
 from .describe import block_comment, c_string, description, identifier, thresholds
-from .layout import layout, self_test
+from .layout import differentiable_layout, raised, self_test
 from .straightline import Language, straight_line
+from .taken import check_name
 
 __all__ = ["files"]
 
@@ -42,9 +44,15 @@ _HELPERS = {
     "fma": "template <class num>\nnum fma(const num& a, const num& b, const num& c) {\n  return a * b + c;\n}",
     "abs": "template <class num>\nnum abs(const num& a) {\n  return a < 0.0 ? num(-1.0 * a) : a;\n}",
     "select": "template <class num>\nnum select(const num& a, const num& b, const num& c) {\n"
-    "  return a > 0.0 || !(a != 0.0) ? b : c;\n}",
-    "min": "template <class num>\nnum min(const num& a, const num& b) {\n  return b < a ? b : a;\n}",
-    "max": "template <class num>\nnum max(const num& a, const num& b) {\n  return a < b ? b : a;\n}",
+    "  return a > 0.0 || !(a != 0.0) ? b : a < 0.0 ? c : a;\n}",
+    # a number is less than, greater than or equal to 0
+    "min": "template <class num>\nnum min(const num& a, const num& b) {\n"
+    "  return b < a || (b != 0.0 && !(b < 0.0) && !(b > 0.0)) ? b : a;\n}",
+    "max": "template <class num>\nnum max(const num& a, const num& b) {\n"
+    "  return a < b || (b != 0.0 && !(b < 0.0) && !(b > 0.0)) ? b : a;\n}",
+    "floor": "// a maximum with the slope of x on either side of it; what is negative has none\n"
+    "template <class num>\nnum floor(const num& x, const num& least) {\n"
+    "  return x < least ? (x < 0.0 ? least : num(x + least)) : x;\n}",
 }
 XCFUN = Language(functions={f: f"detail::{f}<num>" for f in _HELPERS}, helpers=_HELPERS)
 
@@ -52,12 +60,15 @@ XCFUN = Language(functions={f: f"detail::{f}<num>" for f in _HELPERS}, helpers=_
 def files(functional: Functional, stem: str) -> dict[str, str]:
     """One header."""
     name = identifier(functional.name)
-    made = layout(functional, True, 0)
-    code = straight_line(made.groups, XCFUN, leaf_names(made, functional))
+    check_name(name, "xcfun")
+    made = differentiable_layout(functional, True)
+    leaves = leaf_names(made, functional)
+    inner = leaves | {v: f"{v}_" for v in made.floors}
+    floors, code = raised(made, XCFUN, leaves, inner), straight_line(made.groups, XCFUN, inner)
     variables = [v for names in VARIABLES[True].values() for v in names]
     arguments = ", ".join(f"const num& {v}" if v in made.inputs else f"const num& /*{v}*/" for v in variables)
     lines = [f"  const double {n} = {v};" for n, v in declarations(made, functional)]
-    lines += [f"  const num {n} = {v};" for n, v in code.steps[0]]
+    lines += [f"  const num {n} = {v};" for n, v in (*floors.steps[0], *code.steps[0])]
     about = [
         *description(functional),
         "",
@@ -72,7 +83,7 @@ def files(functional: Functional, stem: str) -> dict[str, str]:
     text = [
         block_comment(about),
         f"#ifndef {guard}\n#define {guard}\n\n#include <cmath>\n\nnamespace {name} {{\nnamespace detail {{\n",
-        "\n\n".join(code.helpers),
+        "\n\n".join(dict.fromkeys((*floors.helpers, *code.helpers))),
         "\n}  // namespace detail\n",
         f"template <class num>\nnum energy({arguments}) {{",
         *lines,

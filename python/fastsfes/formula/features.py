@@ -36,6 +36,10 @@ DENSITY_THRESHOLD = 1e-20
 CORRELATION = ("pw92_mod", "pw92")
 """Versions of the constants in the PW92 prefactors: libxc's B97 has those of 1992, wB97M-V and PBE the modified."""
 
+ABSENT = 0.25 * DENSITY_THRESHOLD
+"""What stands for the density of a spin that is absent, with |grad rho| = tau = rho: a shape as wide as one bohr. Both
+spins' together are below the threshold."""
+
 SIGMA_FLOOR = 1e-40
 """Smallest squared gradient that reaches a formula: keeps derivatives with respect to sigma finite at zero gradient."""
 
@@ -183,14 +187,16 @@ def clamp(
     rho: NDArray[np.float64], sigma: NDArray[np.float64] | None, tau: NDArray[np.float64] | None
 ) -> dict[str, NDArray[np.float64]]:
     """Spin-resolved inputs (2, n), (3, n), (2, n) by the names that the formulas use, with floors applied."""
-    floor = 0.5 * DENSITY_THRESHOLD
-    named = {"rho_a": np.maximum(rho[0], floor), "rho_b": np.maximum(rho[1], floor)}
+    named = {"rho_a": np.maximum(rho[0], ABSENT), "rho_b": np.maximum(rho[1], ABSENT)}
+    absent = [r < DENSITY_THRESHOLD for r in rho]
     if sigma is not None:
-        named["sigma_aa"] = np.maximum(sigma[0], SIGMA_FLOOR)
+        least = [np.where(gone, ABSENT**2, SIGMA_FLOOR) for gone in absent]
+        named["sigma_aa"] = np.maximum(sigma[0], least[0])
         named["sigma_ab"] = np.ascontiguousarray(sigma[1])
-        named["sigma_bb"] = np.maximum(sigma[2], SIGMA_FLOOR)
+        named["sigma_bb"] = np.maximum(sigma[2], least[1])
     if tau is not None:
-        named |= {"tau_a": np.maximum(tau[0], TAU_FLOOR), "tau_b": np.maximum(tau[1], TAU_FLOOR)}
+        least = [np.where(gone, ABSENT, TAU_FLOOR) for gone in absent]
+        named |= {"tau_a": np.maximum(tau[0], least[0]), "tau_b": np.maximum(tau[1], least[1])}
     return named
 
 
@@ -238,6 +244,6 @@ def channel_features(
         if missing:
             raise InputError(f'channel "{kind}" with features {", ".join(names)} needs tau, which is not given')
         values = program.evaluate([inputs[f] for f in program.features], (), n=inputs["rho_a"].size, threads=threads)
-        prefactor = np.where(values[1] >= DENSITY_THRESHOLD, values[0], 0.0)
+        prefactor = np.where(values[1] < DENSITY_THRESHOLD, 0.0, values[0])
         out.append((prefactor, values[2:]))
     return out

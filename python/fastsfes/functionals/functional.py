@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
-from itertools import chain, combinations_with_replacement, product
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -21,6 +19,7 @@ from ..common.errors import InputError
 from ..common.reading import closed, damage, finite, parse_json, read_text, text_member
 from ..formula import features
 from ..formula.expression import Expression
+from .formulas import VARIABLES, derivative_expressions, energy_expression
 from .frame import VV10, Frame, Hybrid
 from .syfes import is_syfes, translated
 
@@ -96,16 +95,6 @@ class EnergyDensity:
     v3sigmatau2: NDArray[np.float64] | None = None
     v3tau3: NDArray[np.float64] | None = None
 
-
-VARIABLES: dict[bool, dict[str, tuple[str, ...]]] = {
-    False: {"rho": ("rho",), "sigma": ("sigma",), "tau": ("tau",)},
-    True: {
-        "rho": ("rho_a", "rho_b"),
-        "sigma": ("sigma_aa", "sigma_ab", "sigma_bb"),
-        "tau": ("tau_a", "tau_b"),
-    },
-}
-"""Components of rho, sigma and tau in libxc's order, for unpolarised (False) and polarised (True) densities."""
 
 HIGHEST_DERIVATIVE = 3
 """Highest order of derivatives; `EnergyDensity` has fields up to it."""
@@ -186,7 +175,7 @@ class Functional:
     @cached_property
     def family(self) -> str:
         """ "lda", "gga" or "mgga", by the variables that the energy density depends on."""
-        used = set(_energy(self, True).features)
+        used = set(energy_expression(self, True).features)
         if used & {"tau_a", "tau_b"}:
             return "mgga"
         return "gga" if used & {"sigma_aa", "sigma_ab", "sigma_bb"} else "lda"
@@ -206,7 +195,7 @@ class Functional:
 
         With `free` the parameters stay names, "channel_name"; without, they are their values.
         """
-        return _energy(self, polarised, free=free)
+        return energy_expression(self, polarised, free=free)
 
     def energy_density(
         self,
@@ -220,14 +209,15 @@ class Functional:
         """Semilocal energy per volume and its derivatives on grid points.
 
         Args:
-            rho: (n,) density or (2, n) spin densities, electrons/bohr^3.
+            rho: (n,) density or (2, n) spin densities, electrons/bohr^3. Below 1e-20, negative ones included, a density
+                counts as absent; a spin that is absent has derivatives where they have a limit, else 0.
             sigma: (n,) or (3, n) gradient products |grad rho|^2 or aa, ab, bb; needed by GGA and meta-GGA.
             tau: (n,) or (2, n) kinetic energy density (1/2) sum |grad phi|^2; needed by meta-GGA.
             deriv: 0, 1, 2 or 3, the highest order of derivatives.
             threads: OpenMP threads, 0 for OpenMP's own choice.
 
         Returns:
-            `EnergyDensity` with energies in hartree/bohr^3.
+            `EnergyDensity` with energies in hartree/bohr^3; NaN where an input that matters is NaN.
 
         Raises:
             InputError: on shapes that do not fit or a missing sigma or tau.
@@ -362,9 +352,6 @@ class Functional:
 _LARGEST = 5000
 """Operations of a channel in a file, defined operators written out; wB97M-V's have up to 30."""
 
-DENSITY_THRESHOLD = features.DENSITY_THRESHOLD
-BELOW_THRESHOLD = math.nextafter(DENSITY_THRESHOLD, 0.0)
-
 
 @lru_cache
 def _written_out(operator: str) -> int:
@@ -379,10 +366,6 @@ def _start(expression: Expression) -> str:
     """The beginning of a formula, for messages."""
     text = str(expression)
     return text if len(text) <= 200 else text[:200] + "..."
-
-
-def _touches(variable: str, spin: str) -> bool:
-    return variable.endswith(f"_{spin}") or spin in variable.partition("_")[2]
 
 
 def grid_inputs(
@@ -414,85 +397,10 @@ def grid_inputs(
     return named, polarised
 
 
-def derivative_keys(groups: Mapping[str, tuple[str, ...]], deriv: int) -> dict[str, list[tuple[str, ...]]]:
-    """Derivatives up to this order by libxc's names: the variables of every component, in libxc's order.
-
-    `groups` holds the components of rho, sigma and tau that matter, as `VARIABLES` does.
-    """
-    keys: dict[str, list[tuple[str, ...]]] = {}
-    for order in range(1, deriv + 1):
-        for chosen in combinations_with_replacement(groups, order):
-            powers = {g: chosen.count(g) for g in chosen}
-            name = "".join(g + (str(k) if k > 1 else "") for g, k in powers.items())
-            blocks = product(*(combinations_with_replacement(groups[g], k) for g, k in powers.items()))
-            keys[f"v{order if order > 1 else ''}{name}"] = [tuple(chain.from_iterable(block)) for block in blocks]
-    return keys
-
-
-def free_parameters(functional: Functional) -> dict[str, float]:
-    """Parameters by names that can stand in one expression of all channels: kind_name."""
-    return {f"{kind}_{n}": v for kind, c in functional.channels.items() for n, v in c.parameters.items()}
-
-
-@lru_cache(maxsize=256)
-def _energy(functional: Functional, polarised: bool, *, free: bool = False) -> Expression:
-    zero = Expression.constant(0.0)
-    threshold = Expression.constant(DENSITY_THRESHOLD)
-    total = zero
-    for kind, channel in functional.channels.items():
-        factor = channel.bound()
-        if free:
-            factor = channel.expression.substitute({n: Expression.parse(f"{kind}_{n}") for n in channel.parameters})
-        for term in features.channel_terms(kind, functional.hybrid.omega, functional.correlation):
-            formulas = dict(term.features)
-            if not polarised and kind in ("cos", "c"):
-                # Equal spins: the mean of a feature is the feature of one spin, a shorter formula of the same value.
-                one = features.channel_terms("css")[0].features
-                formulas |= {n: one[n] for n in formulas if n in one and (kind == "cos" or n in ("x2", "w"))}
-            value = term.prefactor * factor.substitute(formulas)
-            total = total + Expression.apply("select", term.density - threshold, value, zero)
-    if polarised:
-        return total.expand()
-    half, quarter = Expression.parse("0.5*rho"), Expression.parse("0.25*sigma")
-    total = total.substitute(
-        {
-            "rho_a": half,
-            "rho_b": half,
-            "sigma_aa": quarter,
-            "sigma_ab": quarter,
-            "sigma_bb": quarter,
-            "tau_a": Expression.parse("0.5*tau"),
-            "tau_b": Expression.parse("0.5*tau"),
-        }
-    )
-    # Densities are positive where this is evaluated, so rho_a - rho_b folds to 0 and rho_a/rho_b to 1.
-    return total.expand().simplify(regular=True)
-
-
 @dataclass(frozen=True)
 class _Compiled:
     program: _core.Program
     slices: dict[str, slice]
-
-
-@lru_cache(maxsize=256)
-def derivative_expressions(
-    functional: Functional, polarised: bool, deriv: int, *, free: bool = False
-) -> Mapping[str, tuple[Expression, ...]]:
-    """What `energy_density` computes, as expressions of the raw inputs: "exc", then libxc's names in libxc's order.
-
-    With `free` the parameters stay names, those of `free_parameters`.
-    """
-    energy = _energy(functional, polarised, free=free)
-    used = set(energy.features)
-    groups = {k: v for k, v in VARIABLES[polarised].items() if used & set(v)}
-    outputs: dict[str, tuple[Expression, ...]] = {"exc": (_guard(energy, (), polarised),)}
-    known: dict[tuple[str, ...], Expression] = {(): energy}
-    for key, components in derivative_keys(groups, deriv).items():
-        for names in components:
-            known[names] = known[names[:-1]].derivative(names[-1])
-        outputs[key] = tuple(_guard(known[names], names, polarised) for names in components)
-    return outputs
 
 
 @lru_cache(maxsize=256)
@@ -503,37 +411,3 @@ def _compiled(functional: Functional, polarised: bool, deriv: int) -> _Compiled:
         slices[key] = slice(len(outputs), len(outputs) + len(expressions))
         outputs += expressions
     return _Compiled(_core.Program([e._handle for e in outputs]), slices)
-
-
-@lru_cache(maxsize=2)
-def _floors(polarised: bool) -> dict[str, Expression]:
-    """Every variable raised to the floor of `fastsfes.formula.features` that keeps the formulas finite."""
-    part = 1.0 if polarised else 2.0  # a closed shell is two equal spins
-    floors = {
-        "rho": 0.5 * DENSITY_THRESHOLD,
-        "sigma": part**2 * features.SIGMA_FLOOR,
-        "tau": part * features.TAU_FLOOR,
-    }
-    return {
-        name: Expression.apply("max", Expression.parse(name), floors[group])
-        for group, names in VARIABLES[polarised].items()
-        for name in names
-        if name != "sigma_ab"
-    }
-
-
-def _guard(output: Expression, variables: tuple[str, ...], polarised: bool) -> Expression:
-    """An output on raw inputs: floors applied, and exactly zero where the density is below the threshold.
-
-    Derivatives with respect to a variable of one spin vanish where that spin's density does. A density that is not a
-    number takes the formula's branch, so that it stays visible.
-    """
-    value = output.substitute(_floors(polarised))
-    densities = ["rho_a + rho_b" if polarised else "rho"]
-    if polarised:
-        densities += [f"rho_{s}" for s in "ab" if any(_touches(v, s) for v in variables)]
-    zero = Expression.constant(0.0)
-    for density in densities:
-        below = Expression.parse(f"{BELOW_THRESHOLD!r} - ({density})")
-        value = Expression.apply("select", below, zero, value)
-    return value

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..common.errors import InputError
+from .formulas import VARIABLES, derivative_keys
 from .frame import VV10, Frame, Hybrid
-from .functional import VARIABLES, EnergyDensity, derivative_keys, grid_inputs
+from .functional import EnergyDensity, grid_inputs
 
 __all__ = ["GROUPS", "KINDS", "LibxcFunctional", "libxc_frame"]
 

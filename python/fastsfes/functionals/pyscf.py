@@ -26,7 +26,8 @@ from pyscf.lib import numpy_helper
 
 from .._core import __version__, borrow_threads
 from ..common.errors import FastsfesError, InputError
-from .functional import HIGHEST_DERIVATIVE, VARIABLES, EnergyDensity, Functional, derivative_keys
+from .formulas import VARIABLES, derivative_keys
+from .functional import HIGHEST_DERIVATIVE, EnergyDensity, Functional
 from .libxc import GROUPS
 from .load import load
 

@@ -7,7 +7,7 @@ from itertools import combinations_with_replacement
 import numpy as np
 from numpy.typing import NDArray
 
-from ..functionals.functional import VARIABLES, derivative_keys
+from ..functionals.formulas import VARIABLES, derivative_keys
 from ..functionals.load import Comparison
 from .conditions.points import FeaturePoints, feature_points
 from .conditions.row import Row

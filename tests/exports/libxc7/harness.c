@@ -5,21 +5,21 @@
 
 extern const xc_func_info_type xc_func_info_NAME;
 
-/* out: exc, vrho, vsigma, vtau, v2rho2, v2rhosigma, v2rhotau, v2sigma2, v2sigmatau, v2tau2; frame: hybrid and VV10 */
-void evaluate(int nspin, size_t n, const double *rho, const double *sigma, const double *tau, double **out,
-              double *frame);
+/* threshold: of the density, or 0 for the functional's own. out: exc, vrho, vsigma, vtau, v2rho2, v2rhosigma, v2rhotau, v2sigma2, v2sigmatau, v2tau2; frame: hybrid and VV10 */
+void evaluate(int nspin, double threshold, size_t n, const double *rho, const double *sigma, const double *tau,
+              double **out, double *frame);
 
-void evaluate(int nspin, size_t n, const double *rho, const double *sigma, const double *tau, double **out,
-              double *frame) {
+void evaluate(int nspin, double threshold, size_t n, const double *rho, const double *sigma, const double *tau,
+              double **out, double *frame) {
   xc_func_type p;
   xc_func_info_type info;
   memcpy(&info, &xc_func_info_NAME, sizeof info);
   memset(&p, 0, sizeof p);
   p.info = &info;
   p.nspin = nspin;
-  p.dens_threshold = info.dens_threshold;
+  p.dens_threshold = threshold > 0.0 ? threshold : info.dens_threshold;
   p.zeta_threshold = DBL_EPSILON;
-  p.sigma_threshold = pow(info.dens_threshold, 4.0 / 3.0);
+  p.sigma_threshold = pow(p.dens_threshold, 4.0 / 3.0);
   p.tau_threshold = 1e-20;
   const int lda = info.lda != NULL, gga = info.gga != NULL;
   (lda ? internal_counters_set_lda : gga ? internal_counters_set_gga : internal_counters_set_mgga)(nspin, &p.dim);

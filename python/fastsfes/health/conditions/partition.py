@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ...functionals.formulas import VARIABLES, derivative_keys
 from ...functionals.frame import Hybrid
-from ...functionals.functional import VARIABLES, EnergyDensity, derivative_keys
+from ...functionals.functional import EnergyDensity
 from ...functionals.libxc import LibxcFunctional
 
 __all__ = ["SCALING", "Part"]

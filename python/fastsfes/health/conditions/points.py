@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ...functionals.functional import VARIABLES
+from ...functionals.formulas import VARIABLES
 
 __all__ = ["FeaturePoints", "feature_points", "search_grid"]
 

@@ -9,8 +9,9 @@ import numpy as np
 
 from ...common.errors import InputError
 from ...formula.expression import Expression
+from ...functionals.formulas import VARIABLES, derivative_keys
 from ...functionals.frame import VV10, Hybrid
-from ...functionals.functional import VARIABLES, Channel, Functional, derivative_keys
+from ...functionals.functional import Channel, Functional
 from ...functionals.libxc import LibxcFunctional
 from ...functionals.load import Comparison, by_name, load_comparison
 from .partition import SCALING, Part
