@@ -68,10 +68,70 @@ def test_values_are_those_of_known_functionals(tmp_path: Path) -> None:
         read.channels["x"].evaluate(features), gas22.channels["x"].evaluate(features), rtol=1e-14
     )
     x2 = {"x2": features["x2"]}
-    np.testing.assert_allclose(read.channels["css"].evaluate(x2), pbe.channels["x"].evaluate(x2), rtol=1e-14)
-    u = 0.006 * x2["x2"] / (1 + 0.006 * x2["x2"])
+    total = {"x2": 2 ** (2 / 3) * x2["x2"]}  # SyFES's blocks have the constants of the total density
+    np.testing.assert_allclose(read.channels["css"].evaluate(x2), pbe.channels["x"].evaluate(total), rtol=1e-14)
+    u = 0.004 * x2["x2"] / (1 + 0.004 * x2["x2"])
     np.testing.assert_allclose(read.channels["cos"].evaluate(x2), u**2, rtol=1e-14)
-    assert read.hybrid == gas22.hybrid
+    assert (read.hybrid, read.nlc, read.correlation) == (gas22.hybrid, gas22.nlc, "pw92")
+
+
+@pytest.mark.parametrize(
+    ("block", "parameters", "values"),
+    [
+        ("PBEX", {"kappa_pbex": 0.804, "mu_pbex": 0.2195149727645171}, (1.1584956983216446, 1.0042125958955301)),
+        ("RPBEX", {"kappa_rpbex": 0.804, "mu_rpbex": 0.2195149727645171}, (1.175043887216377, 1.0042236511917815)),
+        ("B88X", {"beta_b88x": 0.0042}, (1.1641589569948287, 1.0051593929630134)),
+    ],
+)
+def test_exchange_blocks_have_the_values_of_syfes(block: str, parameters: Any, values: Any) -> None:
+    """Its own code's values of the blocks of sqrt(x2), and its values of a form that has none."""
+    factor = {
+        "feature_names": ["x2"],
+        "shared_parameter_names": [],
+        "variable_names": ["v0", "enhancement_factor"],
+        "instructions": [["SquareRootInstruction", "v0", "x2"], [f"{block}Instruction", "enhancement_factor", "v0"]],
+    }
+    for data in ({"f_x": factor, "parameters": {"parameters_x": parameters}}, {"f_x": factor}):
+        channel = Functional.from_dict(data).channels["x"]
+        found = channel.evaluate({"x2": [34.42845740790732, 0.7385407540924154]})
+        np.testing.assert_allclose(found, values, rtol=1e-14)
+        assert channel.parameters == parameters
+
+
+@pytest.mark.parametrize("factor", ["f_x", "f_css", "f_cos"])
+def test_its_feature_u_has_one_scale_in_every_channel(factor: str) -> None:
+    """At x2 = 30 it is 0.12/1.12, and a form without values starts from 1."""
+    form = {
+        "feature_names": ["u"],
+        "shared_parameter_names": ["c0"],
+        "variable_names": ["enhancement_factor"],
+        "instructions": [["MultiplicationAdditionInstruction", "enhancement_factor", "c0", "u"]],
+    }
+    (channel,) = Functional.from_dict({factor: form}).channels.values()
+    assert channel.evaluate({"x2": [30.0]})[0] == pytest.approx(0.12 / 1.12, rel=1e-15)
+    assert channel.parameters == {"c0": 1.0}
+
+
+def test_published_gas22_is_registered_beside_that_of_libxc() -> None:
+    """SyFES has PW92's constants as printed: the parameters are the same, energies differ in the sixth digit."""
+    published, libxc = get_functional("gas22_syfes"), get_functional("gas22")
+    assert (published.parameters, published.hybrid, published.nlc) == (libxc.parameters, libxc.hybrid, libxc.nlc)
+    assert (published.correlation, libxc.correlation) == ("pw92", "pw92_mod")
+
+
+@pytest.mark.slow
+def test_published_energies_of_gas22() -> None:
+    """H2O and P (quartet), def2-QZVPPD on PySCF's default grids, VV10's pruned by sg1 (10.1126/sciadv.abq0279)."""
+    from pyscf import dft, gto
+
+    import fastsfes as fs
+
+    geometry = "O -0.084889 0.056804 0.055205; H 0.710375 0.517729 0.413971; H -0.890958 0.498588 0.414274"
+    for atom, spin, expected in ((geometry, 0, -76.430060), ("P", 3, -341.253901)):
+        mol = gto.M(atom=atom, spin=spin, basis="def2-qzvppd", verbose=0)
+        mf = dft.UKS(mol) if spin else dft.RKS(mol)
+        mf.nlcgrids.prune = dft.gen_grid.sg1_prune
+        assert fs.pyscf.attach(mf, "gas22_syfes").kernel() == pytest.approx(expected, abs=1e-6)
 
 
 def test_the_square_of_a_root_has_a_finite_derivative_at_zero(tmp_path: Path) -> None:

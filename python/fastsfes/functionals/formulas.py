@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain, combinations_with_replacement, product
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 
@@ -19,9 +19,7 @@ from .. import _core
 from ..formula import features
 from ..formula.expression import Expression
 from ..formula.features import ABSENT, DENSITY_THRESHOLD
-
-if TYPE_CHECKING:
-    from .functional import Functional
+from .frame import Hybrid
 
 __all__ = [
     "VARIABLES",
@@ -32,6 +30,29 @@ __all__ = [
     "energy_expression",
     "free_parameters",
 ]
+
+
+class _Factor(Protocol):
+    """What a channel has; see `fastsfes.functionals.functional.Channel`."""
+
+    @property
+    def expression(self) -> Expression: ...
+    @property
+    def parameters(self) -> Mapping[str, float]: ...
+    def bound(self) -> Expression: ...
+
+
+class Form(Protocol):
+    """What a functional has; see `fastsfes.functionals.functional.Functional`."""
+
+    @property
+    def channels(self) -> Mapping[str, _Factor]: ...
+    @property
+    def hybrid(self) -> Hybrid: ...
+    @property
+    def correlation(self) -> str: ...
+    def __hash__(self) -> int: ...
+
 
 VARIABLES: dict[bool, dict[str, tuple[str, ...]]] = {
     False: {"rho": ("rho",), "sigma": ("sigma",), "tau": ("tau",)},
@@ -59,7 +80,7 @@ def derivative_keys(groups: Mapping[str, tuple[str, ...]], deriv: int) -> dict[s
     return keys
 
 
-def free_parameters(functional: Functional) -> dict[str, float]:
+def free_parameters(functional: Form) -> dict[str, float]:
     """Parameters by names that can stand in one expression of all channels: kind_name."""
     return {f"{kind}_{n}": v for kind, c in functional.channels.items() for n, v in c.parameters.items()}
 
@@ -71,7 +92,7 @@ _LIMIT_ORDER = 2
 
 @lru_cache(maxsize=256)
 def energy_expression(
-    functional: Functional,
+    functional: Form,
     polarised: bool,
     *,
     free: bool = False,
@@ -134,7 +155,7 @@ def _where_present(density: Expression, value: Expression, threshold: str, absen
 
 @lru_cache(maxsize=256)
 def derivative_expressions(
-    functional: Functional, polarised: bool, deriv: int, *, free: bool = False, threshold: str = ""
+    functional: Form, polarised: bool, deriv: int, *, free: bool = False, threshold: str = ""
 ) -> Mapping[str, tuple[Expression, ...]]:
     """What `energy_density` computes, as expressions of the raw inputs: "exc", then libxc's names in libxc's order.
 
@@ -155,7 +176,7 @@ def _spins(variables: tuple[str, ...]) -> frozenset[str]:
 
 @lru_cache(maxsize=64)
 def _raw(
-    functional: Functional, polarised: bool, deriv: int, free: bool, threshold: str
+    functional: Form, polarised: bool, deriv: int, free: bool, threshold: str
 ) -> Mapping[str, Mapping[tuple[str, ...], Expression]]:
     """The energy and its derivatives by the variables that they are taken for, without floors."""
     energy = energy_expression(functional, polarised, free=free, threshold=threshold)
@@ -180,7 +201,7 @@ def _raw(
 
 
 @lru_cache(maxsize=256)
-def _limits(functional: Functional, deriv: int) -> frozenset[tuple[str, tuple[str, ...]]]:
+def _limits(functional: Form, deriv: int) -> frozenset[tuple[str, tuple[str, ...]]]:
     """Spins and derivatives with a limit other than 0 as the density of that spin vanishes, seen at two small ones.
 
     Between 1e-16 and `ABSENT` the slowest divergence there is, the rho^(-2/9) of GAS22, grows from 4e3 to 3e4; what
@@ -273,7 +294,7 @@ class Floor:
     never: bool = False
 
 
-def differentiable_energy(functional: Functional, polarised: bool) -> tuple[Expression, dict[str, Floor]]:
+def differentiable_energy(functional: Form, polarised: bool) -> tuple[Expression, dict[str, Floor]]:
     """The energy of variables that have been raised to floors, parameters as names, and the floors."""
     floors = _floors(polarised)
     if not polarised:

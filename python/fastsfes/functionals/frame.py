@@ -8,14 +8,14 @@ that factors multiply belong to the frame too. `fastsfes.energies.frame.frame_of
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from ..common.errors import InputError
 from ..common.reading import closed, finite, object_member, text_member
 from ..formula.features import CORRELATION
 
-__all__ = ["VV10", "WB97M_V", "Frame", "Hybrid"]
+__all__ = ["SYFES", "VV10", "WB97M_V", "Frame", "Hybrid"]
 
 
 @dataclass(frozen=True)
@@ -102,4 +102,7 @@ class Frame:
 
 
 WB97M_V = Frame(Hybrid(omega=0.3, short_range=0.15, long_range=1.0), VV10(b=6.0, C=0.01), source="wb97m_v")
-"""The frame of wB97M-V (10.1063/1.4952647), of GAS22, and of the searches of SyFES (10.1126/sciadv.abq0279)."""
+"""The frame of wB97M-V (10.1063/1.4952647), and of GAS22 in libxc."""
+
+SYFES = replace(WB97M_V, correlation="pw92", source="gas22_syfes")
+"""The frame of SyFES' own calculations: wB97M-V's with the constants of PW92 as printed."""

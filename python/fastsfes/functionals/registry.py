@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..common.errors import InputError
 from ..formula.expression import Expression
-from .frame import WB97M_V, Frame, Hybrid
+from .frame import SYFES, WB97M_V, Frame, Hybrid
 from .functional import Channel, Functional
 from .gammas import GAMMAS
 
@@ -55,6 +55,39 @@ _RPBE_CITATION = "Hammer, Hansen, Norskov, Phys. Rev. B 59, 7413 (1999), 10.1103
 _PW92_CITATION = "Perdew, Wang, Phys. Rev. B 45, 13244 (1992), 10.1103/PhysRevB.45.13244"
 _LDA_CITATION = "Dirac, Proc. Camb. Phil. Soc. 26, 376 (1930), 10.1017/S0305004100016108"
 _B97_CITATION = "Becke, J. Chem. Phys. 107, 8554 (1997), 10.1063/1.475007"
+
+_GAS22_CITATION = "Ma, Narayanaswamy, Riley, Li, Sci. Adv. 8, eabq0279 (2022), 10.1126/sciadv.abq0279"
+_GAS22: dict[str, tuple[str, dict[str, float]]] = {
+    "x": (
+        "c0 + c1*u(x2, g) + c2*w",
+        {
+            "c0": 0.862139736374172,
+            "c1": 0.936993691972698,
+            "c2": 0.317533683085033,
+            "g": 0.003840616724010807,
+        },
+    ),
+    "css": (
+        "u(x2, g) + c1*w + c2*w**2 + c3*u(x2, g)**6 + c4*u(x2, g)**6*w**4",
+        {
+            "c1": -4.10753796482853,
+            "c2": -5.24218990333846,
+            "c3": -1.76643208454076,
+            "c4": 7.5380689617542,
+            "g": 0.46914023462026644,
+        },
+    ),
+    "cos": (
+        "c0 + c1*w**2 + c2*w**2*cbrt(x2) + c3*w**6 + c4*w**6*cbrt(x2)",
+        {
+            "c0": 0.805124374375355,
+            "c1": 7.98909430970845,
+            "c2": -1.76098915061634,
+            "c3": -7.54815900595292,
+            "c4": 2.00093961824784,
+        },
+    ),
+}
 
 _REGISTRY: dict[str, _Entry] = {
     "lda_x": _Entry({"x": _LDA_X}, "lda_x", _LDA_CITATION),
@@ -110,44 +143,16 @@ _REGISTRY: dict[str, _Entry] = {
         aliases=("wb97m-v",),
     ),
     "gas22": _Entry(
-        {
-            "x": (
-                "c0 + c1*u(x2, g) + c2*w",
-                {
-                    "c0": 0.862139736374172,
-                    "c1": 0.936993691972698,
-                    "c2": 0.317533683085033,
-                    "g": 0.003840616724010807,
-                },
-            ),
-            "css": (
-                "u(x2, g) + c1*w + c2*w**2 + c3*u(x2, g)**6 + c4*u(x2, g)**6*w**4",
-                {
-                    "c1": -4.10753796482853,
-                    "c2": -5.24218990333846,
-                    "c3": -1.76643208454076,
-                    "c4": 7.5380689617542,
-                    "g": 0.46914023462026644,
-                },
-            ),
-            "cos": (
-                "c0 + c1*w**2 + c2*w**2*cbrt(x2) + c3*w**6 + c4*w**6*cbrt(x2)",
-                {
-                    "c0": 0.805124374375355,
-                    "c1": 7.98909430970845,
-                    "c2": -1.76098915061634,
-                    "c3": -7.54815900595292,
-                    "c4": 2.00093961824784,
-                },
-            ),
-        },
+        _GAS22,
         "hyb_mgga_xc_gas22",
-        "Ma, Narayanaswamy, Riley, Li, Sci. Adv. 8, eabq0279 (2022), 10.1126/sciadv.abq0279, Eqs. 9-11",
+        f"{_GAS22_CITATION}, Eqs. 9-11",
         WB97M_V,
     ),
+    # as published: SyFES has the constants of PW92 as printed, libxc's GAS22 has the modified ones
+    "gas22_syfes": _Entry(_GAS22, "", f"{_GAS22_CITATION}, Eqs. 9-11, PW92 as printed", SYFES),
 }
 
-# Energies per volume at the reference point by libxc 7.0.0; for b97_x, which libxc lacks, its formula in 30 digits.
+# Energies per volume at the reference point by libxc 7.0.0; for those that libxc lacks, their formulas in 30 digits.
 _REFERENCE_EXC = {
     "lda_x": -0.2957123270014026,
     "pw92": -0.032344700887470414,
@@ -163,6 +168,7 @@ _REFERENCE_EXC = {
     "b97": -0.26873675328687713,
     "wb97m_v": -0.21387021859257546,
     "gas22": -0.21490279331136147,
+    "gas22_syfes": -0.21490317517301602,
 }
 
 _ALIASES = {alias: name for name, entry in _REGISTRY.items() for alias in entry.aliases}

@@ -15,7 +15,7 @@ from ..common.errors import InputError
 from ..common.reading import finite
 from ..formula.expression import Expression, feature_names
 from ..formula.instructions import INSTRUCTIONS, InstructionKind
-from .frame import WB97M_V
+from .frame import SYFES
 from .gammas import GAMMAS
 
 __all__ = ["is_syfes", "translated"]
@@ -30,6 +30,12 @@ _BOUND = {
     "PBECInstruction": ("beta_pbec", "gamma_pbec"),
 }
 _TAKES_X = ("PBEXInstruction", "RPBEXInstruction", "B88XInstruction")
+_SPINS = 2.0 ** (2.0 / 3.0)
+"""Its exchange blocks take the gradient of one spin but have the constants of the total density: x2 times this."""
+
+_GAMMA = GAMMAS["x"]
+"""Its feature "u" is the transform with this scale in every channel."""
+
 _RESULT = "enhancement_factor"
 
 _MOST_INSTRUCTIONS = 500
@@ -44,7 +50,8 @@ def is_syfes(data: object) -> bool:
 def translated(data: Mapping[str, Any], where: str = "the data") -> dict[str, Any]:
     """The name, channels and frame of a SyFES file as `Functional.to_dict` writes them.
 
-    The frame is that of the published searches, wB97M-V's exact exchange and VV10.
+    The frame is that of the published searches: wB97M-V's exact exchange and VV10, and PW92 as printed. A form
+    without any values (of a history, or a start of a search) gets an instruction's usual ones, and 1 for the others.
 
     Args:
         data: what the JSON file holds.
@@ -54,17 +61,18 @@ def translated(data: Mapping[str, Any], where: str = "the data") -> dict[str, An
         InputError: names the factor and instruction that cannot be read.
     """
     channels = {}
-    values = data.get("parameters") or {}
-    if not isinstance(values, Mapping):
+    values = data.get("parameters")
+    if values is not None and not isinstance(values, Mapping):
         raise InputError(f'{where}: "parameters" must be an object with parameters_x, parameters_css, parameters_cos')
     for factor, (kind, group) in _FACTORS.items():
         if factor in data:
-            channels[kind] = _factor(data[factor], kind, values.get(group) or {}, f"{where}: {factor}")
+            given = None if values is None else values.get(group) or {}
+            channels[kind] = _factor(data[factor], given, f"{where}: {factor}")
     return {
         "name": str(data.get("name", "syfes")),
         "channels": channels,
         "citation": "read from a SyFES file",
-        **WB97M_V.to_dict(),
+        **SYFES.to_dict(),
     }
 
 
@@ -75,11 +83,11 @@ def _names(data: Mapping[str, Any], key: str, where: str) -> list[str]:
     return names
 
 
-def _factor(data: Any, kind: str, given: Any, where: str) -> dict[str, Any]:
+def _factor(data: Any, given: Any, where: str) -> dict[str, Any]:
     if (
         not isinstance(data, Mapping)
         or not isinstance(data.get("instructions"), list)
-        or not isinstance(given, Mapping)
+        or not isinstance(given, Mapping | None)
     ):
         raise InputError(f'{where}: expected an object with "feature_names", "variable_names" and "instructions"')
     features = _names(data, "feature_names", where)
@@ -94,20 +102,23 @@ def _factor(data: Any, kind: str, given: Any, where: str) -> dict[str, Any]:
         known = name in feature_names()
         if not known and name != "u":
             raise InputError(f'{where}: feature "{name}" is unknown; known are u and {", ".join(feature_names())}')
-        values[name] = Expression.parse(name) if known else Expression.parse(f"u(x2, {GAMMAS[kind]!r})")
+        values[name] = Expression.parse(name) if known else Expression.parse(f"u(x2, {_GAMMA!r})")
     if len(data["instructions"]) > _MOST_INSTRUCTIONS:
         raise InputError(f"{where}: has more than {_MOST_INSTRUCTIONS} instructions")
+    usual = dict.fromkeys(shared, 1.0)
     for number, line in enumerate(data["instructions"]):
-        _apply(line, values, variables, f"{where}, instruction {number}")
+        kind = _apply(line, values, variables, f"{where}, instruction {number}")
+        usual |= dict(zip(_BOUND.get(line[0], ()), kind.defaults, strict=True))
     result = values[_RESULT].simplify()
     parameters = {}
     for name in result.parameters:
         original = next((a for a, b in own.items() if b == name), name)
-        parameters[name] = finite(given.get(original), f'{where}: the value of parameter "{original}"')
+        value = usual[original] if given is None else given.get(original)
+        parameters[name] = finite(value, f'{where}: the value of parameter "{original}"')
     return {"expression": str(result), "parameters": parameters}
 
 
-def _apply(line: Any, values: dict[str, Expression], variables: list[str], where: str) -> None:
+def _apply(line: Any, values: dict[str, Expression], variables: list[str], where: str) -> InstructionKind:
     if not isinstance(line, list) or not line or not all(isinstance(item, str) for item in line):
         raise InputError(f"{where}: {line!r} is not a list of a class, an output and inputs")
     kind: InstructionKind | None = _CLASSES.get(line[0])
@@ -122,11 +133,12 @@ def _apply(line: Any, values: dict[str, Expression], variables: list[str], where
             raise InputError(f'{where}: reads "{name}", which is not a feature, parameter or variable')
     arguments = [values[name] for name in line[2:]]
     if line[0] in _TAKES_X:
-        arguments = [_square(arguments[0])]
+        arguments = [_SPINS * _square(arguments[0])]
     if kind.accumulates:
         arguments.insert(0, values[line[1]])
     arguments += [Expression.parse(name) for name in _BOUND.get(line[0], ())]
     values[line[1]] = kind.build(arguments)
+    return kind
 
 
 def _square(x: Expression) -> Expression:
