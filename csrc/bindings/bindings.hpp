@@ -30,5 +30,6 @@ void emit_jit_warning();
 /// Compiler, flags and folder of the compiled kernels, for build_info().
 py::dict jit_info();
 void register_quadrature(py::module_& m);
+void register_select(py::module_& m);
 
 }  // namespace fastsfes::bindings

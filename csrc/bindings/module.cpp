@@ -14,6 +14,7 @@ PYBIND11_MODULE(_core, m) {
   b::register_program(m);
   b::register_jit(m);
   b::register_quadrature(m);
+  b::register_select(m);
   m.def(
       "build_info",
       [] {

@@ -199,6 +199,36 @@ class EnergyMatrix:
     def product(self, f: ArrayLike) -> NDArray[np.float64]: ...
     def transpose_product(self, g: ArrayLike) -> NDArray[np.float64]: ...
 
+class Selection:
+    def __init__(
+        self,
+        matrix: ArrayLike,
+        target: ArrayLike,
+        equality: ArrayLike,
+        value: ArrayLike,
+        inequality: ArrayLike,
+        bound: ArrayLike,
+        limit: ArrayLike,
+        always: Sequence[int] = (),
+        never: Sequence[int] = (),
+        parents: Sequence[Sequence[int]] = (),
+    ) -> None: ...
+    def judge_by(self, kind: str, group: Sequence[int], factor: Sequence[float]) -> None: ...
+    def search(
+        self,
+        size: int,
+        restarts: int = 16,
+        patience: int = 40,
+        screen: int = 1000,
+        keep: int = 16,
+        seed: int = 0,
+        threads: int = 0,
+        starts: Sequence[Sequence[int]] = (),
+    ) -> dict[str, Any]: ...
+    def bound(self, size: int, value: float, nodes: int) -> tuple[list[int], float, float, bool, int]: ...
+    def solve(self, terms: Sequence[int]) -> tuple[float, NDArray[np.float64]] | None: ...
+    def judge(self, terms: Sequence[int]) -> float: ...
+
 class ReactionLoss:
     def __init__(
         self,

@@ -3,37 +3,13 @@
 // kernels.inl).
 #include "core/fit/linalg.hpp"
 
-#if FASTSFES_LANES > 1
-#include <immintrin.h>
-#endif
+#include "core/fit/lanes.hpp"
 
 namespace fastsfes::fit {
 namespace {
 
-#if FASTSFES_LANES == 8
-using Vec = __m512d;
-inline Vec zero() { return _mm512_setzero_pd(); }
-inline Vec load(const double* p) { return _mm512_loadu_pd(p); }
-inline void store(double* p, Vec v) { _mm512_storeu_pd(p, v); }
-inline Vec broadcast(double x) { return _mm512_set1_pd(x); }
-inline Vec fma(Vec a, Vec b, Vec c) { return _mm512_fmadd_pd(a, b, c); }
-#elif FASTSFES_LANES == 4
-using Vec = __m256d;
-inline Vec zero() { return _mm256_setzero_pd(); }
-inline Vec load(const double* p) { return _mm256_loadu_pd(p); }
-inline void store(double* p, Vec v) { _mm256_storeu_pd(p, v); }
-inline Vec broadcast(double x) { return _mm256_set1_pd(x); }
-inline Vec fma(Vec a, Vec b, Vec c) { return _mm256_fmadd_pd(a, b, c); }
-#else
-using Vec = double;
-inline Vec zero() { return 0.0; }
-inline Vec load(const double* p) { return *p; }
-inline void store(double* p, Vec v) { *p = v; }
-inline Vec broadcast(double x) { return x; }
-inline Vec fma(Vec a, Vec b, Vec c) { return __builtin_fma(a, b, c); }
-#endif
+using namespace lanes;
 
-constexpr std::size_t kLanes = FASTSFES_LANES;
 constexpr std::size_t kRegisters = 2;  // registers along the rows
 constexpr std::size_t kRows = kLanes * kRegisters;
 static_assert(kPanel % kRows == 0);

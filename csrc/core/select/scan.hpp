@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstddef>
+
+namespace fastsfes::select {
+
+/// The exchanges of one chosen term: what they need beside the term's row of a sweep.
+struct Leaving {
+  double inverse;      ///< its diagonal element of the inverse Gram matrix of the chosen terms
+  double coefficient;  ///< its coefficient
+  /// A smaller denominator below says that the set after the exchange has no unique solution.
+  double least() const noexcept { return inverse > kCarrier ? kSingular * inverse : 1e-9; }
+  static constexpr double kCarrier = 1e-6;    ///< smaller inverses: the equalities have no solution without the term
+  static constexpr double kSingular = 1e-13;  ///< square of what of a unit column is independent of the others
+};
+
+/// The scoring kernels of one instruction set. Every score is the same chain of fused operations, so that the bits are
+/// the same on every instruction set.
+struct ScanTable {
+  /// The largest decrease of the objective by exchanging the term for another one, -infinity when there is none. Terms
+  /// whose `gradient` is NaN are passed over; n is a multiple of fit::kPanel.
+  double (*best)(Leaving leaving, const double* row, const double* diagonal, const double* gradient, std::size_t n);
+  /// The decrease for every other term.
+  void (*all)(Leaving leaving, const double* row, const double* diagonal, const double* gradient, std::size_t n,
+              double* decrease);
+  /// The smallest element.
+  double (*lowest)(const double* x, std::size_t n);
+};
+
+const ScanTable& scan_generic() noexcept;
+const ScanTable& scan_avx2() noexcept;
+const ScanTable& scan_avx512() noexcept;
+
+/// The best table this processor can run.
+const ScanTable& scan() noexcept;
+
+}  // namespace fastsfes::select

@@ -1,0 +1,3 @@
+#define FASTSFES_SCAN scan_generic
+#define FASTSFES_LANES 1
+#include "core/select/scan.inl"

@@ -1,0 +1,332 @@
+#include "core/select/sweep.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "core/fit/linalg.hpp"
+#include "core/program/kernels.hpp"
+#include "core/select/scan.hpp"
+
+namespace fastsfes::select {
+namespace {
+
+constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+constexpr std::size_t kRefactor = 64;  // exchanges after which everything is computed anew
+
+}  // namespace
+
+const ScanTable& scan() noexcept {
+#if defined(FASTSFES_X86)
+  static const ScanTable& best = [&]() -> const ScanTable& {
+    const char* isa = kernels().isa;
+    if (std::strcmp(isa, "avx512") == 0) return scan_avx512();
+    if (std::strcmp(isa, "avx2") == 0) return scan_avx2();
+    return scan_generic();
+  }();
+  return best;
+#else
+  return scan_generic();
+#endif
+}
+
+Sweep::Sweep(const Problem& problem)
+    : problem_(problem),
+      place_(problem.terms, kOut),
+      diagonal_(problem.stride),
+      gradient_(problem.stride),
+      rhs_(problem.rhs),
+      open_gradient_(problem.stride, kNone),
+      fresh_(problem.stride),
+      closed_(problem.terms, false) {
+  for (std::size_t j = 0; j < problem.terms; ++j) closed_[j] = problem.never[j];
+}
+
+void Sweep::reserve(std::size_t chosen) {
+  const std::size_t needed = problem_.equalities + chosen + 1;  // one more while a term comes in before another leaves
+  if (needed <= capacity_) return;
+  capacity_ = needed;
+  inverse_.assign(capacity_ * capacity_, 0.0);
+  rows_.assign(capacity_ * problem_.stride, 0.0);
+  value_.assign(capacity_, 0.0);
+}
+
+double Sweep::element(std::size_t k, std::size_t term) const noexcept {
+  const std::size_t m = problem_.equalities;
+  return k < m ? problem_.equality[k * problem_.stride + term] : problem_.gram[chosen_[k - m] * problem_.stride + term];
+}
+
+bool Sweep::start(const std::vector<std::size_t>& chosen) {
+  const std::vector<std::size_t> wanted = chosen;  // may be our own
+  reserve(wanted.size());
+  for (std::size_t j : chosen_) place_[j] = kOut;
+  chosen_ = wanted;
+  for (std::size_t p = 0; p < chosen_.size(); ++p) place_[chosen_[p]] = p;
+  moves_ = 0;
+  const std::size_t m = problem_.equalities, n = size();
+  // Gauss-Jordan with row pivoting on the matrix of the conditions and the chosen terms, indefinite but small.
+  std::vector<double> work(n * 2 * n, 0.0);
+  for (std::size_t a = 0; a < n; ++a) {
+    double* to = work.data() + a * 2 * n;
+    for (std::size_t b = 0; b < n; ++b) {
+      if (a < m && b < m) continue;
+      to[b] = b < m ? element(b, chosen_[a - m]) : element(a, chosen_[b - m]);
+    }
+    to[n + a] = 1.0;
+  }
+  for (std::size_t k = 0; k < n; ++k) {
+    std::size_t pivot = k;
+    for (std::size_t a = k + 1; a < n; ++a) {
+      if (std::abs(work[a * 2 * n + k]) > std::abs(work[pivot * 2 * n + k])) pivot = a;
+    }
+    if (!(std::abs(work[pivot * 2 * n + k]) > Leaving::kSingular)) return false;
+    if (pivot != k) std::swap_ranges(&work[pivot * 2 * n], &work[pivot * 2 * n] + 2 * n, &work[k * 2 * n]);
+    double* from = &work[k * 2 * n];
+    const double factor = 1.0 / from[k];
+    for (std::size_t b = 0; b < 2 * n; ++b) from[b] *= factor;
+    for (std::size_t a = 0; a < n; ++a) {
+      double* to = &work[a * 2 * n];
+      const double x = to[k];
+      if (a == k || x == 0.0) continue;
+      for (std::size_t b = 0; b < 2 * n; ++b) to[b] -= x * from[b];
+    }
+  }
+  for (std::size_t a = 0; a < n; ++a) {
+    for (std::size_t b = 0; b < n; ++b) inverse(a)[b] = 0.5 * (work[a * 2 * n + n + b] + work[b * 2 * n + n + a]);
+  }
+  const fit::LinalgTable& t = fit::linalg();
+  for (std::size_t a = 0; a < n; ++a) {
+    double* to = row(a);
+    std::fill_n(to, problem_.stride, 0.0);
+    for (std::size_t b = 0; b < n; ++b) {
+      const double* k =
+          b < m ? &problem_.equality[b * problem_.stride] : &problem_.gram[chosen_[b - m] * problem_.stride];
+      t.axpy(inverse(a)[b], k, to, problem_.stride);
+    }
+  }
+  for (std::size_t j = 0; j < problem_.terms; ++j) {
+    double sum = problem_.gram[j * problem_.stride + j];
+    for (std::size_t k = 0; k < n; ++k) sum -= element(k, j) * row(k)[j];
+    diagonal_[j] = has(j) ? 0.0 : std::max(sum, 0.0);
+  }
+  solve();
+  return true;
+}
+
+void Sweep::set_rhs(const std::vector<double>& rhs) {
+  rhs_ = rhs;
+  solve();
+}
+
+void Sweep::solve() {
+  const std::size_t m = problem_.equalities, n = size();
+  const fit::LinalgTable& t = fit::linalg();
+  std::vector<double> b(n);
+  for (std::size_t k = 0; k < n; ++k) b[k] = k < m ? problem_.value[k] : rhs_[chosen_[k - m]];
+  std::copy(rhs_.begin(), rhs_.end(), gradient_.begin());
+  for (std::size_t k = 0; k < n; ++k) {
+    t.axpy(-b[k], row(k), gradient_.data(), problem_.stride);
+    double sum = 0.0;
+    for (std::size_t l = 0; l < n; ++l) sum += inverse(k)[l] * b[l];
+    value_[k] = sum;
+  }
+}
+
+std::vector<double> Sweep::coefficients() const {
+  const std::size_t m = problem_.equalities, n = size();
+  const fit::LinalgTable& t = fit::linalg();
+  std::vector<double> c(value_.begin() + static_cast<std::ptrdiff_t>(m),
+                        value_.begin() + static_cast<std::ptrdiff_t>(n));
+  for (int round = 0; round < 2; ++round) {
+    std::vector<double> left(problem_.target), b(n);
+    for (std::size_t p = 0; p < c.size(); ++p) {
+      t.axpy(-c[p], &problem_.columns[chosen_[p] * problem_.length], left.data(), problem_.length);
+    }
+    for (std::size_t k = 0; k < m; ++k) {
+      b[k] = problem_.value[k];
+      for (std::size_t p = 0; p < c.size(); ++p) b[k] -= problem_.equality[k * problem_.stride + chosen_[p]] * c[p];
+    }
+    for (std::size_t p = 0; p < c.size(); ++p) {
+      b[m + p] = t.dot(&problem_.columns[chosen_[p] * problem_.length], left.data(), problem_.length);
+    }
+    for (std::size_t p = 0; p < c.size(); ++p) {
+      for (std::size_t k = 0; k < n; ++k) c[p] += inverse_[(m + p) * capacity_ + k] * b[k];
+    }
+  }
+  return c;
+}
+
+std::vector<double> Sweep::inverse_of_chosen() const {
+  std::vector<double> out;
+  for (std::size_t a = problem_.equalities; a < size(); ++a) {
+    const double* from = &inverse_[a * capacity_ + problem_.equalities];
+    out.insert(out.end(), from, from + chosen_.size());
+  }
+  return out;
+}
+
+double Sweep::residual() const {
+  const std::vector<double> c = coefficients();
+  std::vector<double> left(problem_.target);
+  const fit::LinalgTable& t = fit::linalg();
+  for (std::size_t p = 0; p < c.size(); ++p) {
+    t.axpy(-c[p], &problem_.columns[chosen_[p] * problem_.length], left.data(), problem_.length);
+  }
+  return problem_.rest + t.dot(left.data(), left.data(), problem_.length);
+}
+
+bool Sweep::complete(std::size_t term) const {
+  for (std::size_t p : problem_.parents[term]) {
+    if (!has(p)) return false;
+  }
+  return true;
+}
+
+bool Sweep::removable(std::size_t place) const {
+  const std::size_t term = chosen_[place];
+  if (problem_.always[term]) return false;
+  for (std::size_t child : problem_.children[term]) {
+    if (has(child)) return false;
+  }
+  return true;
+}
+
+void Sweep::open_gradient() {
+  for (std::size_t j = 0; j < problem_.terms; ++j) open_gradient_[j] = enterable(j) ? gradient_[j] : kNone;
+}
+
+void Sweep::with_children(std::size_t place, bool closed) {
+  for (std::size_t child : problem_.children[chosen_[place]]) {
+    open_gradient_[child] = closed || !enterable(child) ? kNone : gradient_[child];
+  }
+}
+
+Exchange Sweep::best() {
+  const ScanTable& table = scan();
+  open_gradient();
+  Exchange found;
+  for (std::size_t p = 0; p < chosen_.size(); ++p) {
+    if (!removable(p)) continue;
+    const std::size_t k = slot(p);
+    with_children(p, true);
+    const Leaving leaving{std::max(inverse(k)[k], 0.0), value_[k]};
+    const double most = table.best(leaving, row(k), diagonal_.data(), open_gradient_.data(), problem_.stride);
+    scored_ += static_cast<double>(problem_.terms - chosen_.size());
+    if (most > found.decrease) {
+      table.all(leaving, row(k), diagonal_.data(), open_gradient_.data(), problem_.stride, fresh_.data());
+      found = {p, static_cast<std::size_t>(std::find(fresh_.begin(), fresh_.end(), most) - fresh_.begin()), most};
+    }
+    with_children(p, false);
+  }
+  return found;
+}
+
+void Sweep::all(std::vector<double>& decrease) {
+  const ScanTable& table = scan();
+  open_gradient();
+  decrease.assign(chosen_.size() * problem_.stride, kNone);
+  for (std::size_t p = 0; p < chosen_.size(); ++p) {
+    if (!removable(p)) continue;
+    const std::size_t k = slot(p);
+    with_children(p, true);
+    table.all({std::max(inverse(k)[k], 0.0), value_[k]}, row(k), diagonal_.data(), open_gradient_.data(),
+              problem_.stride, &decrease[p * problem_.stride]);
+    scored_ += static_cast<double>(problem_.terms - chosen_.size());
+    with_children(p, false);
+  }
+}
+
+bool Sweep::add(std::size_t term) {
+  const double pivot = diagonal_[term];
+  if (!(pivot > Leaving::kSingular)) return false;
+  const std::size_t m = problem_.equalities, n = size();
+  const fit::LinalgTable& t = fit::linalg();
+  double* fresh = row(n);
+  std::copy_n(&problem_.gram[term * problem_.stride], problem_.stride, fresh);
+  for (std::size_t k = 0; k < n; ++k) {
+    if (const double x = element(k, term); x != 0.0) t.axpy(-x, row(k), fresh, problem_.stride);
+  }
+  const double factor = 1.0 / pivot, coefficient = gradient_[term] * factor;
+  for (std::size_t j = 0; j < problem_.stride; ++j) {
+    diagonal_[j] = std::max(diagonal_[j] - fresh[j] * fresh[j] * factor, 0.0);
+    fresh[j] *= factor;
+  }
+  t.axpy(-gradient_[term], fresh, gradient_.data(), problem_.stride);
+  for (std::size_t k = 0; k < n; ++k) {
+    const double x = row(k)[term];
+    for (std::size_t l = 0; l < n; ++l) inverse(k)[l] += x * factor * row(l)[term];
+  }
+  for (std::size_t k = 0; k < n; ++k) {
+    const double x = row(k)[term];
+    inverse(k)[n] = inverse(n)[k] = -x * factor;
+    value_[k] -= x * coefficient;
+    t.axpy(-x, fresh, row(k), problem_.stride);
+  }
+  inverse(n)[n] = factor;
+  value_[n] = coefficient;
+  fresh[term] = 1.0;
+  diagonal_[term] = 0.0;
+  place_[term] = n - m;
+  chosen_.push_back(term);
+  return true;
+}
+
+void Sweep::remove(std::size_t place) {
+  const std::size_t gone = slot(place), last = size() - 1, term = chosen_[place];
+  const fit::LinalgTable& t = fit::linalg();
+  const double factor = 1.0 / inverse(gone)[gone], coefficient = value_[gone];
+  double* from = row(gone);
+  for (std::size_t j = 0; j < problem_.stride; ++j) diagonal_[j] += from[j] * from[j] * factor;
+  t.axpy(coefficient * factor, from, gradient_.data(), problem_.stride);
+  for (std::size_t k = 0; k <= last; ++k) {
+    if (k == gone) continue;
+    const double x = inverse(k)[gone] * factor;
+    t.axpy(-x, from, row(k), problem_.stride);
+    value_[k] -= x * coefficient;
+    for (std::size_t l = 0; l <= last; ++l) {
+      if (l != gone) inverse(k)[l] -= x * inverse(gone)[l];
+    }
+  }
+  diagonal_[term] = factor;
+  gradient_[term] = coefficient * factor;
+  for (std::size_t p = 0; p < chosen_.size(); ++p) {
+    if (p != place) diagonal_[chosen_[p]] = 0.0;
+  }
+  if (gone != last) {
+    std::copy_n(row(last), problem_.stride, from);
+    value_[gone] = value_[last];
+    for (std::size_t k = 0; k <= last; ++k) inverse(gone)[k] = inverse(last)[k];
+    for (std::size_t k = 0; k <= last; ++k) inverse(k)[gone] = inverse(k)[last];
+    inverse(gone)[gone] = inverse(last)[last];
+    chosen_[place] = chosen_.back();
+    place_[chosen_[place]] = place;
+  }
+  chosen_.pop_back();
+  place_[term] = kOut;
+}
+
+bool Sweep::exchange(std::size_t place, std::size_t term) {
+  const std::size_t k = slot(place), old = chosen_[place];
+  // The old term leaves first, since the new one may nearly be its copy; only where the equalities need it, last.
+  const double p = inverse(k)[k], h = row(k)[term], reach = diagonal_[term] * p + h * h;
+  if (!(reach > Leaving{p, 0.0}.least())) return false;
+  if (++moves_ >= kRefactor) {
+    std::vector<std::size_t> next = chosen_;
+    next[place] = term;
+    if (start(next)) return true;
+    next[place] = old;
+    start(next);
+    return false;
+  }
+  if (p > Leaving::kCarrier) {
+    remove(place);
+    if (add(term)) return true;
+    if (!add(old)) start(chosen_);
+    return false;
+  }
+  if (!add(term)) return false;
+  remove(place_[old]);
+  return true;
+}
+
+}  // namespace fastsfes::select

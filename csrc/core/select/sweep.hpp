@@ -1,0 +1,82 @@
+#pragma once
+
+#include <cstddef>
+#include <limits>
+#include <vector>
+
+#include "core/select/problem.hpp"
+
+namespace fastsfes::select {
+
+/// An exchange of a chosen term (a place in chosen()) for another one, and how much it lowers the objective.
+struct Exchange {
+  std::size_t place = 0, term = 0;
+  double decrease = -std::numeric_limits<double>::infinity();
+};
+
+/// The Gram matrix swept on the chosen terms, with the equalities as further rows and columns (the matrix of the
+/// Karush-Kuhn-Tucker system): what every exchange needs to be scored in O(1).
+///
+/// Kept are the inverse P of the swept block, H = P K with K the block's rows of all terms, the diagonal T of the Schur
+/// complement and the gradient r of the other terms. The first equalities() rows belong to the multipliers.
+class Sweep {
+ public:
+  explicit Sweep(const Problem& problem);
+
+  /// Computes everything anew; false where the terms have no unique solution.
+  bool start(const std::vector<std::size_t>& chosen);
+  /// Replaces the right-hand side of the terms (a Lagrangian of the inequalities), `stride` elements.
+  void set_rhs(const std::vector<double>& rhs);
+
+  const std::vector<std::size_t>& chosen() const noexcept { return chosen_; }
+  bool has(std::size_t term) const noexcept { return place_[term] != kOut; }
+  /// Residual sum of squares, rotated rows: from the residual itself, not from the Gram matrix.
+  double residual() const;
+  /// Scaled coefficients in the order of chosen(), with one step of iterative refinement.
+  std::vector<double> coefficients() const;
+
+  /// The inverse Gram matrix of the chosen terms (on the equalities), in the order of chosen().
+  std::vector<double> inverse_of_chosen() const;
+
+  /// Terms that may come in; closed(j) keeps a term out of the scores until it is opened again.
+  void close(std::size_t term) noexcept { closed_[term] = true; }
+  void open(std::size_t term) noexcept { closed_[term] = false; }
+
+  /// The best of all exchanges that Problem allows.
+  Exchange best();
+  /// The decrease of the objective by every exchange, chosen().size() x stride; NaN where it is not allowed.
+  void all(std::vector<double>& decrease);
+  /// Carries an exchange out; false (and nothing is changed) where the new terms have no unique solution.
+  bool exchange(std::size_t place, std::size_t term);
+  bool removable(std::size_t place) const;
+  bool enterable(std::size_t term) const { return !closed_[term] && !has(term) && complete(term); }
+
+  /// How many exchanges were scored so far.
+  double scored() const noexcept { return scored_; }
+
+ private:
+  static constexpr std::size_t kOut = static_cast<std::size_t>(-1);
+  std::size_t size() const noexcept { return problem_.equalities + chosen_.size(); }
+  std::size_t slot(std::size_t place) const noexcept { return problem_.equalities + place; }
+  double* inverse(std::size_t k) noexcept { return inverse_.data() + k * capacity_; }
+  double* row(std::size_t k) noexcept { return rows_.data() + k * problem_.stride; }
+  /// The block's column of a term: its equality coefficients and its products with the chosen terms.
+  double element(std::size_t k, std::size_t term) const noexcept;
+  bool complete(std::size_t term) const;
+  void reserve(std::size_t chosen);
+  void solve();
+  bool add(std::size_t term);
+  void remove(std::size_t place);
+  void open_gradient();
+  void with_children(std::size_t place, bool closed);
+
+  const Problem& problem_;
+  std::size_t capacity_ = 0, moves_ = 0;
+  std::vector<std::size_t> chosen_, place_;
+  std::vector<double> inverse_, rows_, diagonal_, gradient_, rhs_, value_;
+  std::vector<double> open_gradient_, fresh_;
+  std::vector<char> closed_;
+  double scored_ = 0.0;
+};
+
+}  // namespace fastsfes::select

@@ -1,0 +1,274 @@
+"""The best-subset engine of the core against enumeration, QR and the optimality conditions of quadratic programmes."""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import subprocess
+import sys
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from fastsfes import _core
+from fastsfes.common.errors import InputError
+
+Array = NDArray[np.float64]
+NONE = np.zeros((0, 0))
+
+
+def selection(
+    x: Array,
+    y: Array,
+    *,
+    equality: tuple[Array, Array] | None = None,
+    inequality: tuple[Array, Array] | None = None,
+    limit: float = np.inf,
+    always: Sequence[int] = (),
+    never: Sequence[int] = (),
+    parents: Sequence[Sequence[int]] = (),
+) -> _core.Selection:
+    n = x.shape[1]
+    e = equality or (np.zeros((0, n)), np.zeros(0))
+    a = inequality or (np.zeros((0, n)), np.zeros(0))
+    return _core.Selection(x, y, *e, *a, np.full(n, limit), list(always), list(never), [list(p) for p in parents])
+
+
+def data(seed: int, rows: int = 60, terms: int = 14, correlation: float = 3.0) -> tuple[Array, Array]:
+    """Correlated columns of very different sizes, as terms u^i w^j are."""
+    rng = np.random.default_rng(seed)
+    x = (rng.normal(size=(rows, terms)) + correlation * rng.normal(size=(rows, 1))) * 10.0 ** rng.uniform(
+        -3, 3, size=terms
+    )
+    return x, x @ (rng.normal(size=terms) / np.linalg.norm(x, axis=0)) * 10 + rng.normal(size=rows)
+
+
+def residual(x: Array, y: Array, terms: Sequence[int]) -> float:
+    """Residual sum of squares by QR."""
+    scale = np.linalg.norm(x[:, list(terms)], axis=0)
+    q, _ = np.linalg.qr(x[:, list(terms)] / scale)
+    left = y - q @ (q.T @ y)
+    left -= q @ (q.T @ left)
+    return float(left @ left)
+
+
+def restricted(x: Array, y: Array, e: Array, value: Array, terms: Sequence[int]) -> float:
+    """The same under equalities, by the null space of the equalities; infinite where they cannot hold."""
+    scale = np.linalg.norm(x, axis=0)
+    x, e = x / scale, e / scale  # so that no singular value is small for want of units
+    part = e[:, list(terms)]
+    start = np.linalg.lstsq(part, value, rcond=None)[0]
+    if np.abs(part @ start - value).max() > 1e-9:
+        return np.inf
+    _, s, vt = np.linalg.svd(part)
+    null = vt[(s > 1e-12).sum() :].T
+    if null.shape[1] == 0:
+        return float(np.sum((y - x[:, list(terms)] @ start) ** 2))
+    return residual(x[:, list(terms)] @ null, y - x[:, list(terms)] @ start, range(null.shape[1]))
+
+
+@pytest.mark.parametrize("size", [1, 3, 6])
+@pytest.mark.parametrize("seed", range(4))
+def test_enumeration_agrees(seed: int, size: int) -> None:
+    x, y = data(seed)
+    best = min(itertools.combinations(range(14), size), key=lambda s: residual(x, y, s))
+    found = selection(x, y).search(size, restarts=6)
+    assert tuple(found["subsets"][0][0]) == best
+    # residuals are computed from the residual vector with refined coefficients: they agree with QR
+    for terms, value in found["subsets"]:
+        assert value == pytest.approx(residual(x, y, terms), rel=1e-9)
+
+
+@pytest.mark.parametrize("size", [3, 6])
+@pytest.mark.parametrize("seed", range(3))
+def test_enumeration_agrees_with_20_terms(seed: int, size: int) -> None:
+    x, y = data(seed, terms=20)
+    exact = selection(x, y)
+    terms, value, lower, complete, _ = exact.bound(size, np.inf, 10**7)
+    assert complete
+    assert lower == value
+    scaled = x / np.linalg.norm(x, axis=0)
+    gram, right = scaled.T @ scaled, scaled.T @ y
+
+    def explained(s: tuple[int, ...]) -> float:  # fast enough for all subsets
+        return float(right[list(s)] @ np.linalg.solve(gram[np.ix_(s, s)], right[list(s)]))
+
+    everything = max(itertools.combinations(range(20), size), key=explained)
+    assert tuple(terms) == everything
+    assert tuple(exact.search(size, restarts=6)["subsets"][0][0]) == everything
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_equalities_hold_and_enumeration_agrees(seed: int) -> None:
+    x, y = data(seed, terms=11)
+    rng = np.random.default_rng(seed + 100)
+    # the second equality is carried by three terms only, so that some exchanges have no feasible intermediate set
+    e = rng.normal(size=(2, 11))
+    e[1, 3:] = 0.0
+    e *= np.linalg.norm(x, axis=0) / 50
+    value = np.array([1.0, 0.5])
+    problem = selection(x, y, equality=(e, value))
+    for size in (2, 4, 5):
+        best = min(itertools.combinations(range(11), size), key=lambda s: restricted(x, y, e, value, s))
+        terms, found = problem.search(size, restarts=12)["subsets"][0]
+        assert tuple(terms) == best
+        assert found == pytest.approx(restricted(x, y, e, value, best), rel=1e-8)
+        _, coefficients = problem.solve(terms)
+        assert np.abs(e[:, terms] @ coefficients - value).max() < 1e-10
+        assert problem.bound(size, np.inf, 10**6)[0] == list(best)
+
+
+def optimal(x: Array, y: Array, c: Array, e: Array, value: Array, a: Array, bound: Array, limit: float) -> None:
+    """The Karush-Kuhn-Tucker conditions, to rounding: which make a point the minimum of a convex problem."""
+    from scipy.optimize import lsq_linear
+
+    scale = np.linalg.norm(x, axis=0)
+    rows = [a, np.eye(len(c)), -np.eye(len(c))]
+    least = np.concatenate([bound, np.full(2 * len(c), -limit)])
+    every = np.vstack(rows) / scale
+    size = np.linalg.norm(every, axis=1)
+    slack = (np.vstack(rows) @ c - least) / size
+    assert slack.min() > -1e-9 * max(1.0, np.abs(c * scale).max())
+    assert np.abs(e @ c - value).max() < 1e-9
+    active = np.abs(slack) < 1e-7 * max(1.0, np.abs(c * scale).max())
+    gradient = (x / scale).T @ (y - x @ c)
+    normals = np.vstack([e / scale, every[active] / size[active, None]]).T
+    if normals.shape[1] == 0:
+        left = gradient
+    else:
+        lower = np.concatenate([np.full(len(e), -np.inf), np.zeros(int(active.sum()))])
+        left = gradient + normals @ lsq_linear(normals, -gradient, (lower, np.inf), method="bvls", tol=1e-14).x
+    assert np.abs(left).max() < 1e-7 * np.linalg.norm(y)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_conditioned_solutions_are_optimal(seed: int) -> None:
+    x, y = data(seed, terms=9, correlation=1.0)
+    scale = np.linalg.norm(x, axis=0)
+    rng = np.random.default_rng(seed)
+    a, bound = rng.normal(size=(40, 9)) * scale, -rng.uniform(size=40)
+    e, value = rng.normal(size=(1, 9)) * scale, np.array([0.2])
+    problem = selection(x, y, equality=(e, value), inequality=(a, bound), limit=0.3 / scale.min())
+    solved = 0
+    for terms in itertools.combinations(range(9), 5):
+        s = list(terms)
+        if (found := problem.solve(s)) is None:
+            continue
+        solved += 1
+        squares, c = found
+        optimal(x[:, s], y, c, e[:, s], value, a[:, s], bound, 0.3 / scale.min())
+        assert squares == pytest.approx(np.sum((y - x[:, s] @ c) ** 2), rel=1e-10)
+    assert solved > 50
+    values = {t: problem.solve(list(t)) for t in itertools.combinations(range(9), 5)}
+    best = min((t for t, v in values.items() if v is not None), key=lambda t: values[t][0])  # type: ignore[index]
+    assert tuple(problem.search(5, restarts=6)["subsets"][0][0]) == best
+    assert tuple(problem.bound(5, np.inf, 10**6)[0]) == best
+
+
+def test_what_no_subset_can_meet_is_not_found() -> None:
+    x, y = data(0, terms=6)
+    a = np.zeros((2, 6))
+    a[0, 0], a[1, 0] = 1.0, -1.0
+    problem = selection(x, y, inequality=(a, np.array([1.0, 1.0])))  # c0 >= 1 and c0 <= -1
+    assert problem.solve([0, 1]) is None
+    assert problem.search(3, restarts=2)["subsets"] == []
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_planted_truth_is_found(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    x, _ = data(seed, rows=300, terms=129)
+    truth = sorted(rng.choice(129, size=14, replace=False).tolist())
+    c = rng.uniform(1, 3, size=14) * rng.choice([-1, 1], size=14)
+    y = (x / np.linalg.norm(x, axis=0))[:, truth] @ c + 1e-4 * rng.normal(size=300)
+    found = selection(x, y).search(14, restarts=4)
+    assert found["subsets"][0][0] == truth
+    assert found["agreeing"] == 4
+
+
+def test_terms_always_never_and_heredity() -> None:
+    x, y = data(5)
+    parents: list[list[int]] = [[] for _ in range(14)]
+    for k in range(7, 14):
+        parents[k] = [k - 7]
+
+    def allowed(s: tuple[int, ...]) -> bool:
+        return 2 in s and 4 not in s and all(p in s for k in s for p in parents[k])
+
+    problem = selection(x, y, always=[2], never=[4], parents=parents)
+    for size in (3, 5):
+        best = min((s for s in itertools.combinations(range(14), size) if allowed(s)), key=lambda s: residual(x, y, s))
+        found = problem.search(size, restarts=10)["subsets"]
+        assert tuple(found[0][0]) == best
+        assert all(allowed(tuple(s)) for s, _ in found)
+        assert tuple(problem.bound(size, np.inf, 10**6)[0]) == best
+
+
+@pytest.mark.parametrize("kind", ["cross", "worst"])
+def test_criterion_decides(kind: str) -> None:
+    x, y = data(7, terms=9)
+    group = [k % 5 - 1 for k in range(60)]  # rows of no group are fitted always and judged never
+    factor = [1.0, 2.0, 1.0, 0.5]
+    problem = selection(x, y)
+    problem.judge_by(kind, group, factor)
+
+    def value(s: tuple[int, ...]) -> float:
+        columns, found = x[:, list(s)], []
+        scale = np.linalg.norm(columns, axis=0)
+        for g in range(4):
+            held = np.array(group) == g
+            fitted = ~held if kind == "cross" else np.ones(60, dtype=bool)
+            c = np.linalg.lstsq(columns[fitted] / scale, y[fitted], rcond=None)[0] / scale
+            found.append(
+                factor[g] * np.sum((y[held] - columns[held] @ c) ** 2) / (1 if kind == "cross" else held.sum())
+            )
+        return float(sum(found) if kind == "cross" else max(found))
+
+    best = min(itertools.combinations(range(9), 4), key=value)
+    terms, found = problem.search(4, restarts=6)["subsets"][0]
+    assert tuple(terms) == best
+    assert found == pytest.approx(value(best), rel=1e-9)
+    assert problem.judge([0, 1, 2, 3]) == pytest.approx(value((0, 1, 2, 3)), rel=1e-9)
+
+
+def test_a_bound_without_end_says_so() -> None:
+    x, y = data(1, terms=40)
+    problem = selection(x, y)
+    value = problem.search(8, restarts=4)["subsets"][0][1]
+    terms, best, lower, complete, nodes = problem.bound(8, value, 200)
+    assert (terms, best, complete, nodes) == ([], value, False, 200)
+    assert residual(x, y, range(40)) * (1 - 1e-9) <= lower < value
+
+
+def test_threads_and_instruction_sets_give_the_same_bits() -> None:
+    code = (
+        "import numpy as np; from fastsfes import _core; r=np.random.default_rng(3); x=r.normal(size=(50,30));"
+        "x+=r.normal(size=(50,1)); y=r.normal(size=50); a=r.normal(size=(20,30));"
+        "s=_core.Selection(x,y,np.zeros((0,30)),np.zeros(0),a,-np.full(20,.02),np.full(30,np.inf));"
+        "print([s.search(6,restarts=6,patience=4,threads=t)['subsets'] for t in (1,3)]);"
+        "s=_core.Selection(x,y,np.zeros((0,30)),np.zeros(0),a[:0],np.zeros(0),np.full(30,np.inf));"
+        "print([s.search(6,restarts=6,threads=t)['subsets'] for t in (1,3)])"
+    )
+    out = [
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env).stdout
+        for env in ({"FASTSFES_ISA": isa, "PATH": ""} for isa in ("generic", "avx2", "avx512"))
+    ]
+    assert out[0] == out[1] == out[2]
+    for line in out[0].splitlines():
+        one, three = ast.literal_eval(line)
+        assert one == three
+        assert len(one) == 16
+
+
+def test_wrong_input_is_one_sentence() -> None:
+    x, y = data(0)
+    with pytest.raises(InputError, match="selection: cannot choose 15 of 14 terms"):
+        selection(x, y).search(15)
+    with pytest.raises(InputError, match="term 14 of 14"):
+        selection(x, y, always=[14])
+    with pytest.raises(InputError, match="given twice"):
+        selection(x, y).solve([1, 1])
+    with pytest.raises(InputError, match='"median": expected'):
+        selection(x, y).judge_by("median", [0] * 60, [1.0])
