@@ -119,7 +119,7 @@ def test_a_file_where_the_folder_should_be(tmp_path, capsys) -> None:
     ("arguments", "sentence"),
     [
         (["analyse", "libxc:scan"], "functional of libxc"),
-        (["analyse", "b97", "--samples", "1"], "--samples 1: expected at least 2"),
+        (["analyse", "b97", "--samples", "1"], "--samples: samples = '1'; expected a whole number of at least 2"),
         (["analyse", "lda"], "has no parameters"),
         (["analyse", "b97", "--dataset", "nowhere.h5"], "nowhere.h5"),
     ],

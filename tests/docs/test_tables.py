@@ -1,15 +1,23 @@
-"""The tables in docs/search.md are those of the program; FASTSFES_WRITE_DOCS=1 writes them anew."""
+"""The tables in docs/ are those of the program; FASTSFES_WRITE_DOCS=1 writes them anew."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
+import pytest
+
+from fastsfes.cli.analyse import AnalyseOptions
+from fastsfes.cli.dataset import BuildOptions
+from fastsfes.cli.fit import FitOptions
+from fastsfes.cli.health import HealthOptions
 from fastsfes.common.options import markdown
+from fastsfes.densities import ScfSettings
 from fastsfes.formula.instructions import INSTRUCTIONS
 from fastsfes.run.config import SearchConfig
+from fastsfes.validation import ValidationConfig
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "search.md"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
 def instructions() -> str:
@@ -18,13 +26,26 @@ def instructions() -> str:
     return "\n".join(lines) + "\n"
 
 
-def test_tables_are_up_to_date() -> None:
-    text = PAGE.read_text(encoding="utf-8")
-    expected = text
-    for name, table in (("options", markdown(SearchConfig)), ("instructions", instructions())):
-        begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->"
-        head, _, rest = expected.partition(begin)
+TABLES = {
+    "search.md": {"options": markdown(SearchConfig), "instructions": instructions()},
+    "validation.md": {"options": markdown(ValidationConfig)},
+    "fitting.md": {"options": markdown(FitOptions)},
+    "health.md": {"options": markdown(HealthOptions)},
+    "analysis.md": {"options": markdown(AnalyseOptions)},
+    "datasets.md": {"options": markdown(BuildOptions) + markdown(ScfSettings)},
+}
+"""Page -> name of the place between two comments -> what stands there."""
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_tables_are_up_to_date(name: str) -> None:
+    page = DOCS / name
+    expected = page.read_text(encoding="utf-8")
+    for place, table in TABLES[name].items():
+        begin, end = f"<!-- {place}: begin -->\n", f"<!-- {place}: end -->"
+        head, found, rest = expected.partition(begin)
+        assert found, f"{name} has no place for {place}"
         expected = f"{head}{begin}{table}{end}{rest.partition(end)[2]}"
     if os.environ.get("FASTSFES_WRITE_DOCS") == "1":
-        PAGE.write_text(expected, encoding="utf-8")
-    assert PAGE.read_text(encoding="utf-8") == expected
+        page.write_text(expected, encoding="utf-8")
+    assert page.read_text(encoding="utf-8") == expected

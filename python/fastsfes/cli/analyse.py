@@ -5,14 +5,17 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from ..analysis import bootstrap, enhancement_curves, optimum, parameter_uncertainties, sensitivity, term_contributions
 from ..analysis.curves import BESIDE
-from ..common.errors import InputError
+from ..analysis.resampling import Unit
 from ..common.files import plain
+from ..common.options import add_options, option, read_options
 from ..datasets.dataset import Dataset
+from ..energies.quadrature import LEVELS
 from ..functionals.load import FUNCTIONAL, load_comparison
 
 _DESCRIPTION = """Understand a functional: losses without each term, uncertainties of the parameters from the curvature
@@ -28,6 +31,26 @@ numbers are defined and what they assume."""
 PARTS = ("terms", "uncertainties", "bootstrap", "sensitivity", "curves")
 
 
+@dataclass(frozen=True)
+class AnalyseOptions:
+    """The options of ``fastsfes analyse``."""
+
+    dataset: str = option("builtin", "text", "data", "name or dataset file")
+    level: str = option("reduced", "text", "data", "quadrature nodes", choices=LEVELS)
+    test: bool = option(False, "bool", "data", "also show the test reactions")
+
+    parts: tuple[str, ...] = option(PARTS[:-1], "words", "analysis", f"what to do: {' '.join(PARTS)}", choices=PARTS)
+    refit: bool = option(True, "bool", "analysis", "fit the parameters to the training reactions first")
+    samples: int = option(200, "int", "analysis", "of the bootstrap", minimum=2)
+    seed: int = option(0, "int", "analysis", "of the bootstrap", minimum=0)
+    by: Unit = option("reaction", "text", "analysis", "what the bootstrap draws", choices=get_args(Unit))
+    threads: int = option(0, "int", "analysis", "fits at a time; 0 for all cores", minimum=0)
+
+    beside: tuple[str, ...] = option(BESIDE, "words", "curves", "functionals beside it in curves")
+    plot: str = option("", "text", "curves", "folder for pictures of curves and surfaces (needs matplotlib)")
+    format: str = option("svg", "text", "curves", "of the pictures", choices=("svg", "png"))
+
+
 def add_parser(subparsers: Any) -> None:
     """Add the command to the parser."""
     parser = subparsers.add_parser(
@@ -37,64 +60,29 @@ def add_parser(subparsers: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("functional", metavar="FUNCTIONAL", help=f"{FUNCTIONAL}; libxc:NAME for curves only")
-    parser.add_argument("--dataset", default="builtin", help="name or dataset file (default builtin)")
-    parser.add_argument(
-        "--parts",
-        nargs="+",
-        choices=PARTS,
-        metavar="PART",
-        help=f"what to do: {' '.join(PARTS)} (default all but curves)",
-    )
-    parser.add_argument("--no-refit", action="store_true", help="keep the parameters as they are")
-    parser.add_argument("--test", action="store_true", help="also show the test reactions")
-    parser.add_argument(
-        "--level", choices=("full", "reduced", "coarse"), default="reduced", help="quadrature nodes (default reduced)"
-    )
-    parser.add_argument("--samples", type=int, default=200, metavar="N", help="of the bootstrap (default 200)")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the bootstrap (default 0)")
-    parser.add_argument(
-        "--by", choices=("reaction", "subset"), default="reaction", help="what the bootstrap draws (default reaction)"
-    )
-    parser.add_argument(
-        "--beside",
-        nargs="*",
-        default=list(BESIDE),
-        metavar="FUNCTIONAL",
-        help=f"functionals beside it in curves (default {' '.join(BESIDE)})",
-    )
-    parser.add_argument(
-        "--plot", type=Path, metavar="FOLDER", help="write pictures of curves and surfaces (needs matplotlib)"
-    )
-    parser.add_argument("--format", choices=("svg", "png"), default="svg", help="of the pictures (default svg)")
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument("--threads", type=int, default=0, metavar="N", help="fits at a time (default: all cores)")
     parser.add_argument("--quiet", action="store_true", help="no progress on standard error")
+    add_options(parser, AnalyseOptions)
     parser.set_defaults(handler=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit status."""
-    for option, value, least in (
-        ("--samples", arguments.samples, 2),
-        ("--seed", arguments.seed, 0),
-        ("--threads", arguments.threads, 0),
-    ):
-        if value < least:
-            raise InputError(f"{option} {value}: expected at least {least}")
-    parts = list(arguments.parts or [p for p in PARTS if p != "curves"])
-    if arguments.plot is not None and "curves" not in parts:
+    o = read_options(AnalyseOptions, arguments)
+    parts = list(o.parts)
+    if o.plot and "curves" not in parts:
         parts.append("curves")
     data: dict[str, Any] = {}
     texts: list[str] = []
     if parts != ["curves"]:
-        _fitted(arguments, parts, data, texts)
+        _fitted(arguments.functional, o, parts, arguments.quiet, data, texts)
     if "curves" in parts:
-        curves = enhancement_curves(load_comparison(arguments.functional), arguments.beside)
+        curves = enhancement_curves(load_comparison(arguments.functional), o.beside)
         data["curves"] = curves.to_dict()
-        if arguments.plot is not None:
+        if o.plot:
             from ..analysis.plot import write_plots
 
-            paths = write_plots(curves, arguments.plot, arguments.format)
+            paths = write_plots(curves, Path(o.plot), o.format)
             data["pictures"] = [str(path) for path in paths]
             texts.append("\n".join(f"written: {path}" for path in paths))
         else:
@@ -103,16 +91,17 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _fitted(arguments: argparse.Namespace, parts: list[str], data: dict[str, Any], texts: list[str]) -> None:
+def _fitted(
+    functional: str, o: AnalyseOptions, parts: list[str], quiet: bool, data: dict[str, Any], texts: list[str]
+) -> None:
     """What needs the dataset."""
-    dataset = Dataset.open(arguments.dataset)
-    threads = arguments.threads
+    dataset, threads = Dataset.open(o.dataset), o.threads
     best = optimum(
-        arguments.functional,
+        functional,
         dataset,
-        refit=not arguments.no_refit,
-        level=arguments.level,
-        test=arguments.test,
+        refit=o.refit,
+        level=o.level,
+        test=o.test,
         threads=threads,
     )
     data |= {"functional": best.functional.to_dict(), "dataset": dataset.name, "losses": plain(best.losses)}
@@ -132,11 +121,11 @@ def _fitted(arguments: argparse.Namespace, parts: list[str], data: dict[str, Any
     if "bootstrap" in parts:
         drawn = bootstrap(
             best,
-            samples=arguments.samples,
-            seed=arguments.seed,
-            by=arguments.by,
+            samples=o.samples,
+            seed=o.seed,
+            by=o.by,
             threads=threads,
-            progress=None if arguments.quiet else _report,
+            progress=None if quiet else _report,
         )
         data["bootstrap"] = drawn.to_dict()
         texts.append(f"uncertainties from resampled reactions\n{drawn}")

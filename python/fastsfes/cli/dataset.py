@@ -6,16 +6,18 @@ import argparse
 import json
 import sys
 import time
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ..common.errors import InputError
 from ..common.files import check_output
+from ..common.options import add_arguments, given_arguments, option
 from ..datasets.dataset import Dataset, DatasetInfo
-from ..datasets.model import SPLITS
+from ..datasets.model import SPLITS, DatasetContents
+from ..datasets.readers import READERS, read_folder
 from ..densities.build import Progress
-from ..densities.settings import STABILITY_CHOICES, ScfSettings
+from ..densities.settings import ScfSettings
 from . import quadrature
 
 #: Species without a density that ``info`` lists before it only counts them.
@@ -40,22 +42,23 @@ def _add_info(actions: Any) -> None:
     info.set_defaults(handler=run_info)
 
 
+@dataclass(frozen=True)
+class BuildOptions:
+    """The options of ``fastsfes dataset build`` beside those of the SCF calculations, `ScfSettings`."""
+
+    layout: str = option("", "text", "source", "layout of the folder; empty: recognised", choices=("", *READERS))
+    split: tuple[str, ...] = option((), "names", "source", "only these splits", choices=SPLITS)
+    max_atoms: int = option(0, "int", "source", "leave out species with more atoms; 0 for no limit", minimum=0)
+    processes: int = option(1, "int", "work", "worker processes, one thread each")
+    executor: str = option(
+        "", "text", "work", "who computes: local, processes, dask:ADDRESS, dask:FILE.json or mpi; empty: processes"
+    )
+
+
 def _add_build(actions: Any) -> None:
     build = actions.add_parser("build", help="compute densities by SCF; run again to resume")
     build.add_argument("source", help="builtin, a folder in a known layout, or a dataset file (its reactions)")
     build.add_argument("--output", required=True, type=Path, metavar="FILE.h5", help="dataset file to write")
-    build.add_argument("--layout", choices=("plain", "mgcdb84", "accdb", "gmtkn55"), help="layout of the folder")
-    build.add_argument("--split", action="append", choices=SPLITS, help="only this split")
-    build.add_argument("--max-atoms", type=int, metavar="N", help="leave out species with more atoms")
-    build.add_argument(
-        "--processes", "--workers", type=int, default=1, metavar="N", help="worker processes, one thread each"
-    )
-    build.add_argument(
-        "--executor",
-        default="",
-        metavar="SPEC",
-        help="who computes: local, processes, dask:ADDRESS, dask:FILE.json or mpi (default: --processes)",
-    )
     build.add_argument(
         "--shard",
         type=parse_shard,
@@ -65,7 +68,9 @@ def _add_build(actions: Any) -> None:
     )
     build.add_argument("--work", type=Path, metavar="DIR", help="folder of finished calculations")
     build.add_argument("--quiet", action="store_true", help="print only problems and the result")
-    _add_settings(build)
+    build.add_argument("--workers", dest="processes", default=argparse.SUPPRESS, metavar="N", help="as --processes")
+    add_arguments(build, BuildOptions)
+    add_arguments(build, ScfSettings)
     build.set_defaults(handler=run_build)
 
 
@@ -80,16 +85,6 @@ def _add_import(actions: Any) -> None:
         "--density-fit", metavar="AUXBASIS", help="their auxiliary basis, when the chkfiles do not say"
     )
     imports.set_defaults(handler=run_import)
-
-
-def _add_settings(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--xc", help="functional (default wb97m_v)")
-    parser.add_argument("--basis", help="orbital basis (default def2-qzvppd)")
-    parser.add_argument("--density-fit", metavar="AUXBASIS", help="density fitting, or none (default)")
-    parser.add_argument("--grid", help='"level N" or "(radial,angular)" (default "level 3")')
-    parser.add_argument("--conv-tol", type=float, metavar="X", help="energy convergence in hartree (default 1e-9)")
-    parser.add_argument("--max-cycle", type=int, metavar="N", help="iterations on each rung of the ladder (default 80)")
-    parser.add_argument("--stability", choices=STABILITY_CHOICES, help="solutions to check (default off)")
 
 
 def parse_shard(text: str) -> tuple[int, int]:
@@ -119,16 +114,17 @@ def run_build(arguments: argparse.Namespace) -> int:
     from ..datasets.production import build_dataset
 
     check_output(arguments.output)
-    contents, defaults = _source(arguments)
-    settings = _settings(arguments, defaults)
+    o = BuildOptions(**given_arguments(BuildOptions, arguments))
+    contents, defaults = _source(arguments.source, o)
+    settings = replace(defaults, **given_arguments(ScfSettings, arguments))
     show = None if arguments.quiet else show_progress
     started = time.perf_counter()
     result = build_dataset(
         contents,
         arguments.output,
         settings=settings,
-        processes=arguments.processes,
-        executor=arguments.executor,
+        processes=o.processes,
+        executor=o.executor,
         shard=arguments.shard,
         work=arguments.work,
         progress=show,
@@ -216,37 +212,26 @@ def _as_json(info: DatasetInfo, damage: dict[str, str], verified: bool) -> dict[
     return document
 
 
-def _source(arguments: argparse.Namespace) -> tuple[Any, ScfSettings]:
+def _source(source: str, o: BuildOptions) -> tuple[DatasetContents, ScfSettings]:
+    """The reactions to compute densities for, and the settings that are usual for them."""
     from ..datasets.builtin import BUILTIN_SETTINGS, builtin_contents
-    from ..datasets.model import DatasetContents
-    from ..datasets.readers import read_folder
 
     defaults = ScfSettings()
-    contents: DatasetContents
-    if arguments.source.lower() == "builtin":
+    if source.lower() == "builtin":
         contents, defaults = builtin_contents(), BUILTIN_SETTINGS
-    elif Path(arguments.source).is_dir():
-        contents = read_folder(arguments.source, arguments.layout)
+    elif Path(source).is_dir():
+        contents = read_folder(source, o.layout or None)
     else:
-        contents = Dataset.open(arguments.source).contents
-    if arguments.split:
-        kept = tuple(r for r in contents.reactions if r.split in arguments.split)
-        contents = replace(contents, reactions=kept)
-    if arguments.max_atoms is not None:
-        if arguments.max_atoms < 1:
-            raise InputError(f"--max-atoms {arguments.max_atoms} must be at least 1")
-        small = {name for name, s in contents.species.items() if len(s.symbols) <= arguments.max_atoms}
+        contents = Dataset.open(source).contents
+    if o.split:
+        contents = replace(contents, reactions=tuple(r for r in contents.reactions if r.split in o.split))
+    if o.max_atoms:
+        small = {name for name, s in contents.species.items() if len(s.symbols) <= o.max_atoms}
         kept = tuple(r for r in contents.reactions if small.issuperset(r.coefficients))
         contents = replace(contents, reactions=kept)
     if not contents.reactions:
-        raise InputError(f"{arguments.source}: no reaction is left to compute densities for")
+        raise InputError(f"{source}: no reaction is left to compute densities for")
     return contents, defaults
-
-
-def _settings(arguments: argparse.Namespace, defaults: ScfSettings) -> ScfSettings:
-    names = ("xc", "basis", "density_fit", "grid", "conv_tol", "max_cycle", "stability")
-    given = {name: getattr(arguments, name) for name in names}
-    return replace(defaults, **{name: value for name, value in given.items() if value is not None})
 
 
 def show_progress(progress: Progress) -> None:

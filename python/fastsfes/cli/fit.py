@@ -5,14 +5,17 @@ from __future__ import annotations
 import argparse
 import json
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..common.errors import InputError
 from ..common.files import check_output
+from ..common.options import add_options, option, read_options
 from ..datasets.dataset import Dataset
 from ..energies.evaluate import wrmsd
-from ..fitting import FitResult, fit
+from ..energies.quadrature import LEVELS
+from ..fitting import OPTIMIZERS, STARTS, FitResult, Optimizer, fit
 from ..functionals.functional import Functional
 from ..functionals.load import FUNCTIONAL, load
 
@@ -21,9 +24,47 @@ _DESCRIPTION = """Fit the parameters of a functional to the training reactions o
 The functional is a registered name, a JSON file, a run directory, or formulas per channel:
   fastsfes fit wb97m_v
   fastsfes fit my.json --dataset molecules.h5 --output fitted.json
-  fastsfes fit --channel 'x=c0 + c1*u(x2, g)' --channel 'css=c0' --channel 'cos=c0 + c1*w' --start x.g=0.004"""
+  fastsfes fit --channel 'x=c0 + c1*u(x2, g)' 'css=c0' 'cos=c0 + c1*w' --start x.g=0.004"""
 
 _DEFAULT_START = 1.0
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """The options of ``fastsfes fit``; `fastsfes.fit` says more of each."""
+
+    dataset: str = option("builtin", "text", "data", "name or dataset file")
+    quadrature: str = option("default", "text", "data", "quadrature in the dataset file")
+    level: str = option("full", "text", "data", "quadrature nodes", choices=LEVELS)
+
+    channel: tuple[str, ...] = option(
+        (), "words", "form", "factors as KIND=FORMULA in place of a functional, as in 'x=c0 + c1*w' 'css=c0'"
+    )
+    start: tuple[str, ...] = option(
+        (), "names", "form", f"starts of parameters, as in x.g=0.004 (with channel: default {_DEFAULT_START})"
+    )
+    fix: tuple[str, ...] = option((), "names", "form", 'parameters that are kept; "css.*" is allowed')
+    bound: tuple[str, ...] = option((), "names", "form", "limits of parameters, as in x.g=1e-4:1")
+    constraint: tuple[str, ...] = option(
+        (),
+        "names",
+        "form",
+        'conditions on the factors: "uniform_gas", "f_cos(x2=0, w=0) = 1", "0 <= f_x <= 1.804", "f_x rises with x2 '
+        'weight 10"',
+    )
+    exact_exchange: bool = option(False, "bool", "form", "fit the fractions of exact exchange too")
+
+    optimizer: Optimizer = option("varpro", "text", "method", "see docs/fitting.md", choices=OPTIMIZERS)
+    starts: int = option(STARTS, "int", "method", "starting points", minimum=1)
+    seed: int = option(0, "int", "method", "of starting points and CMA-ES", minimum=0)
+    max_evaluations: int = option(
+        0, "int", "method", "limit per starting point; 0 for 200 (varpro) or 50,000 (cma)", minimum=0
+    )
+    ridge: float = option(0.0, "float", "method", "this times the sum of squares joins the squared loss", minimum=0)
+    threads: int = option(0, "int", "method", "OpenMP threads; 0 for its own choice", minimum=0)
+
+    test: bool = option(False, "bool", "result", "also evaluate the test reactions")
+    grid: bool = option(False, "bool", "result", "also evaluate the result on the full grid (slow)")
 
 
 def add_parser(subparsers: Any) -> None:
@@ -35,79 +76,37 @@ def add_parser(subparsers: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("functional", nargs="?", help=FUNCTIONAL)
-    parser.add_argument(
-        "--channel", action="append", default=[], metavar="KIND=FORMULA", help="factor of a channel, in place of a name"
-    )
-    parser.add_argument("--dataset", default="builtin", help="name or dataset file (default builtin)")
-    parser.add_argument("--optimizer", choices=("varpro", "cma"), default="varpro", help="default varpro")
-    parser.add_argument("--starts", type=int, default=4, metavar="N", help="starting points (default 4)")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of starting points and CMA-ES (default 0)")
-    parser.add_argument(
-        "--start",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help=f"start of a parameter (--channel: default {_DEFAULT_START})",
-    )
-    parser.add_argument(
-        "--fix", action="append", default=[], metavar="NAME", help='keep a parameter; "css.*" is allowed'
-    )
-    parser.add_argument("--bound", action="append", default=[], metavar="NAME=LOW:HIGH", help="limits of a parameter")
-    parser.add_argument(
-        "--constraint",
-        action="append",
-        default=[],
-        metavar="TEXT",
-        help='condition on the factors, can be repeated: "uniform_gas", "f_cos(x2=0, w=0) = 1", "0 <= f_x <= 1.804", '
-        '"f_x rises with x2 weight 10"',
-    )
-    parser.add_argument(
-        "--ridge", type=float, default=0.0, metavar="X", help="X * sum of squares joins the squared loss"
-    )
-    parser.add_argument("--exact-exchange", action="store_true", help="fit the fractions of exact exchange too")
-    parser.add_argument("--max-evaluations", type=int, metavar="N", help="limit per starting point")
-    parser.add_argument("--quadrature", default="default", metavar="NAME", help="quadrature in the dataset file")
-    parser.add_argument("--level", choices=("full", "reduced", "coarse"), default="full", help="quadrature nodes")
-    parser.add_argument("--grid", action="store_true", help="also evaluate the result on the full grid (slow)")
-    parser.add_argument("--test", action="store_true", help="also evaluate the test reactions")
     parser.add_argument("--output", type=Path, metavar="FILE.json", help="write the fitted functional")
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument("--threads", type=int, default=0, metavar="N", help="OpenMP threads (default: its own choice)")
+    add_options(parser, FitOptions)
     parser.set_defaults(handler=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit status."""
-    functional = _functional(arguments)
+    o = read_options(FitOptions, arguments)
+    functional = _functional(arguments.functional, o)
     check_output(arguments.output)
-    for option, value, least in (
-        ("--starts", arguments.starts, 1),
-        ("--seed", arguments.seed, 0),
-        ("--threads", arguments.threads, 0),
-        ("--max-evaluations", arguments.max_evaluations, 1),
-    ):
-        if value is not None and value < least:
-            raise InputError(f"{option} {value}: expected at least {least}")
-    dataset = Dataset.open(arguments.dataset)
+    dataset = Dataset.open(o.dataset)
     result = fit(
         functional,
         dataset,
-        seed=arguments.seed,
-        optimizer=arguments.optimizer,
-        starts=arguments.starts,
-        fixed=arguments.fix,
-        bounds=dict(_bound(text) for text in arguments.bound),
-        constraints=arguments.constraint,
-        ridge=arguments.ridge,
-        exact_exchange=arguments.exact_exchange,
-        test=arguments.test,
-        level=arguments.level,
-        quadrature=arguments.quadrature,
-        max_evaluations=arguments.max_evaluations,
-        threads=arguments.threads,
+        seed=o.seed,
+        optimizer=o.optimizer,
+        starts=o.starts,
+        fixed=o.fix,
+        bounds=dict(_bound(text) for text in o.bound),
+        constraints=o.constraint,
+        ridge=o.ridge,
+        exact_exchange=o.exact_exchange,
+        test=o.test,
+        level=o.level,
+        quadrature=o.quadrature,
+        max_evaluations=o.max_evaluations or None,
+        threads=o.threads,
     )
     on_grid: dict[str, float] = {}
-    if arguments.grid:
+    if o.grid:
         on_grid = {s: wrmsd(result.functional, dataset, s, "grid") for s in _splits(result)}
     if arguments.output is not None:
         result.functional.to_json(arguments.output)
@@ -117,14 +116,14 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _functional(arguments: argparse.Namespace) -> Functional:
-    if (arguments.functional is None) == (not arguments.channel):
-        raise InputError("give either a functional (name or JSON file) or --channel KIND=FORMULA, once per channel")
-    starts = dict(_assignment("--start", text) for text in arguments.start)
-    if arguments.functional is not None:
-        given = load(arguments.functional, default=_DEFAULT_START)
+def _functional(name: str | None, o: FitOptions) -> Functional:
+    if (name is None) == (not o.channel):
+        raise InputError("give either a functional (name or JSON file) or --channel KIND=FORMULA ..., one per channel")
+    starts = dict(_assignment("--start", text) for text in o.start)
+    if name is not None:
+        given = load(name, default=_DEFAULT_START)
     else:
-        given = load("; ".join(arguments.channel), where="--channel", default=_DEFAULT_START)
+        given = load("; ".join(o.channel), where="--channel", default=_DEFAULT_START)
     return given.with_parameters(starts)
 
 

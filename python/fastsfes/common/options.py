@@ -1,7 +1,7 @@
 """One table of options: a dataclass field with a description is a TOML key and a command-line option.
 
-`option` makes such a field; `from_table`, `to_toml`, `add_arguments` and `markdown` read the table. Nothing about an
-option is written twice.
+`option` makes such a field; `from_table`, `to_toml`, `add_options`, `read_options` and `markdown` read the table.
+Nothing about an option is written twice.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ else:
 __all__ = [
     "Option",
     "add_arguments",
+    "add_options",
     "convert",
     "from_table",
     "given_arguments",
@@ -35,14 +36,18 @@ __all__ = [
     "option",
     "options",
     "parse_toml",
+    "read_options",
     "read_toml",
     "split_names",
     "to_toml",
 ]
 
 T = TypeVar("T")
-KINDS = ("int", "float", "bool", "text", "names", "pool")
-"""Types of options; "names" is a list of texts, "pool" maps names to weights."""
+KINDS = ("int", "float", "bool", "text", "names", "words", "pool")
+"""Types of options; "names" and "words" are lists of texts, "pool" maps names to weights.
+
+On the command line "names" are divided by commas and the option can be repeated; "words" follow each other.
+"""
 
 
 @dataclass(frozen=True)
@@ -125,7 +130,7 @@ def convert(row: Option, value: Any, where: str) -> Any:
         if row.choices and value not in row.choices:
             raise fail(" or ".join(f'"{c}"' for c in row.choices))
         return value
-    if row.kind == "names":
+    if row.kind in ("names", "words"):
         names = split_names(value) if isinstance(value, str) else value
         if not isinstance(names, (list, tuple)) or not all(isinstance(n, str) for n in names):
             raise fail("a list of names")
@@ -264,10 +269,32 @@ def add_arguments(parser: argparse.ArgumentParser, cls: type) -> None:
         if row.kind == "bool":
             group.add_argument(row.flag, action=argparse.BooleanOptionalAction, help=text.replace("%", "%%"), **extra)
         else:
-            metavar = {"int": "N", "float": "X", "text": "TEXT", "names": "A,B", "pool": "A=1,B=1"}[row.kind]
+            metavar = _METAVARS[row.kind]
             if row.choices and row.kind == "text":
                 metavar = "{" + ",".join(row.choices) + "}"
+            if row.kind == "words":
+                extra |= {"nargs": "*", "action": "extend"}
+            elif row.kind in ("names", "pool"):
+                extra["action"] = "append"
             group.add_argument(row.flag, metavar=metavar, help=text.replace("%", "%%"), **extra)
+
+
+_METAVARS = {"int": "N", "float": "X", "text": "TEXT", "names": "A,B", "words": "A", "pool": "A=1,B=1"}
+
+
+def add_options(parser: argparse.ArgumentParser, cls: type) -> None:
+    """The options of a table, and --config FILE, which reads them from TOML."""
+    parser.add_argument("--config", metavar="FILE", help="TOML file of the options below")
+    add_arguments(parser, cls)
+
+
+def read_options(cls: type[T], namespace: argparse.Namespace) -> T:
+    """What `add_options` was given: the file's options, those of the command line over them."""
+    given = given_arguments(cls, namespace)
+    if namespace.config is None:
+        return cls(**given)
+    read = from_table(cls, read_toml(namespace.config), str(namespace.config))
+    return cls(**{**{row.name: getattr(read, row.name) for row in options(cls)}, **given})
 
 
 def _shown(value: Any) -> str:
@@ -282,11 +309,14 @@ def _shown(value: Any) -> str:
 
 def given_arguments(cls: type, namespace: argparse.Namespace) -> dict[str, Any]:
     """The options that were given on the command line, converted."""
-    return {
-        row.name: convert(row, getattr(namespace, row.name), f"option {row.flag}")
-        for row in options(cls)
-        if hasattr(namespace, row.name)
-    }
+    given = {}
+    for row in options(cls):
+        if hasattr(namespace, row.name):
+            value = getattr(namespace, row.name)
+            if row.kind in ("names", "pool"):  # repeated options add up
+                value = ",".join(value)
+            given[row.name] = convert(row, value, f"option {row.flag}")
+    return given
 
 
 def markdown(cls: type) -> str:

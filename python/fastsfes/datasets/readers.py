@@ -12,6 +12,14 @@ from .mgcdb84 import is_mgcdb84, read_mgcdb84
 from .model import DatasetContents
 from .plain import read_plain
 
+READERS: dict[str, Callable[[Path], DatasetContents]] = {
+    "plain": read_plain,
+    "mgcdb84": read_mgcdb84,
+    "accdb": read_accdb,
+    "gmtkn55": read_gmtkn55,
+}
+"""Layout -> what reads a folder of it."""
+
 
 def detect_layout(folder: Path) -> str:
     """Name of the layout of a folder: "plain", "mgcdb84", "accdb" or "gmtkn55"."""
@@ -32,13 +40,7 @@ def read_folder(folder: Path | str, layout: str | None = None) -> DatasetContent
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; expected geometries and a table of reactions")
-    readers: dict[str, Callable[[Path], DatasetContents]] = {
-        "plain": read_plain,
-        "mgcdb84": read_mgcdb84,
-        "accdb": read_accdb,
-        "gmtkn55": read_gmtkn55,
-    }
     layout = layout or detect_layout(folder)
-    if layout not in readers:
-        raise InputError(f"layout {layout!r} is none of {', '.join(readers)}")
-    return readers[layout](folder)
+    if layout not in READERS:
+        raise InputError(f"layout {layout!r} is none of {', '.join(READERS)}")
+    return READERS[layout](folder)

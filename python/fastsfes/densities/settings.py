@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..common.errors import InputError
+from ..common.options import option
 
 #: Density fitting switched off, as it is spelt in files and on the command line.
 NO_DENSITY_FIT = "none"
@@ -30,13 +31,15 @@ class ScfSettings:
     stability: which solutions are checked, and followed downhill until stable: "off", "open-shell" or "all".
     """
 
-    xc: str = "wb97m_v"
-    basis: str = "def2-qzvppd"
-    density_fit: str = NO_DENSITY_FIT
-    grid: str = "level 3"
-    conv_tol: float = 1e-9
-    max_cycle: int = 80
-    stability: str = "off"
+    xc: str = option("wb97m_v", "text", "scf", "functional that makes the densities, by PySCF's name")
+    basis: str = option("def2-qzvppd", "text", "scf", "orbital basis")
+    density_fit: str = option(NO_DENSITY_FIT, "text", "scf", "auxiliary basis, or none for four-centre integrals")
+    grid: str = option("level 3", "text", "scf", '"level N" or "(radial,angular)"')
+    conv_tol: float = option(1e-9, "float", "scf", "energy convergence in hartree")
+    max_cycle: int = option(80, "int", "scf", "iterations on each rung of the ladder", minimum=1)
+    stability: str = option(
+        "off", "text", "scf", "which solutions are checked and followed downhill", choices=STABILITY_CHOICES
+    )
 
     def __post_init__(self) -> None:
         parse_grid(self.grid)

@@ -7,13 +7,15 @@ from .cmaes import CmaSettings, minimise_cma
 from .conditions import Conditions, parse_conditions
 from .constraints import Equality, Penalty, Point, bounded, uniform_gas
 from .factor import FactorFit, feature_grid, fit_factor
-from .fit import FitResult, fit
+from .fit import OPTIMIZERS, STARTS, FitResult, Optimizer, fit
 from .levels import fit_through_levels
 from .problem import EXACT_EXCHANGE, FitProblem, FitSettings, Fitted
 from .rows import FitRows
 
 __all__ = [
     "EXACT_EXCHANGE",
+    "OPTIMIZERS",
+    "STARTS",
     "CmaSettings",
     "Conditions",
     "Equality",
@@ -23,6 +25,7 @@ __all__ = [
     "FitRows",
     "FitSettings",
     "Fitted",
+    "Optimizer",
     "Penalty",
     "Point",
     "bounded",

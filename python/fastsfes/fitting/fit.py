@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import partial
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -24,7 +24,13 @@ from .constraints import Equality, Penalty
 from .levels import fit_through_levels
 from .problem import FitProblem, FitSettings, Fitted, fixed_channel
 
-__all__ = ["FitResult", "fit"]
+__all__ = ["OPTIMIZERS", "STARTS", "FitResult", "Optimizer", "fit"]
+
+Optimizer = Literal["varpro", "cma"]
+OPTIMIZERS: tuple[Optimizer, ...] = get_args(Optimizer)
+
+STARTS = 4
+"""Starting points of a fit, unless another number is asked for."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +73,8 @@ def fit(
     dataset: Dataset | str,
     *,
     seed: int = 0,
-    optimizer: Literal["varpro", "cma"] = "varpro",
-    starts: int = 1,
+    optimizer: Optimizer = "varpro",
+    starts: int = STARTS,
     fixed: Iterable[str] = (),
     bounds: Mapping[str, tuple[float, float]] | None = None,
     constraints: Sequence[str] = (),
@@ -117,7 +123,7 @@ def fit(
     InputError: unknown names; functionals whose features the quadrature does not have.
     FastsfesError: no finite loss could be reached, or conditions that cannot be met.
     """
-    if optimizer not in ("varpro", "cma"):
+    if optimizer not in OPTIMIZERS:
         raise InputError(f'optimizer "{optimizer}" is unknown; expected "varpro" or "cma"')
     given = load(functional)
     free, kept = _split(given, fixed)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from ..common.errors import InputError
 from ..functionals.load import Comparison
-from .conditions.exact import Level, exact_conditions
+from .conditions.exact import LEVELS, Level, exact_conditions
 from .conditions.row import Row
 from .conditions.subject import Subject, as_subjects
 from .continuity import continuity_row
@@ -49,7 +49,7 @@ def check(
     ------
     InputError: an unknown functional or level.
     """
-    if level not in ("quick", "full"):
+    if level not in LEVELS:
         raise InputError(f'level "{level}" is unknown; expected "quick" or "full"')
     subjects = as_subjects((functional, *beside))
     rows: dict[str, tuple[Row, ...]] = {}

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,7 @@ __all__ = ["GROUP", "Enhancement", "Level", "enhancement", "exact_conditions"]
 
 Array = NDArray[np.float64]
 Level = Literal["quick", "full"]
+LEVELS: tuple[Level, ...] = get_args(Level)
 
 GROUP = "exact conditions"
 
