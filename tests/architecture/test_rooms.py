@@ -25,6 +25,9 @@ ROOMS = (
 )  # fmt: skip
 """From the ground up; docs/design.md says what each holds."""
 
+CORE_ROOMS = (("base",), ("expression",), ("program", "jit"), ("quadrature",), ("fit",), ("family",), ("select",))
+"""Folders of the core from the ground up; a program starts its own compilation, so these two know each other."""
+
 EXTENSION = "fastsfes._core"
 
 
@@ -164,6 +167,19 @@ def includes(folder: Path) -> dict[str, list[str]]:
         named = re.findall(r'^\s*#\s*include\s+"core/([^"]+)"', path.read_text(), re.M)
         found[path.relative_to(folder).as_posix()] = named
     return found
+
+
+def test_folders_of_the_core_include_from_folders_below() -> None:
+    place = {name: k for k, story in enumerate(CORE_ROOMS) for name in story}
+    found = includes(CORE)
+    assert {source.partition("/")[0] for source in found} <= set(place)
+    assert sum(map(len, found.values())) > 50  # the includes are seen
+    assert [
+        f"{source} includes {target}"
+        for source, targets in found.items()
+        for target in targets
+        if place[target.partition("/")[0]] > place[source.partition("/")[0]]
+    ] == []
 
 
 def test_headers_of_the_core_do_not_include_in_circles() -> None:
