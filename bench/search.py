@@ -95,7 +95,7 @@ def _evolution(arguments: argparse.Namespace) -> dict[str, Any]:
         executor=arguments.executor,
         workers=arguments.workers,
     )
-    refit = fit(get_functional("wb97m_v"), dataset)
+    refit = fit(get_functional("wb97m_v"), dataset, starts=1)
     assert refit.validation is not None  # a search needs both splits
     goal = config.train_coefficient * refit.train + config.validation_coefficient * refit.validation
     with tempfile.TemporaryDirectory() as folder:
