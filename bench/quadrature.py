@@ -26,9 +26,11 @@ SUMMARY = "nodes and errors of a dataset's quadrature; time per loss evaluation 
 #: Largest difference between the two ways to a WRMSD, kcal/mol.
 _AGREEMENT = 1e-3
 
-#: What is aimed at for the wB97M-V form on MGCDB84's affordable part: reactions -> microseconds on one core; and how
-#: many times faster than the full grid the loss of all of them is, by our own kernel on two cores and by jax.jit.
-_TARGETS = {319: 100.0, 1218: 300.0}
+#: What is aimed at for the wB97M-V form on MGCDB84's affordable part: microseconds on one core for the training
+#: reactions and for all of them; and how many times faster than the full grid the loss of all of them is, by our own
+#: kernel on two cores and by jax.jit. Groups with fewer reactions (the packaged molecules) have no target.
+_TARGETS = {"train": 100.0, "all": 300.0}
+_REACTIONS = {"train": 300, "all": 1200}
 _TIMES_FASTER = {"grid": 100.0, "jax": 1500.0}
 
 
@@ -86,16 +88,16 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _targets(losses: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Figures beside what is aimed at, where the reactions are those that the aims were set for."""
+    """Figures beside what is aimed at, where there are as many reactions as the aims were set for."""
     rows = []
     for item in losses:
-        count = item["reactions"]
-        if item["level"] != "reduced" or count not in _TARGETS:
+        count, group = item["reactions"], item["split"]
+        if item["level"] != "reduced" or group not in _TARGETS or count < _REACTIONS[group]:
             continue
         name = f"one loss of {count} reactions, one core"
-        rows.append(figure(name, 1e6 * item["seconds"], "us", target=_TARGETS[count], larger=False))
+        rows.append(figure(name, 1e6 * item["seconds"], "us", target=_TARGETS[group], larger=False))
         for other, target in _TIMES_FASTER.items():
-            if count == max(_TARGETS) and f"times_faster_than_{other}" in item:
+            if group == "all" and f"times_faster_than_{other}" in item:
                 name = f"times faster than {'our own full grid' if other == 'grid' else 'jax.jit of the full grid'}"
                 rows.append(figure(name, item[f"times_faster_than_{other}"], "x", target=target))
     return rows

@@ -295,7 +295,7 @@ def test_bad_input(builtin: fs.Dataset, call: object, sentence: str) -> None:
 
 @pytest.mark.slow
 def test_the_real_benchmark(mgcdb84, tmp_path) -> None:
-    """wB97M-V's form on MGCDB84's 319 training reactions: bootstrap and curvature agree where parameters are stiff."""
+    """wB97M-V's form on MGCDB84's training reactions: bootstrap and curvature agree where parameters are stiff."""
     from fastsfes.cli import main
 
     file = tmp_path / "mgcdb84.h5"
