@@ -67,7 +67,7 @@ def test_expressions_per_channel_as_json(capsys: pytest.CaptureFixture[str]) -> 
         (["b97", "--start", "x.g"], '--start "x.g"'),
         (["b97", "--start", "x.q=1"], 'no parameter "x.q"'),
         (["b97", "--fix", "z.*"], '"z.*" matches no parameter'),
-        (["b97", "--starts", "0"], "--starts: starts = '0'; expected a whole number of at least 1"),
+        (["b97", "--starts", "-1"], "--starts: starts = '-1'; expected a whole number of at least 0"),
         (["b97", "--constraint", "f_y <= 1"], "f_y is not searched"),
         (["--channel", "y=a"], '--channel: "y=a" is not understood'),
         (["--channel", "x=a", "--channel", "x=b"], "given twice"),

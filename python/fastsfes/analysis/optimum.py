@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
 from ..common.errors import FastsfesError, InputError
 from ..datasets.dataset import Dataset
-from ..fitting import FitProblem, FitSettings
+from ..energies.quadrature import Quadrature
+from ..fitting import FitProblem, find_minimum
+from ..fitting.minimum import SETTINGS
 from ..functionals.functional import Functional
 from ..functionals.load import load
 
-__all__ = ["FIT", "SEARCH", "Optimum", "optimum"]
+__all__ = ["FIT", "Optimum", "optimum"]
 
 FloatArray = npt.NDArray[np.float64]
 
-FIT = FitSettings(max_evaluations=300, ftol=1e-13, xtol=1e-12)
+FIT = SETTINGS
 """Fits near a known optimum: from the parameters that the functional has."""
-
-SEARCH = replace(FIT, starts=4)
-"""Fits that have to find their optimum: also from three random starts."""
 
 
 @dataclass(frozen=True)
@@ -33,14 +33,18 @@ class Optimum:
     ----------
     functional: with fitted parameters, in the frame of the dataset, unless no refit was asked for.
     problem: rows of the splits; the first is the one that is fitted.
+    reduced: the same on few nodes, where starts are tried; None where there are none.
     losses: split -> WRMSD in kcal/mol.
     refitted: whether the parameters were fitted to this dataset.
+    notes: doubts about the minimum, a sentence each.
     """
 
     functional: Functional
     problem: FitProblem
+    reduced: FitProblem | None
     losses: dict[str, float]
     refitted: bool
+    notes: tuple[str, ...] = ()
 
     @property
     def names(self) -> list[str]:
@@ -58,11 +62,11 @@ def optimum(
     dataset: Dataset | str = "builtin",
     *,
     refit: bool = True,
-    level: str = "reduced",
+    level: str = "full",
     test: bool = False,
     threads: int = 0,
 ) -> Optimum:
-    """Fit a functional to the training reactions of a dataset, from its parameters and three random starts.
+    """Fit a functional to the training reactions of a dataset: the minimum that `fastsfes.fit` finds.
 
     Parameters
     ----------
@@ -82,12 +86,17 @@ def optimum(
     if not given.parameters:
         raise InputError(f'functional "{given.name}" has no parameters, so there is nothing to fit or to analyse')
     splits = ["train", "validation", *(["test"] if test else [])]
-    problem = FitProblem.from_dataset(dataset, tuple(given.channels), splits=splits, level=level)
+    data = Dataset.open(dataset) if isinstance(dataset, str) else dataset
+    make = partial(FitProblem.from_dataset, data, tuple(given.channels), splits=splits)
+    problem = make(level=level)
+    rules = Quadrature.load(data).channels.values()
+    reduced = make(level="reduced") if level == "full" and all("reduced" in rule.levels for rule in rules) else None
     made = given.with_frame(problem.frame)
+    notes: tuple[str, ...] = ()
     if refit:
-        (found,) = problem.fit([made], SEARCH, threads=threads)
-        if not math.isfinite(found.losses["train"]):
-            raise FastsfesError(f'functional "{given.name}" cannot be fitted: {found.message}')
-        made = found.functional
+        found = find_minimum(problem, made, reduced=reduced, threads=threads)
+        if not math.isfinite(found.loss):
+            raise FastsfesError(f'functional "{given.name}" cannot be fitted: {found.fitted.message}')
+        made, notes = found.functional, found.notes
     losses = {split: problem.loss(made, split) for split in problem.reactions}
-    return Optimum(made, problem, losses, refit)
+    return Optimum(made, problem, reduced, losses, refit, notes)

@@ -9,10 +9,16 @@ from typing import Any
 
 from ..common.files import plain
 from ..evolve.contributions import without_each_term
+from ..fitting import find_minimum
+from ..fitting.minimum import confirmed
 from ..functionals.functional import Channel, Functional
-from .optimum import SEARCH, Optimum
+from .optimum import FIT, Optimum
 
 __all__ = ["TermContribution", "TermContributions", "term_contributions"]
+
+
+_ROUNDING = 1e-9
+"""Relative difference of losses that are one."""
 
 
 @dataclass(frozen=True)
@@ -75,25 +81,41 @@ class TermContributions:
 def term_contributions(best: Optimum, *, threads: int = 0) -> TermContributions:
     """Leave out each additive term of every channel of an `optimum` and fit the rest again.
 
-    The fits start from the parameters of the whole functional and from three random starts, and all run as one batch.
+    Each fit is the minimum of its form (`fastsfes.fitting.minimum`). Where one lies below the loss of a refitted whole,
+    the whole was not at its minimum: it is fitted again from there, and `losses` are those of the lower one.
     """
     cases = list(_cases(best.functional))
-    fitted = best.problem.fit([case for _, _, case in cases], SEARCH, threads=threads)
+    found = [find_minimum(best.problem, c, reduced=best.reduced, threads=threads).fitted for _, _, c in cases]
+    if best.refitted:
+        limit = best.losses[best.split] * (1.0 - _ROUNDING)
+        best = _lowered(best, [f.functional for f in found if f.losses[best.split] < limit], threads)
     whole = _by_type(best, best.functional)
     rows = []
-    for (channel, term, case), found in zip(cases, fitted, strict=True):
-        after = _by_type(best, found.functional) if math.isfinite(found.losses[best.split]) else {}
+    for (channel, term, case), fitted in zip(cases, found, strict=True):
+        after = _by_type(best, fitted.functional) if math.isfinite(fitted.losses[best.split]) else {}
         rows.append(
             TermContribution(
                 channel,
                 term,
                 {s: best.problem.loss(case, s) for s in best.losses},
-                {s: found.losses[s] for s in best.losses},
+                {s: fitted.losses[s] for s in best.losses},
                 {t: after[t] - whole[t] for t in after},
-                found.status,
+                fitted.status,
             )
         )
     return TermContributions(best.functional.name, best.losses, tuple(rows))
+
+
+def _lowered(best: Optimum, without: list[Functional], threads: int) -> Optimum:
+    """The whole fitted from the parameters of forms that lack a term: with it the loss cannot be higher."""
+    if not without:
+        return best
+    starts = [best.functional.with_parameters(f.parameters) for f in without]
+    fitted = [confirmed(best.problem, f) for f in best.problem.fit(starts, FIT, threads=threads)]
+    lowest = min(fitted, key=lambda f: f.losses[best.split])
+    if not lowest.losses[best.split] < best.losses[best.split]:
+        return best
+    return replace(best, functional=lowest.functional, losses=dict(lowest.losses))
 
 
 def _by_type(best: Optimum, functional: Functional) -> dict[str, float]:

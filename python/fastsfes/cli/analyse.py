@@ -36,7 +36,7 @@ class AnalyseOptions:
     """The options of ``fastsfes analyse``."""
 
     dataset: str = option("builtin", "text", "data", "name or dataset file")
-    level: str = option("reduced", "text", "data", "quadrature nodes", choices=LEVELS)
+    level: str = option("full", "text", "data", "quadrature nodes", choices=LEVELS)
     test: bool = option(False, "bool", "data", "also show the test reactions")
 
     parts: tuple[str, ...] = option(PARTS[:-1], "words", "analysis", f"what to do: {' '.join(PARTS)}", choices=PARTS)
@@ -104,10 +104,16 @@ def _fitted(
         test=o.test,
         threads=threads,
     )
-    data |= {"functional": best.functional.to_dict(), "dataset": dataset.name, "losses": plain(best.losses)}
+    data |= {
+        "functional": best.functional.to_dict(),
+        "dataset": dataset.name,
+        "losses": plain(best.losses),
+        "notes": list(best.notes),
+    }
     how = "refitted to" if best.refitted else "as it is, on"
     losses = ", ".join(f"{split} {loss:.4f}" for split, loss in best.losses.items())
     texts.append(f"{best.functional.name}, {how} {dataset.name}: WRMSD in kcal/mol {losses}")
+    texts += [f"note: {note}" for note in best.notes]
     uncertainties = None
     if "terms" in parts:
         terms = term_contributions(best, threads=threads)

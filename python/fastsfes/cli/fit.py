@@ -15,7 +15,7 @@ from ..common.options import add_options, option, read_options
 from ..datasets.dataset import Dataset
 from ..energies.evaluate import wrmsd
 from ..energies.quadrature import LEVELS
-from ..fitting import OPTIMIZERS, STARTS, FitResult, Optimizer, fit
+from ..fitting import OPTIMIZERS, FitResult, Optimizer, fit
 from ..functionals.functional import Functional
 from ..functionals.load import FUNCTIONAL, load
 
@@ -55,7 +55,9 @@ class FitOptions:
     exact_exchange: bool = option(False, "bool", "form", "fit the fractions of exact exchange too")
 
     optimizer: Optimizer = option("varpro", "text", "method", "see docs/fitting.md", choices=OPTIMIZERS)
-    starts: int = option(STARTS, "int", "method", "starting points", minimum=1)
+    starts: int = option(
+        0, "int", "method", "starting points; 0 for as many as reproduce the lowest minimum", minimum=0
+    )
     seed: int = option(0, "int", "method", "of starting points and CMA-ES", minimum=0)
     max_evaluations: int = option(
         0, "int", "method", "limit per starting point; 0 for 200 (varpro) or 50,000 (cma)", minimum=0
@@ -93,7 +95,7 @@ def run(arguments: argparse.Namespace) -> int:
         dataset,
         seed=o.seed,
         optimizer=o.optimizer,
-        starts=o.starts,
+        starts=o.starts or None,
         fixed=o.fix,
         bounds=dict(_bound(text) for text in o.bound),
         constraints=o.constraint,
@@ -163,6 +165,7 @@ def _as_json(result: FitResult, on_grid: dict[str, float]) -> dict[str, Any]:
         "linear": list(result.linear),
         "rank": result.rank,
         "seconds": result.seconds,
+        "notes": list(result.notes),
     }
 
 
@@ -184,6 +187,7 @@ def _table(given: Functional, result: FitResult, on_grid: dict[str, float]) -> s
         f"exact exchange: short range {hybrid.short_range:.6g}, long range {hybrid.long_range:.6g}, "
         f"omega {hybrid.omega:g}",
         f"{result.optimizer}: {result.status} after {result.evaluations} evaluations, {result.seconds:.3g} s",
+        *(f"note: {note}" for note in result.notes),
         "",
         f"{'WRMSD (kcal/mol)':<18}{'quadrature':>12}" + (f"{'full grid':>12}" if on_grid else ""),
         f"{'train, at start':<18}{result.start:>12.6f}",

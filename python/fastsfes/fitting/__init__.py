@@ -7,15 +7,15 @@ from .cmaes import CmaSettings, minimise_cma
 from .conditions import Conditions, parse_conditions
 from .constraints import Equality, Penalty, Point, bounded, uniform_gas
 from .factor import FactorFit, feature_grid, fit_factor
-from .fit import OPTIMIZERS, STARTS, FitResult, Optimizer, fit
+from .fit import OPTIMIZERS, FitResult, Optimizer, fit
 from .levels import fit_through_levels
+from .minimum import Minimum, find_minimum
 from .problem import EXACT_EXCHANGE, FitProblem, FitSettings, Fitted
 from .rows import FitRows
 
 __all__ = [
     "EXACT_EXCHANGE",
     "OPTIMIZERS",
-    "STARTS",
     "CmaSettings",
     "Conditions",
     "Equality",
@@ -25,11 +25,13 @@ __all__ = [
     "FitRows",
     "FitSettings",
     "Fitted",
+    "Minimum",
     "Optimizer",
     "Penalty",
     "Point",
     "bounded",
     "feature_grid",
+    "find_minimum",
     "fit",
     "fit_factor",
     "fit_through_levels",

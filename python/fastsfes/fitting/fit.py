@@ -22,15 +22,13 @@ from .cmaes import CmaSettings, minimise_cma
 from .conditions import parse_conditions
 from .constraints import Equality, Penalty
 from .levels import fit_through_levels
+from .minimum import SETTINGS, find_minimum
 from .problem import FitProblem, FitSettings, Fitted, fixed_channel
 
-__all__ = ["OPTIMIZERS", "STARTS", "FitResult", "Optimizer", "fit"]
+__all__ = ["OPTIMIZERS", "FitResult", "Optimizer", "fit"]
 
 Optimizer = Literal["varpro", "cma"]
 OPTIMIZERS: tuple[Optimizer, ...] = get_args(Optimizer)
-
-STARTS = 4
-"""Starting points of a fit, unless another number is asked for."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +46,7 @@ class FitResult:
     rank: independent columns among them; fewer than ``len(linear)`` when some are redundant (those are 0).
     start: WRMSD of the training reactions with the parameters that were given.
     seconds: time of the optimisation.
+    notes: doubts about the minimum, a sentence each.
     """
 
     functional: Functional
@@ -61,6 +60,7 @@ class FitResult:
     rank: int
     start: float
     seconds: float
+    notes: tuple[str, ...] = ()
 
     @property
     def parameters(self) -> dict[str, float]:
@@ -74,7 +74,7 @@ def fit(
     *,
     seed: int = 0,
     optimizer: Optimizer = "varpro",
-    starts: int = STARTS,
+    starts: int | None = None,
     fixed: Iterable[str] = (),
     bounds: Mapping[str, tuple[float, float]] | None = None,
     constraints: Sequence[str] = (),
@@ -101,8 +101,9 @@ def fit(
     seed: of further starts and of CMA-ES.
     optimizer: "varpro" solves for linear parameters and moves the others by Levenberg-Marquardt (10.1137/0710036);
         "cma" searches all parameters with CMA-ES (10.48550/arXiv.1604.00772), slow and global.
-    starts: number of starting points; the first is the functional as given. On "full" nodes all of them are tried on
-        the reduced nodes, and what is found there is refined (see `fastsfes.fitting.levels`).
+    starts: number of starting points; the first is the functional as given. By default as many as it takes to reproduce
+        the lowest minimum (`fastsfes.fitting.minimum`): the answer for this form on this data, whatever its parameters
+        were. On "full" nodes starts are tried on the reduced nodes, and what is found there is refined.
     fixed: parameters that keep their values, "channel.name", patterns such as "css.*" included.
     bounds: "channel.name" -> (lower, upper).
     constraints: conditions on the enhancement factors as text, see `fastsfes.fitting.conditions`: "uniform_gas",
@@ -144,13 +145,21 @@ def fit(
     )
     problem = make(level=level)
     start = problem.loss(free if exact_exchange else free.with_frame(problem.frame))
+    notes: tuple[str, ...] = ()
     began = time.perf_counter()
     if optimizer == "varpro":
-        settings = FitSettings(starts=starts, seed=seed, max_evaluations=max_evaluations or 200, ftol=1e-12)
         rules = Quadrature.load(data, quadrature).channels.values()
-        reducible = level == "full" and starts > 1 and all("reduced" in rule.levels for rule in rules)
+        reducible = level == "full" and starts != 1 and all("reduced" in rule.levels for rule in rules)
         reduced = make(level="reduced") if reducible else None
-        found = fit_through_levels(problem, reduced, free, settings, bounds=bounds, threads=threads)
+        if starts is None:
+            each = SETTINGS if max_evaluations is None else replace(SETTINGS, max_evaluations=max_evaluations)
+            minimum = find_minimum(
+                problem, free, reduced=reduced, seed=seed, settings=each, bounds=bounds, threads=threads
+            )
+            found, notes = minimum.fitted, minimum.notes
+        else:
+            settings = FitSettings(starts=starts, seed=seed, max_evaluations=max_evaluations or 200, ftol=1e-12)
+            found = fit_through_levels(problem, reduced, free, settings, bounds=bounds, threads=threads)
     else:
         if equalities or bounds or ridge:
             raise InputError('optimizer "cma" knows no equalities, bounds or ridge; use penalties or "varpro"')
@@ -174,6 +183,7 @@ def fit(
         rank=found.rank,
         start=start,
         seconds=seconds,
+        notes=notes,
     )
 
 

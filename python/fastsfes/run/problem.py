@@ -42,9 +42,6 @@ LEVEL = "reduced"
 SELECTION = ("train", "validation")
 """Splits that a search reads before its report."""
 
-REFIT_STARTS = 3
-"""Starting points when published forms are fitted for comparison: their own parameters, then random ones."""
-
 _FOLD_CACHE = 8 << 20
 """Bytes of columns that the candidates of one fold share."""
 
@@ -116,7 +113,7 @@ class ReactionProblem(_Common):
         named = baselines()
         progress.message("fitting the published forms to the same reactions")
         for name, form in [item for item in named if item[1].name in ("wb97m_v", "gas22")]:
-            fitted = fit(form, self.dataset, starts=REFIT_STARTS, threads=self.config.threads).functional
+            fitted = fit(form, self.dataset, threads=self.config.threads).functional
             named.append((f"{name}, refitted", fitted))
         return named
 
