@@ -163,12 +163,12 @@ def test_import_refuses_a_density_of_another_molecule(tmp_path, folder, capsys):
         (
             ["dataset", "build", "builtin", "--output", "x.h5", "--basis", "foo"],
             2,
-            "--basis foo: PySCF has no basis of that name for Be",
+            "--basis foo: PySCF has no basis set 'foo'; expected a name on its list",
         ),
         (
             ["dataset", "build", "builtin", "--output", "x.h5", "--density-fit", "foo"],
             2,
-            "--density-fit foo: PySCF has no basis of that name for Be",
+            "--density-fit foo: PySCF has no basis set 'foo'; expected a name on its list",
         ),
         (["dataset"], 2, "ACTION"),
         (["dataset", "build", "builtin", "--output", "x.h5", "--stability", "maybe"], 2, 'expected "off" or'),

@@ -13,11 +13,12 @@ from typing import Any
 from ..common.errors import InputError
 from ..common.files import check_output
 from ..common.options import add_arguments, given_arguments, option
-from ..datasets.dataset import Dataset, DatasetInfo
+from ..datasets.dataset import SETTINGS, Dataset, DatasetInfo
 from ..datasets.model import SPLITS, DatasetContents
 from ..datasets.readers import READERS, read_folder
+from ..densities.basis import NO_ECP
 from ..densities.build import Progress
-from ..densities.settings import ScfSettings
+from ..densities.settings import ScfSettings, parse_grid
 from . import quadrature
 
 #: Species without a density that ``info`` lists before it only counts them.
@@ -82,7 +83,9 @@ def _add_import(actions: Any) -> None:
     imports.add_argument("--xc", help="functional of the densities, when the chkfiles do not say")
     imports.add_argument("--grid", help="their grid, when the chkfiles do not say")
     imports.add_argument(
-        "--density-fit", metavar="AUXBASIS", help="their auxiliary basis, when the chkfiles do not say"
+        "--density-fit",
+        metavar="AUXBASIS",
+        help="their auxiliary basis, when the chkfiles do not say (default: none)",
     )
     imports.set_defaults(handler=run_import)
 
@@ -133,6 +136,8 @@ def run_build(arguments: argparse.Namespace) -> int:
         print(f"fastsfes: not converged, will not be used: {name}", file=sys.stderr)
     for name, reason in result.failed.items():
         print(f"fastsfes: failed: {name}: {reason}", file=sys.stderr)
+    for name, warning in result.warnings.items():
+        print(f"fastsfes: PySCF warns: {name}: {warning}", file=sys.stderr)
     part = "" if arguments.shard[1] == 1 else " shard {}/{}:".format(*arguments.shard)
     print(
         f"{arguments.output}:{part} {len(result.files) - len(result.unconverged)} species with densities "
@@ -150,8 +155,9 @@ def run_import(arguments: argparse.Namespace) -> int:
     check_output(arguments.output)
     given = {key: getattr(arguments, key) for key in ("xc", "grid", "density_fit")}
     chosen = {key: value for key, value in given.items() if value is not None}
-    settings = ScfSettings(**chosen) if chosen else None
-    result = import_folder(arguments.folder, arguments.output, densities=arguments.densities, settings=settings)
+    if arguments.grid is not None:
+        parse_grid(arguments.grid)
+    result = import_folder(arguments.folder, arguments.output, densities=arguments.densities, settings=chosen)
     for name, reason in result.refused.items():
         print(f"fastsfes: refused: {name}: {reason}", file=sys.stderr)
     print(
@@ -168,8 +174,9 @@ def format_info(info: DatasetInfo) -> str:
         f"reactions   {info.reactions}, of which {info.available} can be evaluated",
         f"species     {info.species} geometries, {info.densities} with densities ({info.distinct} distinct)",
     ]
-    for (xc, basis, grid, fit), count in info.settings.items():
-        lines.append(f"densities   {count}: {xc}, {basis}, grid {grid}, density fitting {fit}")
+    for (xc, basis, ecp, grid, fit), count in info.settings.items():
+        potentials = "" if ecp == NO_ECP else f" with ECP {ecp}"
+        lines.append(f"densities   {count}: {xc}, {basis}{potentials}, grid {grid}, density fitting {fit}")
     if info.rungs:
         lines.append("converged   " + ", ".join(f"{count} by {rung}" for rung, count in sorted(info.rungs.items())))
     if info.provenance:
@@ -203,9 +210,8 @@ def _as_json(info: DatasetInfo, damage: dict[str, str], verified: bool) -> dict[
     document["missing"], document["dropped"] = dict(info.missing), dict(info.dropped)
     document["rungs"] = dict(info.rungs)
     document["subsets"] = [asdict(row) for row in info.subsets]
-    keys = ("xc", "basis", "grid", "density_fit")
     document["settings"] = [
-        {**dict(zip(keys, values, strict=True)), "species": count} for values, count in info.settings.items()
+        {**dict(zip(SETTINGS, values, strict=True)), "species": count} for values, count in info.settings.items()
     ]
     if verified:
         document["damaged"] = damage

@@ -18,6 +18,9 @@ from .model import SPLITS, DatasetContents, Reaction, Species
 from .packaged import PACKAGED
 from .readers import read_folder
 
+#: Attributes of a density that `DatasetInfo.settings` counts, and what stands for one that is not said.
+SETTINGS = {"xc": "?", "basis": "?", "ecp": "none", "grid": "?", "density_fit": "?"}
+
 
 @dataclass(frozen=True)
 class SubsetInfo:
@@ -45,7 +48,7 @@ class DatasetInfo:
     subsets: counts per split and subset, and which species are missing there.
     missing: species without a usable density or geometry -> why.
     dropped: reactions left out on purpose -> why.
-    settings: distinct (xc, basis, grid, density_fit) of the densities -> number of species.
+    settings: distinct (xc, basis, ecp, grid, density_fit) of the densities -> number of species.
     rungs: rung of the convergence ladder -> number of distinct densities.
     """
 
@@ -60,7 +63,7 @@ class DatasetInfo:
     subsets: tuple[SubsetInfo, ...]
     missing: Mapping[str, str]
     dropped: Mapping[str, str]
-    settings: Mapping[tuple[str, str, str, str], int]
+    settings: Mapping[tuple[str, ...], int]
     rungs: Mapping[str, int]
 
 
@@ -167,6 +170,7 @@ class Dataset:
 
     def verify(self) -> dict[str, str]:
         """Read every density; returns the damaged ones and why (empty when all is well)."""
+        from ..densities.basis import check_molecule
         from ..densities.mole import load_mole
 
         found = dict(self._problems)
@@ -176,6 +180,7 @@ class Dataset:
             try:
                 record = storage.read_density(self._path, name)
                 mol = load_mole(record.mole, f"{self._path}: density of {name!r}")
+                check_molecule(mol)
                 if record.mo_coeff.shape[-2] != mol.nao:
                     raise FastsfesError(f"{self._path}: density of {name!r} does not fit its basis")
             except FastsfesError as error:
@@ -217,21 +222,13 @@ class Dataset:
                 missing.setdefault(key, {}).setdefault(self._unusable[name][0], set()).add(name)
         order = {split: index for index, split in enumerate(SPLITS)}
         keys = sorted(total, key=lambda key: (order[key[0]], key[1:]))
-        settings: Counter[tuple[str, str, str, str]] = Counter()
+        settings: Counter[tuple[str, ...]] = Counter()
         rungs: Counter[str] = Counter()
         for name in self.density_names:
             summary = self._summaries[name]
-            a = summary.attributes
-            settings[
-                (
-                    str(a.get("xc", "?")),
-                    str(a.get("basis", "?")),
-                    str(a.get("grid", "?")),
-                    str(a.get("density_fit", "?")),
-                )
-            ] += 1
+            settings[tuple(str(summary.attributes.get(key, unsaid)) for key, unsaid in SETTINGS.items())] += 1
             if summary.representative == name:
-                rungs[str(a.get("rung", "imported"))] += 1
+                rungs[str(summary.attributes.get("rung", "imported"))] += 1
         return DatasetInfo(
             name=self.name,
             provenance=self.provenance,

@@ -36,7 +36,7 @@ def import_folder(
     output: Path | str,
     *,
     densities: Path | str | None = None,
-    settings: ScfSettings | None = None,
+    settings: Mapping[str, str] | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> ImportResult:
     """Make a dataset file from a folder of reactions, geometries and PySCF chkfiles.
@@ -46,11 +46,11 @@ def import_folder(
     folder: folder with reactions and geometries in any known layout, and ``densities`` inside.
     output: the dataset file to write.
     densities: folder of chkfiles when it is not ``folder/densities``.
-    settings: how the densities were made, when the chkfiles do not say so.
+    settings: how the densities were made, when the chkfiles do not say so (see `read_chkfile`).
     progress: called with one line per problem.
 
-    A damaged chkfile, or one whose molecule differs from the geometry, is refused and reported; the others
-    are imported.
+    A chkfile that is damaged, holds physics that is not carried over, is not converged, or whose molecule differs from
+    the geometry, is refused and reported; the others are imported.
     """
     contents = read_folder(Path(folder))
     source = Path(densities) if densities is not None else Path(folder) / "densities"

@@ -23,11 +23,14 @@ __all__ = ["BuildResult", "Job", "Progress", "build_densities", "collect", "load
 
 @dataclass(frozen=True)
 class BuildResult:
-    """Outcome of a build: name -> work file, names that did not converge, names that failed and why."""
+    """Outcome of a build: name -> work file, names that did not converge, names that failed and why, and of what
+    PySCF warned.
+    """
 
     files: dict[str, Path]
     unconverged: tuple[str, ...]
     failed: dict[str, str]
+    warnings: dict[str, str]
     computed: int
     reused: int
 
@@ -74,6 +77,7 @@ def build_densities(
     )
     files: dict[str, Path] = {}
     failed: dict[str, str] = {}
+    warnings: dict[str, str] = {}
     unconverged: list[str] = []
     for job in done.jobs:
         key = job.key
@@ -82,9 +86,12 @@ def build_densities(
             continue
         files[job.name] = _file(folder, key)
         with h5py.File(files[job.name], "r") as file:
-            if not bool(file["density"].attrs["converged"]):
+            attributes = file["density"].attrs
+            if not bool(attributes["converged"]):
                 unconverged.append(job.name)
-    return BuildResult(files, tuple(unconverged), failed, done.computed, done.reused)
+            if "warnings" in attributes:
+                warnings[job.name] = str(attributes["warnings"])
+    return BuildResult(files, tuple(unconverged), failed, warnings, done.computed, done.reused)
 
 
 def load_work_file(path: Path, name: str) -> DensityRecord:

@@ -1,32 +1,50 @@
 """PySCF molecules as JSON text, read back without running anything.
 
-PySCF's own ``Mole.loads`` passes parts of the text to ``eval``; a file from a stranger must not get
-that far. Here the integral tables are taken from the JSON, checked, and set on a fresh molecule.
+PySCF's own ``Mole.loads`` passes parts of the text to ``eval``, and its readers of basis sets evaluate what is no
+number; a file from a stranger must not get that far. Here the integral tables are taken from the JSON, checked, and
+set on a fresh molecule, which holds numbers and the symbols of its atoms and no other text.
 """
 
 from __future__ import annotations
 
 import ast
+import json
+import re
 from typing import Any
 
 import numpy as np
 
 from ..common.errors import FastsfesError
 from ..common.reading import DAMAGE, parse_json, short
+from .basis import plain_tables
 
 _MAX_ANGULAR = 12
 _ATM_COLUMNS, _BAS_COLUMNS = 6, 8
 # Bounds that no molecule of a dataset meets; they keep a hostile file from exhausting memory or the integral code.
-_MOST_ATOMS, _MOST_SHELLS, _MOST_PRIMITIVES, _MOST_CHARGE, _LONGEST_LITERAL = 2000, 50_000, 200, 200, 200_000
+_MOST_ATOMS, _MOST_SHELLS, _MOST_PRIMITIVES, _MOST_CHARGE, _LONGEST_LITERAL = 2000, 50_000, 200, 200, 200
+
+#: Symbol of an atom: an element, with a label of digits, or a ghost.
+_SYMBOL = re.compile(r"((ghost|gh|x)[-_.:]?)?[A-Z][a-z]?[-_:@]?[0-9]{0,4}", re.IGNORECASE)
+
+#: What PySCF keeps in a molecule and what is not carried by the tables that are read here.
+_OTHER_PHYSICS = {"_pseudo": "pseudopotentials of the GTH kind", "a": "a periodic cell"}
 
 
 class MoleError(FastsfesError):
     """The stored molecule is damaged; the message says which part."""
 
 
-def dump_mole(mol: Any) -> str:
-    """JSON text of a PySCF molecule (``Mole.dumps``)."""
-    return str(mol.dumps())
+def dump_mole(mol: Any, basis: str = "", ecp: str = "") -> str:
+    """JSON text of a PySCF molecule (``Mole.dumps``), with the names of its basis set and ECPs for their tables."""
+    stored = json.loads(mol.dumps())
+    stored |= {key: repr(name) for key, name in (("basis", basis), ("ecp", ecp)) if name}
+    return json.dumps(stored)
+
+
+def stored_names(text: str) -> tuple[str, str]:
+    """Names of the basis set and of the ECPs that `dump_mole` text holds, "" for what is no name; not checked."""
+    stored = parse_json(text, "stored molecule")
+    return _name(stored.get("basis")), _name(stored.get("ecp"))
 
 
 def load_mole(text: str, where: str = "stored molecule") -> Any:
@@ -47,8 +65,15 @@ def load_mole(text: str, where: str = "stored molecule") -> Any:
         ecpbas = np.array(stored.get("_ecpbas", []), dtype=np.int32).reshape(-1, _BAS_COLUMNS)
         atoms = [(str(symbol), [float(x) for x in xyz]) for symbol, xyz in stored["_atom"]]
         charge, spin = int(stored.get("charge", 0)), int(stored.get("spin") or 0)
+        shells, potentials = (_tables(stored.get(key)) for key in ("_basis", "_ecp"))
+        other = [what for key, what in _OTHER_PHYSICS.items() if stored.get(key)]
     except DAMAGE as error:
         raise MoleError(f"{where}: the molecule cannot be read ({type(error).__name__}: {short(error)})") from error
+    if other:
+        raise MoleError(f"{where}: the molecule has {' and '.join(other)}, which cannot be carried over")
+    for symbol, _ in atoms:
+        if not _SYMBOL.fullmatch(symbol):
+            raise MoleError(f"{where}: {symbol[:40]!r} is not the symbol of an atom")
     _check(atm, bas, env, ecpbas, len(atoms), where)
     mol = gto.Mole()
     mol.verbose = 0
@@ -58,10 +83,8 @@ def load_mole(text: str, where: str = "stored molecule") -> Any:
     mol.unit = "Bohr"
     mol.atom = atoms
     mol.symmetry = False
-    mol.basis = _literal(stored.get("basis"), {})
-    mol.ecp = _literal(stored.get("ecp"), {})
-    mol._basis = stored.get("_basis") if isinstance(stored.get("_basis"), dict) else {}
-    mol._ecp = stored.get("_ecp") if isinstance(stored.get("_ecp"), dict) else {}
+    mol.basis = mol._basis = shells
+    mol.ecp = mol._ecp = potentials
     mol.max_memory = 4000
     mol._built = True
     electrons = int(mol.atom_charges().sum()) - charge
@@ -70,14 +93,20 @@ def load_mole(text: str, where: str = "stored molecule") -> Any:
     return mol
 
 
-def _literal(text: Any, default: Any) -> Any:
-    """Parse a Python literal (a basis name or dictionary); anything else gives the default."""
+def _tables(tables: Any) -> dict[str, Any]:
+    """Tables of numbers by the symbol of the atom."""
+    return {str(symbol): plain_tables(table) for symbol, table in dict(tables or {}).items()}
+
+
+def _name(text: Any) -> str:
+    """The text that a Python literal stands for; "" when it stands for anything else."""
     if not isinstance(text, str) or len(text) > _LONGEST_LITERAL:
-        return default
+        return ""
     try:
-        return ast.literal_eval(text)
+        value = ast.literal_eval(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return default
+        return ""
+    return value if isinstance(value, str) else ""
 
 
 def _check(atm: np.ndarray, bas: np.ndarray, env: np.ndarray, ecpbas: np.ndarray, natoms: int, where: str) -> None:

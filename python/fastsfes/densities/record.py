@@ -53,7 +53,7 @@ class DensityRecord:
         spin with fewer electrons is padded with zero columns.
     mo_occ, mo_energy: occupations and orbital energies (hartree), (nocc,) or (2, n).
     energies: see `Energies`.
-    attributes: xc, basis, charge, spin, converged, rung, grid, density_fit, nlc, pyscf, and more.
+    attributes: xc, basis, ecp, charge, spin, converged, rung, grid, density_fit, nlc, pyscf, and more.
     """
 
     mole: str
@@ -67,6 +67,12 @@ class DensityRecord:
     def converged(self) -> bool:
         """Whether the SCF converged; a density that did not is never used by a dataset."""
         return bool(self.attributes["converged"])
+
+    @property
+    def reference(self) -> str:
+        """Kind of Kohn-Sham object that the density came from: "RKS", "UKS" or "ROKS"."""
+        kind = str(self.attributes.get("reference", ""))
+        return kind if kind in ("RKS", "UKS", "ROKS") else ("UKS" if self.mo_occ.ndim == 2 else "RKS")
 
     def density_matrix(self) -> FloatArray:
         """Density matrix in the atomic-orbital basis, (nao, nao) or (2, nao, nao)."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import io
 import time
-import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -12,6 +12,8 @@ import numpy as np
 from ..common.errors import FastsfesError, InputError
 from ..functionals.libxc import LibxcFunctional
 from ..functionals.load import Comparison
+from .basis import NO_ECP, OWN_ECP, auxiliary_tables, element_of, has_ecp, labels_of, orbital_tables, shells_of
+from .mole import dump_mole
 from .record import DensityRecord, Energies, FloatArray
 from .settings import NO_DENSITY_FIT, ScfSettings, parse_grid
 
@@ -30,47 +32,78 @@ _SAME_ENERGY = 1e-7
 _COARSE_START = 15_000
 
 
-def build_mole(symbols: tuple[str, ...], coordinates: FloatArray, charge: int, spin: int, basis: str) -> Any:
-    """Build a PySCF molecule; ``coordinates`` in angstrom, ``spin`` = number of unpaired electrons."""
+def build_mole(
+    symbols: tuple[str, ...], coordinates: FloatArray, charge: int, spin: int, basis: str, ecp: str = OWN_ECP
+) -> Any:
+    """Build a PySCF molecule with a basis set and ECPs of PySCF's list.
+
+    Args:
+        symbols: of the n atoms; see `fastsfes.datasets.Species`.
+        coordinates: (n, 3) in angstrom.
+        charge: total charge.
+        spin: number of unpaired electrons.
+        basis: name of the basis set.
+        ecp: name of the ECPs, "default" for those of the basis set, "none" for none.
+
+    Raises:
+        InputError: there is no such basis set or ECP for an element, or the electrons do not fit.
+    """
     from pyscf import gto
 
+    shells, potentials = orbital_tables(symbols, basis, ecp)
     atoms = [(symbol, tuple(map(float, xyz))) for symbol, xyz in zip(symbols, coordinates, strict=True)]
     try:
-        with warnings.catch_warnings():
-            # The exception below says it better than PySCF's advice to install another package.
-            warnings.filterwarnings("ignore", message="Basis may be available")
-            return gto.M(atom=atoms, basis=basis, charge=charge, spin=spin, unit="Angstrom", verbose=0)
+        return gto.M(atom=atoms, basis=shells, ecp=potentials, charge=charge, spin=spin, unit="Angstrom", verbose=0)
     except (KeyError, RuntimeError) as error:
         raise InputError(f"PySCF cannot build the molecule with basis {basis!r}: {error}") from error
 
 
-def check_settings(settings: ScfSettings, elements: Iterable[str], *, xc: bool = True) -> None:
-    """Whether PySCF has the functional, the angular grid and, for all these elements, the basis sets.
+def check_settings(settings: ScfSettings, elements: Iterable[str], *, xc: bool = True, orbitals: bool = True) -> None:
+    """Whether PySCF has the functional, the angular grid and, for all these elements, the basis sets and ECPs.
+
+    Args:
+        settings: what is checked.
+        elements: symbols of the atoms.
+        xc: whether to check the functional.
+        orbitals: whether to check basis set and ECPs; stored molecules bring their own.
 
     Raises:
         InputError: names the option.
     """
-    from pyscf.data.elements import charge
     from pyscf.dft.LebedevGrid import LEBEDEV_NGRID
 
     if xc:
         try:
-            LibxcFunctional(settings.xc)
+            functional = LibxcFunctional(settings.xc)
         except InputError as error:
             raise InputError(f"--xc {settings.xc}: {error}") from None
+        if functional.dispersion:
+            raise InputError(
+                f"--xc {settings.xc}: the dispersion correction {functional.dispersion} is no functional of the "
+                f"density and is not stored with it; leave it away"
+            )
     grid = parse_grid(settings.grid)
     if isinstance(grid, tuple) and grid[1] not in LEBEDEV_NGRID:
         known = ", ".join(str(n) for n in LEBEDEV_NGRID if n > 1)
         raise InputError(f"--grid {settings.grid}: there is no angular grid of {grid[1]} points; there are {known}")
-    names = {"basis": settings.basis}
+    symbols = sorted(set(elements))
+    for symbol in symbols if orbitals else ():
+        try:
+            orbital_tables([symbol], settings.basis, settings.ecp)
+        except InputError as error:
+            raise InputError(f"--basis {settings.basis}: {error}") from None
+    if (
+        orbitals
+        and settings.ecp.lower() not in (OWN_ECP, NO_ECP)
+        and not has_ecp(symbols, settings.basis, settings.ecp)
+    ):
+        raise InputError(f"--ecp {settings.ecp}: PySCF has no ECP of that name for any of {', '.join(symbols)}")
     if settings.fitted and settings.density_fit.lower() != "autoaux":
-        names["density-fit"] = settings.density_fit
-    for option, name in names.items():
-        for element in sorted(set(elements)):
+        for symbol in symbols:
             try:
-                build_mole((element,), np.zeros((1, 3)), 0, charge(element) % 2, name)
-            except InputError:
-                raise InputError(f"--{option} {name}: PySCF has no basis of that name for {element}") from None
+                shells_of(settings.density_fit, element_of(symbol))
+            except InputError as error:
+                raise InputError(f"--density-fit {settings.density_fit}: {error}") from None
 
 
 def set_grid(grids: Any, grid: str) -> None:
@@ -83,14 +116,18 @@ def set_grid(grids: Any, grid: str) -> None:
         grids.prune = None
 
 
-def make_mean_field(mol: Any, settings: ScfSettings, functional: Comparison | None = None) -> Any:
+def make_mean_field(mol: Any, settings: ScfSettings, functional: Comparison | None = None, reference: str = "") -> Any:
     """Kohn-Sham object with the settings applied; VV10 is left out of the iterations.
 
-    ``functional`` takes the place of the one that the settings name.
+    Args:
+        mol: PySCF molecule.
+        settings: grid, tolerances and, without a `functional`, the functional.
+        functional: takes the place of the one that the settings name.
+        reference: "RKS", "UKS" or "ROKS"; by default RKS for closed shells and UKS for others.
     """
     from pyscf import dft
 
-    mf = dft.UKS(mol) if mol.spin else dft.RKS(mol)
+    mf = getattr(dft, reference or ("UKS" if mol.spin else "RKS"))(mol)
     mf.xc = settings.xc
     if isinstance(functional, LibxcFunctional):
         mf.xc = functional.code
@@ -105,7 +142,7 @@ def make_mean_field(mol: Any, settings: ScfSettings, functional: Comparison | No
     mf.max_cycle = settings.max_cycle
     set_grid(mf.grids, settings.grid)
     if settings.fitted:
-        mf = mf.density_fit(auxbasis=settings.density_fit)
+        mf = mf.density_fit(auxbasis=auxiliary_tables(mol, settings.density_fit))
     return mf
 
 
@@ -277,8 +314,10 @@ def compute_density(
     import pyscf
 
     started = time.perf_counter()
-    mol = build_mole(symbols, coordinates, charge, spin, settings.basis)
+    mol = build_mole(symbols, coordinates, charge, spin, settings.basis, settings.ecp)
+    mol.stdout, mol.verbose = io.StringIO(), pyscf.lib.logger.WARN
     mf = make_mean_field(mol, settings)
+    mf.verbose = mol.verbose
     mf, rung, cycles = converge(mf, settings, None if start is None else start.density_matrix())
     if start is not None and start.converged and rung == "diis":
         rung = str(start.attributes["rung"])
@@ -292,9 +331,11 @@ def compute_density(
         note(f"{name}: rung {rung}, {cycles} cycles, {time.perf_counter() - started:.1f} s")
     energies = frozen_energies(mf, settings)
     coeff, occ, mo_energy = occupied(mf.mo_coeff, mf.mo_occ, mf.mo_energy)
+    ecp = labels_of(mol, settings.basis, settings.basis if settings.ecp.lower() == OWN_ECP else settings.ecp)[1]
     attributes: dict[str, Any] = {
         "xc": settings.xc,
         "basis": settings.basis,
+        "ecp": ecp,
         "charge": int(charge),
         "spin": int(spin),
         "converged": bool(mf.converged),
@@ -309,16 +350,19 @@ def compute_density(
         "pyscf": str(pyscf.__version__),
         "seconds": time.perf_counter() - started,
     }
-    return DensityRecord(mol.dumps(), coeff, occ, mo_energy, energies, attributes)
+    if warnings := " ".join(dict.fromkeys(mol.stdout.getvalue().split("\n"))).strip():
+        attributes["warnings"] = warnings
+    mol.verbose = 0
+    return DensityRecord(dump_mole(mol, settings.basis, ecp), coeff, occ, mo_energy, energies, attributes)
 
 
 def frozen_energies(mf: Any, settings: ScfSettings) -> Energies:
     """Energies of a density; they add up to e_tot, which is checked."""
-    mol, dm, ni = mf.mol, mf.make_rdm1(), mf._numint
-    spins = np.asarray(dm).reshape(-1, mol.nao, mol.nao)
+    mol, dm, ni = mf.mol, np.asarray(mf.make_rdm1()), mf._numint
+    spins = dm.reshape(-1, mol.nao, mol.nao)
     if mf.grids.coords is None:
         mf.grids.build()
-    polarised = bool(mol.spin)
+    polarised = dm.ndim == 3
     nr_vxc = ni.nr_uks if polarised else ni.nr_rks
     _, e_sl, _ = nr_vxc(mol, mf.grids, settings.xc, dm)
     vj = mf.get_j(mol, spins.sum(axis=0))
@@ -357,10 +401,19 @@ def _exchange(mf: Any, mol: Any, dm: Any, polarised: bool, omega: float | None) 
     return -factor * float(np.sum(np.asarray(vk) * np.swapaxes(np.asarray(dm), -1, -2)).real)
 
 
+def has_vv10(mf: Any) -> bool:
+    """Whether VV10 belongs to the functional, as PySCF reads its name; "-d3bj" can stand in the place of VV10."""
+    iterated, mf.nlc = mf.nlc, ""
+    try:
+        return bool(mf.do_nlc())
+    finally:
+        mf.nlc = iterated
+
+
 def vv10_energy(mf: Any, dm: Any) -> float:
     """VV10 energy of a density matrix on PySCF's own nonlocal grid; zero for functionals without it."""
     ni, mol = mf._numint, mf.mol
-    if not ni.libxc.is_nlc(mf.xc):
+    if not has_vv10(mf):
         return 0.0
     if mf.nlcgrids.coords is None:
         mf.nlcgrids.build()

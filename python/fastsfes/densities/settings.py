@@ -7,6 +7,7 @@ from typing import Any
 
 from ..common.errors import InputError
 from ..common.options import option
+from .basis import OWN_ECP
 
 #: Density fitting switched off, as it is spelt in files and on the command line.
 NO_DENSITY_FIT = "none"
@@ -29,6 +30,8 @@ class ScfSettings:
     conv_tol: convergence threshold of the energy in hartree.
     max_cycle: iterations on each rung of the convergence ladder.
     stability: which solutions are checked, and followed downhill until stable: "off", "open-shell" or "all".
+    ecp: effective core potentials: "default" for those that PySCF has with the basis set, the name of others, or
+        "none".
     """
 
     xc: str = option("wb97m_v", "text", "scf", "functional that makes the densities, by PySCF's name")
@@ -40,6 +43,9 @@ class ScfSettings:
     stability: str = option(
         "off", "text", "scf", "which solutions are checked and followed downhill", choices=STABILITY_CHOICES
     )
+    ecp: str = option(
+        OWN_ECP, "text", "scf", "effective core potentials: default for those of the orbital basis, a name, or none"
+    )
 
     def __post_init__(self) -> None:
         parse_grid(self.grid)
@@ -49,7 +55,7 @@ class ScfSettings:
             raise InputError(f"max_cycle {self.max_cycle!r} must be at least 1")
         if self.stability not in STABILITY_CHOICES:
             raise InputError(f"stability {self.stability!r} is none of {', '.join(STABILITY_CHOICES)}")
-        for name in ("xc", "basis", "density_fit"):
+        for name in ("xc", "basis", "density_fit", "ecp"):
             if not getattr(self, name).strip():
                 raise InputError(f"{name} is empty; give a PySCF name")
 

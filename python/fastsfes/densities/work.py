@@ -19,6 +19,7 @@ import numpy as np
 
 from ..common.errors import FastsfesError, InputError
 from ..executors import available_cores, open_executor
+from .basis import has_ecp
 from .record import FloatArray
 from .settings import ScfSettings
 
@@ -63,6 +64,9 @@ class Job:
         del settings["stability"]
         for name in ("basis", "density_fit", "xc", "grid"):
             settings[name] = str(settings[name]).lower()
+        # What counts is the ECP that the atoms get: most have none, whatever the settings say.
+        if not has_ecp(self.symbols, self.settings.basis, self.settings.ecp):
+            del settings["ecp"]
         return {
             "symbols": list(self.symbols),
             # Adding zero turns -0.0 into 0.0.

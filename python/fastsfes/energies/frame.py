@@ -8,7 +8,7 @@ from functools import lru_cache
 from ..common.errors import InputError
 from ..datasets.dataset import Dataset
 from ..functionals.frame import Frame
-from ..functionals.libxc import libxc_frame
+from ..functionals.libxc import LibxcFunctional, libxc_frame
 from ..functionals.registry import get_functional
 
 __all__ = ["frame_of"]
@@ -43,4 +43,4 @@ def _made_by(xc: str) -> Frame:
     try:
         return get_functional(xc).frame
     except InputError:
-        return libxc_frame(xc)
+        return libxc_frame(LibxcFunctional(xc).code)  # which refuses what is no functional

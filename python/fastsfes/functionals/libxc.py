@@ -28,6 +28,15 @@ GROUPS = {"LDA": ("rho",), "GGA": ("rho", "sigma"), "MGGA": ("rho", "sigma", "ta
 """Variables of every family, by libxc's name of it."""
 
 
+def _parts(code: str) -> tuple[str, bool, str]:
+    """PySCF's own reading of a code: what libxc evaluates, whether VV10 may belong to it, and a dispersion correction."""
+    from pyscf.scf.dispersion import parse_dft
+
+    semilocal, nlc, dispersion = parse_dft(code)
+    # without a dispersion correction the code stays as it is written
+    return (str(semilocal), nlc != 0, str(dispersion)) if dispersion else (code, True, "")
+
+
 def libxc_frame(code: str) -> Frame:
     """Exact exchange and nonlocal correlation that PySCF's code of a functional stands for.
 
@@ -36,13 +45,14 @@ def libxc_frame(code: str) -> Frame:
     """
     from pyscf.dft import libxc
 
-    omega, long_range, difference = map(float, libxc.rsh_coeff(code))
+    semilocal, has_nlc, _ = _parts(code)
+    omega, long_range, difference = map(float, libxc.rsh_coeff(semilocal))
     # PySCF gives the difference, which carries the rounding of its subtraction
     hybrid = Hybrid(omega, round(long_range + difference, 14), long_range)
     if omega == 0.0:
-        fraction = float(libxc.hybrid_coeff(code))
+        fraction = float(libxc.hybrid_coeff(semilocal))
         hybrid = Hybrid(0.0, fraction, fraction)
-    found: Any = libxc.nlc_coeff(code)
+    found: Any = libxc.nlc_coeff(semilocal) if has_nlc else ()
     if not found:
         return Frame(hybrid, source=code)
     ((b, c), factor), *more = found
@@ -57,6 +67,8 @@ class LibxcFunctional:
 
     Args:
         code: what PySCF takes for ``mf.xc``: one name of libxc ("gga_x_pbe"), or a sum of them ("gga_x_pbe,gga_c_pbe").
+            A name may end in a dispersion correction ("wb97m-d3bj"): it is part of self-consistent total energies
+            and of no density; where PySCF puts it in the place of VV10, there is no VV10.
 
     Raises:
         InputError: when libxc has no such functional, or when it needs the Laplacian of the density.
@@ -68,8 +80,8 @@ class LibxcFunctional:
         from pyscf.dft import libxc
 
         try:
-            kind = libxc.xc_type(self.code)
-            laplacian = libxc.needs_laplacian(self.code)
+            kind = libxc.xc_type(self.semilocal)
+            laplacian = libxc.needs_laplacian(self.semilocal)
         except (KeyError, ValueError, NotImplementedError):  # PySCF raises each of them for some wrong name
             raise InputError(
                 f'libxc has no functional "{self.code}"; expected a name such as mgga_x_r2scan or a sum such as '
@@ -79,6 +91,16 @@ class LibxcFunctional:
             raise InputError(f'"{self.code}" has no semilocal part; expected an LDA, GGA or meta-GGA functional')
         if laplacian:
             raise InputError(f'"{self.code}" needs the Laplacian of the density, which is not computed here')
+
+    @property
+    def semilocal(self) -> str:
+        """The code without a dispersion correction."""
+        return _parts(self.code)[0]
+
+    @property
+    def dispersion(self) -> str:
+        """PySCF's name of the dispersion correction, such as "d3bj"; "" for none."""
+        return _parts(self.code)[2]
 
     @property
     def name(self) -> str:
@@ -95,7 +117,7 @@ class LibxcFunctional:
         """ "lda", "gga" or "mgga"."""
         from pyscf.dft import libxc
 
-        return str(libxc.xc_type(self.code)).lower()
+        return str(libxc.xc_type(self.semilocal)).lower()
 
     @cached_property
     def hybrid(self) -> Hybrid:
@@ -112,7 +134,7 @@ class LibxcFunctional:
         """The functionals of libxc that it is the sum of, each with its kind as libxc says: one of `KINDS`."""
         from pyscf.dft import libxc
 
-        cache = libxc.XCFunctionalCache(self.code, 1)
+        cache = libxc.XCFunctionalCache(self.semilocal, 1)
         info = libxc._itrf.xc_func_get_info
         info.restype = ctypes.c_void_p
         kinds = [KINDS[libxc._itrf.xc_func_info_get_kind(ctypes.c_void_p(info(p)))] for p in cache.xc_objs]
@@ -139,7 +161,7 @@ class LibxcFunctional:
         for group, names in groups.items():
             if names[0] not in named:
                 raise InputError(f'functional "{self.name}" is of family {self.family}: it needs {group}')
-        rows = libxc.eval_xc1(self.code, _density_rows(named, groups, polarised), int(polarised), deriv)
+        rows = libxc.eval_xc1(self.semilocal, _density_rows(named, groups, polarised), int(polarised), deriv)
         order = [v for names in groups.values() for v in names]
         tuples = (t for k in range(deriv + 1) for t in combinations_with_replacement(order, k))
         place = {names: row for row, names in enumerate(tuples)}  # PySCF's order

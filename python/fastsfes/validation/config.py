@@ -53,6 +53,12 @@ class ValidationConfig:
         choices=("post-scf", "scf"),
     )
     basis: str = option("", "text", "scf", "orbital basis; empty: that of the stored density, or def2-qzvppd")
+    ecp: str = option(
+        "",
+        "text",
+        "scf",
+        'effective core potentials, or "none"; empty: those of the stored density, or of the basis set',
+    )
     density_fit: str = option("", "text", "scf", 'auxiliary basis or "none"; empty: as for the density, or none')
     grid: str = option("", "text", "scf", '"level N" or "(radial,angular)"; empty: that of the density, or level 3')
     conv_tol: float = option(1e-8, "float", "scf", "energy convergence in hartree", minimum=1e-14, maximum=1e-2)

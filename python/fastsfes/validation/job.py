@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from ..common.errors import FastsfesError
+from ..common.errors import FastsfesError, InputError
 from ..common.files import write_text
 from ..datasets.dataset import Dataset
+from ..densities.basis import check_molecule, labels_of
 from ..densities.mole import load_mole
 from ..densities.record import DensityRecord
-from ..densities.scf import build_mole, converge, follow_instabilities, make_mean_field, vv10_energy
+from ..densities.scf import build_mole, converge, follow_instabilities, has_vv10, make_mean_field, vv10_energy
 from ..densities.work import Job, Outcome
 from ..functionals.functional import Functional
 from ..functionals.libxc import LibxcFunctional
@@ -39,8 +40,9 @@ class ValidationJob(Job):
     functional: plain data of the functional, see `plain`.
     functional_name: what tables call it.
     nlc: "post-scf" or "scf".
-    start: species of the dataset whose stored density the calculation begins with, or "".
-    start_energy: total energy of that density, which tells it from others.
+    start: species of the dataset whose stored molecule (basis set, ECPs) is computed, or "".
+    start_energy: total energy of its density, which tells it from others.
+    from_atoms: begin with a superposition of atoms, not with the stored density.
     """
 
     functional: dict[str, Any]
@@ -48,6 +50,7 @@ class ValidationJob(Job):
     nlc: str
     start: str
     start_energy: float
+    from_atoms: bool
 
     @property
     def label(self) -> str:
@@ -60,7 +63,8 @@ class ValidationJob(Job):
         del data["settings"]["xc"]
         data["settings"]["stability"] = self.settings.stability
         functional = {key: value for key, value in self.functional.items() if key not in _LABELS}
-        return {**data, "functional": functional, "nlc": self.nlc, "start": repr(self.start_energy)}
+        data |= {"functional": functional, "nlc": self.nlc, "start": repr(self.start_energy)}
+        return {**data, "from_atoms": True} if self.start and self.from_atoms else data
 
 
 class Context:
@@ -101,18 +105,22 @@ def self_consistent(job: ValidationJob, functional: Comparison, start: DensityRe
 
     started = time.perf_counter()
     if start is None:
-        mol = build_mole(job.symbols, job.coordinates, job.charge, job.spin, job.settings.basis)
+        mol = build_mole(job.symbols, job.coordinates, job.charge, job.spin, job.settings.basis, job.settings.ecp)
     else:
         mol = load_mole(start.mole, f"density of {job.start!r}")
-    mf = make_mean_field(mol, job.settings, functional)
+        check_molecule(mol)
+        if labels_of(mol, job.settings.basis, job.settings.ecp)[0] != job.settings.basis.lower():
+            raise InputError(
+                f"the density of {job.start!r} is said to be in basis {job.settings.basis}, but its molecule has other "
+                f"basis functions; import or compute it again, or give --basis"
+            )
+    mf = make_mean_field(mol, job.settings, functional, "" if start is None else start.reference)
     iterated = job.nlc == "scf"
     if iterated:
         mf.nlc = ""
     density = frozen = None
-    if start is not None:
+    if start is not None and not job.from_atoms:
         density = start.density_matrix()
-        if density.ndim == 3 and not mol.spin:
-            density = density.sum(axis=0)
         frozen = float(mf.energy_tot(density))
     mf, rung, cycles = converge(mf, job.settings, density)
     stable = "not checked"
@@ -122,7 +130,7 @@ def self_consistent(job: ValidationJob, functional: Comparison, start: DensityRe
         stable = "stable" if is_stable else "unstable"
     rise = 0.0 if frozen is None else float(mf.e_tot) - frozen
     nlc = 0.0 if iterated else vv10_energy(mf, mf.make_rdm1())
-    if start is not None and frozen is not None and not iterated:
+    if start is not None and density is not None and frozen is not None and not iterated:
         frozen += _frozen_vv10(mf, start, density)
     calls = getattr(mf._numint, "calls", None)
     if calls == 0:
@@ -140,10 +148,10 @@ def self_consistent(job: ValidationJob, functional: Comparison, start: DensityRe
         "rung": rung,
         "cycles": int(cycles),
         "stability": stable,
-        "s_squared": float(mf.spin_square()[0]) if job.spin else 0.0,
+        "s_squared": float(mf.spin_square()[0]) if job.spin or np.ndim(mf.mo_occ) == 2 else 0.0,
         "calls": calls,
         "nlc": job.nlc,
-        "start": job.start,
+        "start": "" if job.from_atoms else job.start,
         "settings": {k: v for k, v in job.settings.as_dict().items() if k != "xc"},
         "pyscf": str(pyscf.__version__),
         "seconds": time.perf_counter() - started,
@@ -152,6 +160,8 @@ def self_consistent(job: ValidationJob, functional: Comparison, start: DensityRe
 
 def _frozen_vv10(mf: Any, start: DensityRecord, density: Any) -> float:
     """VV10 energy of the stored density: the stored one when it has the same parameters."""
+    if not has_vv10(mf):
+        return 0.0
     try:
         stored = mf._numint.libxc.nlc_coeff(str(start.attributes["xc"]))
     except (KeyError, ValueError):  # made with a functional that libxc does not know

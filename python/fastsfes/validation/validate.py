@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from difflib import get_close_matches
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from ..common.errors import InputError
 from ..datasets.dataset import Dataset
 from ..datasets.model import Reaction
+from ..densities.basis import CUSTOM, OWN_ECP
 from ..densities.scf import check_settings
 from ..densities.settings import NO_DENSITY_FIT, ScfSettings
 from ..densities.work import Progress, run_jobs
 from ..formula.expression import Expression
 from ..functionals.functional import Channel, Functional
+from ..functionals.libxc import LibxcFunctional
 from ..functionals.load import Comparison, by_name, load_comparison
 from .config import ValidationConfig
 from .job import Context, ValidationJob, compute, finished, plain, read_result
@@ -67,12 +70,12 @@ def validate(
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder}: is a file; give the folder of finished calculations")
     jobs = {name: [_job(data, s, name, f, settings) for s in species] for name, f in chosen.items()}
-    if settings.basis or settings.density_fit or settings.grid:
-        used: dict[ScfSettings, set[str]] = {}
+    if settings.basis or settings.ecp or settings.density_fit or settings.grid:
+        used: dict[tuple[ScfSettings, bool], set[str]] = {}
         for job in next(iter(jobs.values())):
-            used.setdefault(job.settings, set()).update(job.symbols)
-        for scf, elements in used.items():
-            check_settings(scf, elements, xc=False)
+            used.setdefault((job.settings, bool(job.start)), set()).update(job.symbols)
+        for (scf, stored), elements in used.items():
+            check_settings(scf, elements, xc=False, orbitals=not stored)
     done = run_jobs(
         [job for row in jobs.values() for job in row],
         folder,
@@ -117,6 +120,12 @@ def _functionals(given: Any, config: ValidationConfig) -> dict[str, Comparison]:
             found.append(load_comparison(item))
     if not found:
         raise InputError("no functional is given")
+    for functional in found:
+        if isinstance(functional, LibxcFunctional) and functional.dispersion and find_spec("pyscf.dispersion") is None:
+            raise InputError(
+                f'"{functional.name}" has the dispersion correction {functional.dispersion}, which PySCF computes '
+                f"with another package: pip install pyscf-dispersion"
+            )
     if config.baselines != ("none",):
         found += [load_comparison(name, where="baselines") for name in config.baselines]
     return by_name(found)
@@ -185,16 +194,22 @@ def _known(what: str, given: Iterable[str], known: set[str]) -> None:
 
 def _job(data: Dataset, species: str, label: str, functional: Comparison, config: ValidationConfig) -> ValidationJob:
     about: Mapping[str, Any] = data.attributes(species) if species in data.density_names else {}
-    basis = config.basis or str(about.get("basis", ScfSettings.basis))
+    stored = str(about.get("basis", ""))
+    basis = config.basis or stored or ScfSettings.basis
+    own = str(about.get("ecp", OWN_ECP))
+    # The stored molecule is computed unless another basis set or another ECP is asked for.
+    same = bool(stored) and basis.lower() == stored.lower() and config.ecp.lower() in ("", own.lower())
     settings = ScfSettings(
         basis=basis,
+        ecp=config.ecp or (own if same else OWN_ECP),
         density_fit=config.density_fit or str(about.get("density_fit", NO_DENSITY_FIT)),
         grid=config.grid or str(about.get("grid", ScfSettings.grid)),
         conv_tol=config.conv_tol,
         max_cycle=config.max_cycle,
         stability=config.stability,
     )
-    from_density = config.start == "density" and str(about.get("basis", "")).lower() == basis.lower()
+    if not same and basis.lower() == CUSTOM:
+        raise InputError(f"--ecp {config.ecp}: the basis set of {species!r} has no name; give --basis too")
     molecule = data.species[species]
     return ValidationJob(
         species,
@@ -206,6 +221,7 @@ def _job(data: Dataset, species: str, label: str, functional: Comparison, config
         functional=plain(functional),
         functional_name=label,
         nlc=config.nlc,
-        start=species if from_density else "",
-        start_energy=data.energies(species).e_tot if from_density else 0.0,
+        start=species if same else "",
+        start_energy=data.energies(species).e_tot if same else 0.0,
+        from_atoms=config.start == "atoms" or not same,
     )

@@ -14,6 +14,7 @@ from ..._core import __version__
 from ...common.errors import FastsfesError, InputError
 from ...common.runfolder import HISTORY
 from ...datasets import Dataset
+from ...datasets.dataset import SETTINGS
 from ...functionals.functional import Functional
 from ...run.config import SearchConfig
 from ...run.search import Run
@@ -129,9 +130,7 @@ def _dataset(given: str | None, configured: str, problems: dict[str, str]) -> Da
 
 def _describe(dataset: Dataset) -> dict[str, Any]:
     info = dataset.info()
-    makers = [
-        dict(zip(("xc", "basis", "grid", "density_fit"), key, strict=True), count=n) for key, n in info.settings.items()
-    ]
+    makers = [dict(zip(SETTINGS, key, strict=True), count=n) for key, n in info.settings.items()]
     return {
         "name": info.name,
         "provenance": info.provenance,
