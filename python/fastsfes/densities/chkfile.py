@@ -18,7 +18,7 @@ from ..common.errors import FastsfesError, InputError
 from ..common.reading import DAMAGE, damage, parse_json, short
 from ..common.reading import read_text as read_utf8
 from ..common.reading.hdf5 import attributes as read_attributes
-from ..common.reading.hdf5 import open_file, read, read_text
+from ..common.reading.hdf5 import child, open_file, read, read_text
 from .basis import CUSTOM, check_molecule, labels_of
 from .hdf5 import RecordError
 from .mole import load_mole, stored_names
@@ -67,7 +67,7 @@ def _read_chkfile(path: Path, where: str, given: Mapping[str, str]) -> DensityRe
                 raise RecordError(f"{where}: orbitals of a periodic system, which are not read")
             text = read_text(file, "mol")
             coeff, occ, mo_energy, e_scf = (
-                read(file, f"scf/{key}") for key in ("mo_coeff", "mo_occ", "mo_energy", "e_tot")
+                _array(file, f"scf/{key}") for key in ("mo_coeff", "mo_occ", "mo_energy", "e_tot")
             )
             attributes = read_attributes(file)
             stored = None
@@ -114,6 +114,14 @@ def _read_chkfile(path: Path, where: str, given: Mapping[str, str]) -> DensityRe
                 f"compute the density again"
             )
     return DensityRecord(text, coeff, occ, mo_energy, energies, attributes)
+
+
+def _array(file: Any, path: str) -> FloatArray:
+    """An array, which PySCF may have written as the list of its first axis (orbitals with symmetry labels)."""
+    listed = f"{path}__from_list__"
+    if path in file or listed not in file:
+        return read(file, path)
+    return np.array([read(file, f"{listed}/{key}") for key in sorted(child(file, listed))[:2]])
 
 
 def _by_spin(
