@@ -116,6 +116,71 @@ def test_the_accdb_tree_keeps_geometries_at_its_root(tmp_path):
     assert {(r.data_type, r.split) for r in read_folder(database, "accdb").reactions} == {("TCE", "train")}
 
 
+def accdb(tmp_path, name, table, file="DatasetEval.csv"):
+    database = tmp_path / "ACCDB" / "Databases" / name
+    database.mkdir(parents=True)
+    geometries = tmp_path / "ACCDB" / "Geometries"
+    geometries.mkdir(exist_ok=True)
+    for species, text in {
+        "H": HYDROGEN,
+        "H2": DIHYDROGEN,
+        "proton": "1\n1 1\nH 0 0 0\n",
+        "H2+": DIHYDROGEN.replace("0 1", "1 2"),
+        "H3+": "3\n1 1\nH 0 0 0\nH 0 0 0.9\nH 0 0 1.8\n",
+        "HF": "2\n0 1\nH 0 0 0\nF 0 0 0.92\n",
+        "half": "2\n0 2\nH 0 0 0\n@H 0 0 0.74\n",
+    }.items():
+        (geometries / f"{species}.xyz").write_text(text)
+    (database / file).write_text(table)
+    return database
+
+
+def test_mgcdb84_within_the_tree_of_accdb(tmp_path):
+    folder = accdb(tmp_path, "MGCDB84", "AE18_1,1,H,-0.5\nAE18_2,1,H2,-1.17\n")
+    contents = read_folder(folder)
+    assert contents.name == "mgcdb84"
+    assert set(contents.species) == {"H", "H2"}
+
+
+def test_tables_named_after_their_database(tmp_path):
+    folder = accdb(tmp_path, "W4-17", "W4_1,-1,H2,2,H,0.1745\n", "DatasetEval.W4-17.csv")
+    assert detect_layout(folder) == "accdb"
+    assert [r.name for r in read_folder(folder).reactions] == ["W4_1"]
+
+
+def test_properties_that_are_no_energies_are_refused(tmp_path):
+    folder = accdb(tmp_path, "DP284", "dip_1,1,HF,0.70\n")
+    with pytest.raises(InputError, match=r"'dip_1' has one species, 'HF', and the reference 0\.7, which is no total"):
+        read_folder(folder)
+    for number, row in enumerate(("1,H,-0.5", "1,H2+,-0.6", "1,proton,0", "1,HF,-100.4", "-1,HF,0.7")):
+        assert read_folder(accdb(tmp_path, f"own{number}", f"a_1,{row}\n")).reactions
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        ("-1,H2,2,H,0.17", ""),
+        ("-1,H2,1,H,0.17", "-1 H"),
+        ("-1,HF,1,H2,0.04", "-1 F, +1 H"),
+        ("1,H,-0.5", ""),
+        ("-1,H2,1,H2+,0.6", ""),  # an electron leaves
+        ("-1,H2,1,H3+,-0.17", ""),  # a proton of zero energy comes
+        ("-1,HF,1,H3+,0.1", "-1 F, +2 H, charge +1"),
+        ("1,HF,-100.4", "+1 F, +1 H"),
+        ("-1,H,1,half,0", ""),  # ghost atoms do not count
+        ("-0.5,H2,1,H,0.08", ""),
+    ],
+)
+def test_unbalanced_reactions_are_named(tmp_path, capsys, row, expected):
+    from fastsfes.cli import main
+
+    folder = accdb(tmp_path, "Own", f"one_1,{row}\n")
+    assert main(["dataset", "info", str(folder)]) == 0
+    text = capsys.readouterr().out
+    assert ("warning: one_1: the reaction is not balanced: " + expected in text) == bool(expected)
+    assert ("warning" in text) == bool(expected)
+
+
 @pytest.fixture
 def gmtkn(tmp_path):
     subset = tmp_path / "W4-11"
@@ -132,13 +197,16 @@ def gmtkn(tmp_path):
         "$tmer oh-/$f h/$f x 1 -1 $w -10.5\n"
         "$tmer {h2,gone}/$f x -1 1 $w 7\n"
     )
+    (subset / ".resRC").write_text("f=$1\nw=$2\ntmer2++\th/$f\th2/$f\tx\t2\t-1\t$w\t-109.49 # W1-F12\n")
     return tmp_path
 
 
 def test_the_gmtkn55_layout(gmtkn):
     contents = read_gmtkn55(gmtkn)
     assert detect_layout(gmtkn) == "gmtkn55"
-    first, second, _ = contents.reactions
+    first, second, _, reaction = contents.reactions
+    assert (reaction.name, reaction.subset, reaction.reference) == ("W4-11RC_1", "W4-11RC", -109.49)
+    assert dict(reaction.coefficients) == {"W4-11_h": 2.0, "W4-11_h2": -1.0}
     assert dict(first.coefficients) == {"W4-11_h2": -1.0, "W4-11_h": 2.0}
     assert (first.name, first.subset, first.split, first.reference) == ("W4-11_1", "W4-11", "test", 109.493)
     assert dict(second.coefficients) == {"W4-11_oh-": 1.0, "W4-11_h": -1.0}
@@ -148,6 +216,24 @@ def test_the_gmtkn55_layout(gmtkn):
     assert contents.species["W4-11_h"].spin == 1
     assert list(contents.missing) == ["W4-11_gone"]
     assert "holds neither struc.xyz nor coord" in contents.missing["W4-11_gone"]
+
+
+@pytest.mark.parametrize("tail", ["# W1-F12", " 0 1.0", " dodeca", "\t# a $w 3", ""])
+def test_words_after_a_reference_are_comments(tmp_path, tail):
+    (tmp_path / ".res").write_text(f"$tmer {{h2,h}}/$f x -1 2 $w 109.49 {tail}\n")
+    assert read_res(tmp_path / ".res") == [({"h2": -1.0, "h": 2.0}, 109.49)]
+
+
+def test_a_bad_line_costs_one_reaction(gmtkn, capsys):
+    from fastsfes.cli import main
+
+    with (gmtkn / "W4-11" / ".res").open("a") as file:
+        file.write("$tmer {h2,h}/$f x -1 two $w 1\n$tmer h/$f x 1 $w -313.7\n")
+    contents = read_gmtkn55(gmtkn)
+    assert [r.name for r in contents.reactions] == ["W4-11_1", "W4-11_2", "W4-11_3", "W4-11_5", "W4-11RC_1"]
+    assert "line 11: 'two' is not a number" in contents.dropped["W4-11_4"]
+    assert main(["dataset", "info", str(gmtkn)]) == 0
+    assert "dropped: W4-11_4: " in capsys.readouterr().out
 
 
 def test_braces_inside_a_name_are_expanded_as_a_shell_does(tmp_path):
@@ -168,7 +254,7 @@ def test_braces_inside_a_name_are_expanded_as_a_shell_does(tmp_path):
 def test_bad_res_files(tmp_path, line, expected):
     (tmp_path / ".res").write_text(line)
     with pytest.raises(InputError) as caught:
-        read_res(tmp_path / ".res")
+        read_gmtkn55(tmp_path)
     assert expected in str(caught.value)
 
 

@@ -75,7 +75,7 @@ def test_splits_and_info(small_file):
     assert [r.name for r in dataset.split("test", available_only=False)] == ["c", "d"]
     info = dataset.info()
     assert dict(info.missing) == {"gone": "no file gone.xyz"}
-    assert dict(info.settings) == {("pbe0", "sto-3g", "(20,50)", "none"): 4}
+    assert dict(info.settings) == {("pbe0", "sto-3g", "none", "(20,50)", "none"): 4}
     assert dict(info.rungs) == {"diis": 3}
     assert dataset.verify() == {}
 

@@ -26,7 +26,7 @@ def pyscf_energy(atom, basis, ecp, xc="pbe", level=0, **keywords):
     from pyscf import dft, gto
 
     mf = dft.KS(gto.M(atom=atom, basis=basis, ecp=ecp, verbose=0, **keywords), xc=xc)
-    mf.grids.level, mf.conv_tol = level, 1e-10
+    mf.grids.level, mf.conv_tol, mf._chkfile = level, 1e-10, None
     return mf.kernel()
 
 
@@ -126,7 +126,7 @@ def test_ecps_come_back_from_chkfiles_and_another_basis_brings_its_own(tmp_path)
     write_plain(tmp_path / "own", contents(hydride))
     (tmp_path / "own" / "densities").mkdir()
     mf = dft.RKS(gto.M(atom="H 0 0 0; I 0 0 1.609", basis="lanl2dz", ecp={"I": "lanl2dz"}, verbose=0), xc="pbe")
-    mf.grids.level, mf.conv_tol = 0, 1e-10
+    mf.grids.level, mf.conv_tol, mf._chkfile = 0, 1e-10, None
     mf.chkfile = str(tmp_path / "own" / "densities" / "HI.chk")
     mf.kernel()
     from fastsfes.datasets.production import import_folder
@@ -155,7 +155,12 @@ def test_a_basis_set_without_a_name_is_computed_with_as_it_is(tmp_path):
     (tmp_path / "own" / "densities").mkdir()
     shells = [[0, [3.0, 0.2], [0.4, 0.9]], [0, [0.1, 1.0]]]
     mf = dft.RKS(gto.M(atom="H 0 0 0; H 0 0 0.74", basis={"H": shells}, verbose=0), xc="pbe")
-    mf.grids.level, mf.conv_tol, mf.chkfile = 0, 1e-10, str(tmp_path / "own" / "densities" / "H2.chk")
+    mf._chkfile, mf.grids.level, mf.conv_tol, mf.chkfile = (
+        None,
+        0,
+        1e-10,
+        str(tmp_path / "own" / "densities" / "H2.chk"),
+    )
     mf.kernel()
     import_folder(tmp_path / "own", tmp_path / "own.h5", settings={"xc": "pbe", "grid": "level 0"})
     data = fs.Dataset.open(tmp_path / "own.h5")
@@ -200,7 +205,7 @@ def test_no_text_of_a_chkfile_or_molecule_is_run(tmp_path, monkeypatch):
     from pyscf import dft, gto
 
     mf = dft.RKS(gto.M(atom="H 0 0 0; H 0 0 0.74", basis="sto-3g", verbose=0), xc="pbe")
-    mf.grids.level, mf.chkfile = 0, str(tmp_path / "H2.chk")
+    mf._chkfile, mf.grids.level, mf.chkfile = None, 0, str(tmp_path / "H2.chk")
     mf.kernel()
     for key in ("xc", "grid", "density_fit", "basis"):
         with h5py.File(tmp_path / "H2.chk", "r+") as file:

@@ -17,7 +17,7 @@ def calculate(path, kind, atom, change=None, xc="pbe", run=True, **molecule):
 
     mf = getattr(dft, kind)(gto.M(atom=atom, verbose=0, **{"basis": "sto-3g", **molecule}), xc=xc)
     mf.grids.level = 0
-    mf._chkfile.close()  # else reference cycles of some objects keep it until Python warns of it
+    mf._chkfile = None  # else reference cycles of some objects keep it until Python warns of it
     mf = mf if change is None else change(mf) or mf
     mf.conv_tol, mf.chkfile = 1e-11, str(path)
     mf.kernel()
@@ -55,7 +55,7 @@ def test_broken_symmetry_is_kept(tmp_path):
 
     mol = gto.M(atom="H 0 0 0; H 0 0 2.5", basis="sto-3g", verbose=0)
     mf = dft.UKS(mol, xc="pbe")
-    mf.grids.level, mf.chkfile, mf.conv_tol = 0, str(tmp_path / "a.chk"), 1e-11
+    mf._chkfile, mf.grids.level, mf.chkfile, mf.conv_tol = None, 0, str(tmp_path / "a.chk"), 1e-11
     start = np.zeros((2, 2, 2))
     start[0, 0, 0] = start[1, 1, 1] = 1.0
     mf.kernel(dm0=start)

@@ -196,6 +196,10 @@ def format_info(info: DatasetInfo) -> str:
         )
     for name, reason in info.dropped.items():
         lines.append(f"dropped: {name}: {reason}")
+    for warning in info.warnings[:_LISTED]:
+        lines.append(f"warning: {warning}")
+    if len(info.warnings) > _LISTED:
+        lines.append(f"and {len(info.warnings) - _LISTED} warnings more (all with --json)")
     if info.missing:
         lines.append(f"{len(info.missing)} species cannot be used:")
         for name, reason in list(info.missing.items())[:_LISTED]:

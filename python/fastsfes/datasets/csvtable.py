@@ -25,6 +25,13 @@ class EvalRow:
     reference: float
 
 
+def eval_table(folder: Path) -> Path:
+    """The table of a database: ``DatasetEval.csv``, or the only ``DatasetEval*.csv`` of the folder."""
+    plain = folder / "DatasetEval.csv"
+    others = sorted(folder.glob("DatasetEval*.csv"))
+    return others[0] if len(others) == 1 and not plain.exists() else plain
+
+
 def read_eval_csv(path: Path) -> list[EvalRow]:
     """Read all reactions; carriage returns, blank lines and blank cells at the end are accepted."""
     text = read_text(path, "a table of reactions, coefficients, species and references")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +14,7 @@ from ..common.errors import FastsfesError, InputError
 from ..densities.hdf5 import RecordError
 from ..densities.record import DensityRecord, Energies
 from . import storage
+from .balance import imbalance
 from .model import SPLITS, DatasetContents, Reaction, Species
 from .packaged import PACKAGED
 from .readers import read_folder
@@ -50,6 +51,7 @@ class DatasetInfo:
     dropped: reactions left out on purpose -> why.
     settings: distinct (xc, basis, ecp, grid, density_fit) of the densities -> number of species.
     rungs: rung of the convergence ladder -> number of distinct densities.
+    warnings: reactions that do not conserve atoms or charge, and what PySCF warned of.
     """
 
     name: str
@@ -65,6 +67,7 @@ class DatasetInfo:
     dropped: Mapping[str, str]
     settings: Mapping[tuple[str, ...], int]
     rungs: Mapping[str, int]
+    warnings: tuple[str, ...]
 
 
 class Dataset:
@@ -251,7 +254,16 @@ class Dataset:
             dropped=dict(self._contents.dropped),
             settings=dict(settings),
             rungs=dict(rungs),
+            warnings=tuple(self._warnings()),
         )
+
+    def _warnings(self) -> Iterator[str]:
+        for reaction in self.reactions:
+            if lost := imbalance(reaction, self._species):
+                yield f"{reaction.name}: the reaction is not balanced: {lost}"
+        for name, summary in self._summaries.items():
+            if "warnings" in summary.attributes and summary.representative == name:
+                yield f"{name}: PySCF warned: {summary.attributes['warnings']}"
 
     def _summary(self, name: str) -> storage.DensitySummary:
         if name in self._problems:

@@ -3,6 +3,7 @@
 Each subset is a folder with a file ``.res`` and one folder per species:
 
     SUBSET/.res                      lines such as  $tmer {ch4,c,h}/$f x -1 1 4 $w 420.420
+    SUBSET/.resRC                    reaction energies of the same species, the subset SUBSETRC
     SUBSET/SPECIES/struc.xyz         or ``coord`` (Turbomole, bohr)
     SUBSET/SPECIES/.CHRG, .UHF       charge and unpaired electrons; absent means 0
 
@@ -21,10 +22,7 @@ import numpy as np
 from ..common.errors import InputError
 from ..common.reading import read_text
 from .model import DatasetContents, Reaction, Species, check_name
-from .xyz import MAX_ATOMS, atom_count, element, parse_number
-
-#: Bohr radius in angstrom, PySCF's value.
-_BOHR = 0.52917721092
+from .xyz import BOHR, MAX_ATOMS, atom_count, element, parse_number
 
 #: Bounds that no honest file meets.
 _LARGEST, _LONGEST_LINE, _MOST_SYSTEMS = 2**20, 10_000, 1000
@@ -36,7 +34,8 @@ def read_gmtkn55(folder: Path | str) -> DatasetContents:
     """Read all subsets of a folder (or one subset, when the folder itself holds ``.res``).
 
     Every subset is its own data type, all reactions are "test" with weight 1: the benchmark defines no
-    training. Species without a readable geometry are listed in ``missing``.
+    training. Species without a readable geometry are listed in ``missing``, lines that are no reaction in
+    ``dropped``.
     """
     folder = Path(folder)
     subsets = [folder] if (folder / ".res").exists() else sorted(p.parent for p in folder.glob("*/.res"))
@@ -45,56 +44,77 @@ def read_gmtkn55(folder: Path | str) -> DatasetContents:
     reactions: list[Reaction] = []
     species: dict[str, Species] = {}
     missing: dict[str, str] = {}
+    dropped: dict[str, str] = {}
     for directory in subsets:
-        subset = directory.resolve().name
-        for number, (coefficients, reference) in enumerate(read_res(directory / ".res"), start=1):
-            named = {f"{subset}_{name}": value for name, value in coefficients.items()}
-            reactions.append(Reaction(f"{subset}_{number}", subset, subset, "test", 1.0, named, reference))
-            for name in coefficients:
-                full = f"{subset}_{name}"
-                if full in species or full in missing:
+        home = directory.resolve().name
+        for suffix in ("", "RC"):
+            subset, table = home + suffix, directory / f".res{suffix}"
+            if suffix and not table.exists():
+                continue
+            for number, row in enumerate(read_res(table), start=1):
+                if isinstance(row, str):
+                    dropped[f"{subset}_{number}"] = row
                     continue
-                try:
-                    species[full] = read_species(directory / name, full)
-                except InputError as error:
-                    missing[full] = str(error)
+                named = {f"{home}_{name}": value for name, value in row[0].items()}
+                reactions.append(Reaction(f"{subset}_{number}", subset, subset, "test", 1.0, named, row[1]))
+                for name in row[0]:
+                    full = f"{home}_{name}"
+                    if full in species or full in missing:
+                        continue
+                    try:
+                        species[full] = read_species(directory / name, full)
+                    except InputError as error:
+                        missing[full] = str(error)
+    if not reactions:
+        raise InputError(next(iter(dropped.values())))
     return DatasetContents(
         name=folder.resolve().name.lower(),
         species=species,
         reactions=tuple(reactions),
         missing=missing,
+        dropped=dropped,
         provenance="GMTKN55: Goerigk et al., Phys. Chem. Chem. Phys. 19, 32184 (2017), 10.1039/C7CP04913G",
     )
 
 
-def read_res(path: Path) -> list[tuple[dict[str, float], float]]:
-    """Parse a ``.res`` script as text (it is never run): [(coefficients, reference in kcal/mol)]."""
-    found: list[tuple[dict[str, float], float]] = []
+def read_res(path: Path) -> list[tuple[dict[str, float], float] | str]:
+    """Parse a ``.res`` script as text (it is never run).
+
+    Returns:
+        For every line that calls tmer: (coefficients, reference in kcal/mol), or why the line is no reaction. Words
+        after the reference, and comments, are ignored.
+
+    Raises:
+        InputError: the file cannot be read, or holds no such line.
+    """
+    found: list[tuple[dict[str, float], float] | str] = []
     for number, line in enumerate(read_text(path, "a GMTKN55 .res file", _LARGEST).splitlines(), start=1):
         if len(line) > _LONGEST_LINE:
             raise InputError(f"{path}, line {number}: has {len(line)} characters; expected at most {_LONGEST_LINE}")
-        if line.lstrip().startswith("#"):
-            continue
-        match = _CALL.match(line)
+        match = _CALL.match(line.partition("#")[0])
         if match is None:
             continue
-        where = f"{path}, line {number}"
-        systems = [name for word in match["systems"].split() for name in _expand(word, where)]
-        names = [re.sub(r"/(\$\{?f\}?).*$", "", name) for name in systems]
-        words = match["numbers"].split()
-        if len(words) != len(names) + 2 or not words[-2].startswith("$"):
-            raise InputError(
-                f"{where}: {len(names)} systems need as many coefficients, $w and a reference; got {words}"
-            )
-        coefficients: dict[str, float] = {}
-        for name, word in zip(names, words[:-2], strict=True):
-            check_name(name, f"{where}: species")
-            value = parse_number(word, where, f"the coefficient of {name!r}")
-            coefficients[name] = coefficients.get(name, 0.0) + value
-        found.append((coefficients, parse_number(words[-1], where, "a reference in kcal/mol")))
+        try:
+            found.append(_reaction(match, f"{path}, line {number}"))
+        except InputError as error:
+            found.append(str(error))
     if not found:
         raise InputError(f"{path}: holds no line of the form '$tmer systems x coefficients $w reference'")
     return found
+
+
+def _reaction(match: re.Match[str], where: str) -> tuple[dict[str, float], float]:
+    systems = [name for word in match["systems"].split() for name in _expand(word, where)]
+    names = [re.sub(r"/(\$\{?f\}?).*$", "", name) for name in systems]
+    words = match["numbers"].split()
+    if len(words) < len(names) + 2 or not words[len(names)].startswith("$"):
+        raise InputError(f"{where}: {len(names)} systems need as many coefficients, $w and a reference; got {words}")
+    coefficients: dict[str, float] = {}
+    for name, word in zip(names, words, strict=False):
+        check_name(name, f"{where}: species")
+        value = parse_number(word, where, f"the coefficient of {name!r}")
+        coefficients[name] = coefficients.get(name, 0.0) + value
+    return coefficients, parse_number(words[len(names) + 1], where, "a reference in kcal/mol")
 
 
 def read_species(directory: Path, name: str) -> Species:
@@ -146,7 +166,7 @@ def _read_coord(path: Path) -> tuple[tuple[str, ...], np.ndarray]:
             rows.append(line.split())
     if not 1 <= len(rows) <= MAX_ATOMS:
         raise InputError(f"{path}: holds a $coord block of {len(rows)} atoms; expected 1 to {MAX_ATOMS}")
-    return _atoms(path, rows, symbol_first=False, scale=_BOHR)
+    return _atoms(path, rows, symbol_first=False, scale=BOHR)
 
 
 def _atoms(

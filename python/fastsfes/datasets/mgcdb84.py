@@ -1,8 +1,8 @@
 """Reader of MGCDB84 (10.1080/00268976.2017.1333644) as ACCDB publishes it (10.1002/jcc.25761).
 
-A folder holds ``DatasetEval.csv`` (reaction, coefficients and species, reference in hartree) and
-``Geometries/*.xyz``. Types and splits of the subsets come from ``subsets.json`` beside the table
-or, when it is absent, from the copy in this package.
+A folder holds ``DatasetEval.csv`` (reaction, coefficients and species, reference in hartree); ``Geometries/*.xyz``
+stand there or, in ACCDB's own tree, in a folder above. Types and splits of the subsets come from ``subsets.json``
+beside the table or, when it is absent, from the copy in this package.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ..common.errors import InputError
 from ..common.reading import parse_json, read_text
-from .csvtable import EvalRow, read_eval_csv
+from .csvtable import EvalRow, eval_table, read_eval_csv
 from .model import HARTREE_TO_KCAL, SPLITS, DatasetContents, Reaction, Species
 from .packaged import DATA
 from .weights import apply_weights
@@ -36,7 +36,7 @@ def read_mgcdb84(folder: Path | str) -> DatasetContents:
     reactions are kept, since weights depend on the whole subset. References are in kcal/mol.
     """
     folder = Path(folder)
-    table = folder / "DatasetEval.csv"
+    table = eval_table(folder)
     rows = read_eval_csv(table)
     where = subset_table(folder)
     multireference = multireference_species(rows)
@@ -58,7 +58,7 @@ def read_mgcdb84(folder: Path | str) -> DatasetContents:
         )
     weighted = apply_weights(reactions)
     names = sorted({name for reaction in weighted for name in reaction.coefficients})
-    species, missing = read_geometries(folder / "Geometries", names)
+    species, missing = read_geometries(geometry_folder(folder), names)
     return DatasetContents(
         name="mgcdb84",
         species=species,
@@ -76,7 +76,7 @@ def is_mgcdb84(folder: Path) -> bool:
     """Whether every subset of the table of reactions belongs to MGCDB84."""
     known = set(subset_table(folder))
     known.update(DIVIDED)
-    return all(re.sub(r"_\d+$", "", row.name) in known for row in read_eval_csv(folder / "DatasetEval.csv"))
+    return all(re.sub(r"_\d+$", "", row.name) in known for row in read_eval_csv(eval_table(folder)))
 
 
 def subset_table(folder: Path) -> dict[str, tuple[str, str]]:
@@ -114,6 +114,15 @@ def subset_of(row: EvalRow, multireference: frozenset[str]) -> str:
     if subset in DIVIDED:
         subset += "MR" if multireference.intersection(row.coefficients) else "nonMR"
     return subset
+
+
+def geometry_folder(folder: Path) -> Path:
+    """``Geometries`` of a database: in its folder or, as in ACCDB's own tree, in one above."""
+    resolved = folder.resolve()
+    for candidate in (resolved, *resolved.parents[:3]):
+        if (candidate / "Geometries").is_dir():
+            return candidate / "Geometries"
+    return folder / "Geometries"
 
 
 def geometry_path(folder: Path, name: str) -> Path | None:

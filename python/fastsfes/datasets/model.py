@@ -27,7 +27,8 @@ def check_name(name: str, what: str) -> None:
 
 
 @lru_cache(maxsize=256)
-def _nuclear_charge(symbol: str) -> int:
+def nuclear_charge(symbol: str) -> int:
+    """Charge of an atom's nucleus; 0 for a ghost atom."""
     from pyscf.data.elements import charge
 
     return int(charge(symbol))
@@ -40,7 +41,7 @@ class Species:
     Attributes
     ----------
     name: unique within its dataset.
-    symbols: chemical symbols of the n atoms.
+    symbols: chemical symbols of the n atoms; ``ghost-X`` has the basis functions of X and no nucleus.
     coordinates: positions in angstrom, (n, 3), read-only.
     charge: total charge.
     spin: number of unpaired electrons (2S, multiplicity minus one).
@@ -64,7 +65,7 @@ class Species:
             raise InputError(f"species {self.name!r}: a coordinate is NaN or infinite")
         coordinates.setflags(write=False)
         object.__setattr__(self, "coordinates", coordinates)
-        electrons = sum(_nuclear_charge(symbol) for symbol in self.symbols) - self.charge
+        electrons = sum(nuclear_charge(symbol) for symbol in self.symbols) - self.charge
         if electrons < 0 or self.spin < 0 or self.spin > electrons or (electrons - self.spin) % 2:
             raise InputError(
                 f"species {self.name!r}: charge {self.charge} leaves {electrons} electrons, which cannot "

@@ -85,13 +85,14 @@ def import_folder(
 
 def _mismatch(contents: DatasetContents, name: str, record: DensityRecord) -> str | None:
     """Why a density cannot belong to the species, or None."""
+    from ..densities.basis import plain_symbol
     from ..densities.mole import load_mole
 
     if name not in contents.species:
         return f"{name!r} is not a species of the dataset"
     species = contents.species[name]
     mol = load_mole(record.mole, f"density of {name!r}")
-    symbols = [mol.atom_pure_symbol(i) for i in range(mol.natm)]
+    symbols = [plain_symbol(mol.atom_symbol(i)) for i in range(mol.natm)]
     if sorted(symbols) != sorted(species.symbols):
         return f"density of {name!r} holds {''.join(symbols)}, the geometry {''.join(species.symbols)}"
     if int(mol.charge) != species.charge or int(mol.spin) != species.spin:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..common.errors import InputError
 from .accdb import read_accdb
+from .csvtable import eval_table
 from .gmtkn55 import read_gmtkn55
 from .mgcdb84 import is_mgcdb84, read_mgcdb84
 from .model import DatasetContents
@@ -25,7 +26,7 @@ def detect_layout(folder: Path) -> str:
     """Name of the layout of a folder: "plain", "mgcdb84", "accdb" or "gmtkn55"."""
     if (folder / "reactions.csv").exists():
         return "plain"
-    if (folder / "DatasetEval.csv").exists():
+    if eval_table(folder).exists():
         return "mgcdb84" if is_mgcdb84(folder) else "accdb"
     if any(folder.glob("*/.res")) or (folder / ".res").exists():
         return "gmtkn55"

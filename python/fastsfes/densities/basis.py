@@ -32,6 +32,7 @@ __all__ = [
     "is_ghost",
     "labels_of",
     "orbital_tables",
+    "plain_symbol",
     "plain_tables",
     "shells_of",
 ]
@@ -56,6 +57,12 @@ Table = list[Any]
 def element_of(symbol: str) -> str:
     """Element of an atom's symbol; that of the basis functions for a ghost atom."""
     return re.sub(r"^(ghost|gh|x)[-_.:]", "", symbol, flags=re.IGNORECASE)
+
+
+def plain_symbol(symbol: str) -> str:
+    """Symbol without a label, as `fastsfes.datasets.Species` has it."""
+    element = "".join(letter for letter in element_of(symbol) if letter.isalpha()).capitalize()
+    return f"ghost-{element}" if is_ghost(symbol) else element
 
 
 def is_ghost(symbol: str) -> bool:

@@ -137,7 +137,7 @@ def make_mean_field(mol: Any, settings: ScfSettings, functional: Comparison | No
         attach(mf, functional)
     mf.nlc = 0
     mf.verbose = 0
-    mf.chkfile = None
+    mf.chkfile = mf._chkfile = None  # a temporary file, which would stay open as long as anything refers to the object
     mf.conv_tol = settings.conv_tol
     mf.max_cycle = settings.max_cycle
     set_grid(mf.grids, settings.grid)

@@ -29,7 +29,7 @@ GROUPS = {"LDA": ("rho",), "GGA": ("rho", "sigma"), "MGGA": ("rho", "sigma", "ta
 
 
 def _parts(code: str) -> tuple[str, bool, str]:
-    """PySCF's own reading of a code: what libxc evaluates, whether VV10 may belong to it, and a dispersion correction."""
+    """PySCF's own reading of a code: what libxc evaluates, whether VV10 may belong to it, a dispersion correction."""
     from pyscf.scf.dispersion import parse_dft
 
     semilocal, nlc, dispersion = parse_dft(code)
