@@ -6,6 +6,7 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,87 @@ def test_an_extra_nonlocal_part_of_the_users_own() -> None:
     assert mine.kernel() == pytest.approx(theirs.e_tot, abs=1e-8)
 
 
+@pytest.mark.parametrize("name", ["lda", "pbe", "wb97m_v", "gas22"])
+@pytest.mark.parametrize("spin", [0, 1])
+def test_values_on_a_grid_in_the_layout_of_eval_xc(name: str, spin: int) -> None:
+    """The documented way to energies and potentials on a grid, against libxc with derivatives up to the third."""
+    mine, theirs = calculation(name, True), calculation(name, False)
+    random = np.random.default_rng(3)
+    rows = {"LDA": 1, "GGA": 4, "MGGA": 6}[mine._numint.xctype]  # with the Laplacian of the density, which is ignored
+    rho = random.uniform(0.2, 0.5, (2, rows, 7))
+    rho[:, -1] += 0.5
+    rho = rho[:, 0] if rows == 1 else rho
+    rho = rho if spin else rho[0]
+    ours = mine._numint.eval_xc(mine.xc, rho, spin, deriv=3)
+    libxc = dft.libxc.eval_xc(theirs.xc, rho, spin, deriv=3)
+    for mine_k, libxc_k in zip(ours, libxc, strict=True):
+        pairs = [(mine_k, libxc_k)] if isinstance(libxc_k, np.ndarray) else zip(mine_k, libxc_k, strict=True)
+        for a, b in pairs:
+            if a is None:
+                assert b is None or not np.any(b)
+            else:
+                np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-9 * np.max(np.abs(b)))
+
+
+@pytest.mark.parametrize("name", ["pbe", "wb97m_v"])
+@pytest.mark.parametrize("method", ["dRPA", "dTDA"])
+def test_direct_rpa_has_no_kernel(name: str, method: str) -> None:
+    energies = [getattr(calculation(name, ours).run(), method)().run(nstates=2).e for ours in (True, False)]
+    assert energies[0] == pytest.approx(energies[1], abs=1e-6)  # of Davidson's iterations
+
+
+def test_electron_phonon_coupling() -> None:
+    from pyscf.eph import rks
+
+    found = []
+    for ours in (True, False):
+        mf = dft.RKS(gto.M(atom="H 0 0 0; H 0 0 0.75", basis="sto-3g", verbose=0), xc="pbe")
+        mf.grids.level, mf.conv_tol = 0, 1e-12
+        found.append(rks.EPH(fs.pyscf.attach(mf, "pbe") if ours else mf))
+        found[-1].base.kernel()
+    matrices = [np.abs(eph.kernel(mo_rep=True)[0]) for eph in found]
+    np.testing.assert_allclose(matrices[0], matrices[1], atol=1e-6)
+
+
+def test_names_say_which_functional_it_is() -> None:
+    """Words that PySCF misreads do not get into them."""
+    pbe = fs.get_functional("pbe")
+    for name, expected in (("My PBE-D3 (cs)", "my_pbe"), ("wb97x-3c", "wb97x"), ("Grüße", "gr_")):
+        mf = fs.pyscf.attach(dft.RKS(molecule()), replace(pbe, name=name))
+        assert mf.xc.startswith(f"fastsfes:{expected}")
+        mf.grids.level, mf.conv_tol = 0, 1e-11
+        assert mf.kernel() == pytest.approx(calculation("pbe", False).kernel(), abs=1e-8)
+
+
+@pytest.mark.parametrize("name", ["pbe", "pbe0", "wb97m_v"])
+def test_the_name_is_parsed_to_its_exact_exchange(name: str) -> None:
+    mine, theirs = calculation(name, True), calculation(name, False)
+    hybrid, parts = dft.libxc.parse_xc(mine.xc)
+    omega, long_range, difference = dft.libxc.rsh_coeff(theirs.xc)
+    short_range = long_range + difference if omega else dft.libxc.hybrid_coeff(theirs.xc)
+    assert hybrid == pytest.approx((short_range, long_range if omega else short_range, omega), abs=1e-15)
+    with pytest.raises(Exception, match=r"not found|999999999"):
+        dft.libxc.eval_xc(f"{parts[0][0]}", np.ones((4, 3)))
+
+
+def test_what_goes_past_the_integrator_says_so() -> None:
+    from pyscf.pbc import dft as periodic
+    from pyscf.pbc import gto as cells
+
+    mf = calculation("pbe", True)
+    with pytest.raises(fs.FastsfesError, match=r"libxc was called directly instead of mf\._numint"):
+        dft.libxc.eval_xc(mf.xc, np.ones((4, 3)))
+    with pytest.raises(fs.FastsfesError, match=r"pbe is computed on CPUs only: to_gpu\(\) would lose it"):
+        mf._numint.to_gpu()
+    mf = dft.RKS(molecule())
+    mf.disp = "d3bj"
+    with pytest.raises(fs.InputError, match='as in "d3bj:pbe"'):
+        fs.pyscf.attach(mf, "pbe")
+    cell = cells.M(atom="He 0 0 0", basis="sto-3g", a=np.eye(3) * 4, verbose=0)
+    with pytest.raises(fs.InputError, match=r"of a molecule .*, got pyscf\.pbc\.dft\.rks\.RKS"):
+        fs.pyscf.attach(periodic.RKS(cell), "pbe")
+
+
 def test_pickling_registers_the_functional(tmp_path: Path) -> None:
     """In a process that has not seen the functional its name is unknown to libxc."""
     mf = calculation("b97m_v", True)
@@ -133,7 +215,7 @@ def test_a_functional_of_ones_own(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("make", [lambda: molecule(), lambda: scf.RHF(molecule()), lambda: dft.GKS(molecule())])
 def test_what_is_not_kohn_sham_is_refused(make: Callable[[], Any]) -> None:
-    with pytest.raises(fs.InputError, match="expected a PySCF Kohn-Sham object"):
+    with pytest.raises(fs.InputError, match="expected a PySCF Kohn-Sham object of a molecule"):
         fs.pyscf.attach(make(), "pbe")
 
 

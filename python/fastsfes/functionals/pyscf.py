@@ -41,6 +41,21 @@ FLOOR = (2, 11)
 _PARENT = {"lda": "lda_x", "gga": "gga_x_pbe", "mgga": "mgga_x_tpss"}
 _PARENT_NLC = {"lda": "gga_xc_vv10", "gga": "gga_xc_vv10", "mgga": "mgga_xc_b97m_v"}
 
+# Order of the derivatives in PySCF's ``eval_xc``; those with the Laplacian of the density stay None.
+_LISTS = (
+    "vrho vsigma vlapl vtau",
+    "v2rho2 v2rhosigma v2sigma2 v2lapl2 v2tau2 v2rholapl v2rhotau v2lapltau v2sigmalapl v2sigmatau",
+    "v3rho3 v3rho2sigma v3rhosigma2 v3sigma3 v3rho2lapl v3rho2tau v3rhosigmalapl v3rhosigmatau v3rholapl2 v3rholapltau "
+    "v3rhotau2 v3sigma2lapl v3sigma2tau v3sigmalapl2 v3sigmalapltau v3sigmatau2 v3lapl3 v3lapl2tau v3lapltau2 v3tau3",
+)
+_LISTED = {"LDA": (1, 1, 1), "GGA": (2, 3, 4), "MGGA": (4, 10, 20)}
+
+# What PySCF takes for something else wherever it stands in a name.
+_MISREAD = ("cs", "cc06", "br89", "mk00", "d3", "d4", "3c")
+
+# Number of a functional that libxc does not have and never evaluates.
+_NO_FUNCTIONAL = 999_999_999
+
 # Should a version of PySCF evaluate the registered functional without asking for `needs_laplacian` first, the energy
 # overflows.
 _POISON = 1e300
@@ -69,8 +84,9 @@ class _StandIn(libxc.XCFunctionalCache):  # type: ignore[misc]  # PySCF has no t
     @property
     def needs_laplacian(self) -> NoReturn:  # libxc looks at it before every evaluation, and at no other time
         raise FastsfesError(
-            f"libxc was asked for values of {self.xc_code}, which only fastsfes has: mf._numint was replaced, or this "
-            f"part of PySCF does not use it (GKS, MC-PDFT); call fastsfes.pyscf.attach again, on RKS, UKS or ROKS"
+            f"libxc was asked for values of {self.xc_code}, which only fastsfes has: libxc was called directly instead "
+            f"of mf._numint, mf._numint was replaced, or this part of PySCF does not use it (GKS, MC-PDFT); call "
+            f"fastsfes.pyscf.attach again, on RKS, UKS or ROKS"
         )
 
 
@@ -138,7 +154,8 @@ class NumInt(numint.NumInt):  # type: ignore[misc]  # PySCF has no types
         omega: float | None = None,
     ) -> NDArray[np.float64]:
         """Energy per electron and derivatives in PySCF's order: (number of components, number of points)."""
-        self._own(xc_code)
+        if not self._own(xc_code):
+            return np.asarray(super().eval_xc1(xc_code, rho, spin, deriv, omega))
         self.omega = omega
         if deriv > HIGHEST_DERIVATIVE:
             raise InputError(
@@ -149,6 +166,31 @@ class NumInt(numint.NumInt):  # type: ignore[misc]  # PySCF has no types
         density, sigma, tau = _variables(np.asarray(rho, dtype=float), spin, self.xctype)
         values = self.functional.energy_density(density, sigma, tau, deriv=deriv)
         return _rows(values, density.sum(axis=0) if spin else density, self.xctype, bool(spin), deriv)
+
+    def eval_xc(
+        self,
+        xc_code: str,
+        rho: Any,
+        spin: int = 0,
+        relativity: int = 0,
+        deriv: int = 1,
+        omega: float | None = None,
+        verbose: Any = None,
+    ) -> tuple[Any, Any, Any, Any]:
+        """Energy per electron and lists of derivatives in the layout of ``pyscf.dft.libxc.eval_xc``."""
+        rows = self.eval_xc1(xc_code, rho, spin, deriv, omega)
+        found: dict[str, dict[int, NDArray[np.float64]]] = {}
+        for row, (name, component) in zip(rows[1:], _places(self.xctype, bool(spin), deriv), strict=True):
+            found.setdefault(name, {})[component] = row
+        lists: list[Any] = [None, None, None]
+        for k in range(min(deriv, 3)):
+            names = _LISTS[k].split()[: _LISTED[self.xctype][k]]
+            lists[k] = [_libxc_array(found[name], bool(spin)) if name in found else None for name in names]
+        return rows[0], lists[0], lists[1], lists[2]
+
+    def to_gpu(self) -> NoReturn:
+        """There is no integrator for GPUs that has the functional."""
+        raise FastsfesError(f"{self.functional.name} is computed on CPUs only: to_gpu() would lose it")
 
     def hybrid_coeff(self, xc_code: str, spin: int = 0) -> float:
         """Fraction of exact exchange at short range."""
@@ -170,15 +212,16 @@ class NumInt(numint.NumInt):  # type: ignore[misc]  # PySCF has no types
         return () if nlc is None else (((nlc.b, nlc.C), 1.0),)
 
     def _xc_type(self, xc_code: str) -> str:
-        self._own(xc_code)
-        return self.xctype
+        return self.xctype if self._own(xc_code) else str(super()._xc_type(xc_code))
 
-    def _own(self, xc_code: str) -> None:
-        if xc_code != self.xc_code:
+    def _own(self, xc_code: str) -> bool:
+        """Whether the functional is asked for; "" is PySCF's word for none (direct RPA), and no other is answered."""
+        if xc_code and xc_code != self.xc_code:
             raise FastsfesError(
                 f"mf.xc is {xc_code!r}, but fastsfes.pyscf.attach made this object compute {self.functional.name} "
                 f"(mf.xc = {self.xc_code!r}); attach another functional, or make a new PySCF object"
             )
+        return bool(xc_code)
 
 
 def _variables(
@@ -190,9 +233,10 @@ def _variables(
     if spin:
         a, b = rho[0, 1:4], rho[1, 1:4]
         sigma = np.array([(a * a).sum(axis=0), (a * b).sum(axis=0), (b * b).sum(axis=0)])
-        return rho[:, 0], sigma, rho[:, 4] if xctype == "MGGA" else None
+        # the Laplacian may stand before tau
+        return rho[:, 0], sigma, rho[:, -1] if xctype == "MGGA" else None
     gradient = rho[1:4]
-    return rho[0], (gradient * gradient).sum(axis=0), rho[4] if xctype == "MGGA" else None
+    return rho[0], (gradient * gradient).sum(axis=0), rho[-1] if xctype == "MGGA" else None
 
 
 def _rows(
@@ -210,6 +254,11 @@ def _rows(
     return out
 
 
+def _libxc_array(components: dict[int, NDArray[np.float64]], polarised: bool) -> NDArray[np.float64]:
+    """Components of a derivative as PySCF lists them: (n,), or (n, components) of two spins."""
+    return np.array([components[k] for k in sorted(components)]).T if polarised else components[0]
+
+
 @lru_cache
 def _places(xctype: str, polarised: bool, deriv: int) -> tuple[tuple[str, int], ...]:
     """Attribute of `EnergyDensity` and component there for every derivative, those of order k in PySCF's order: all
@@ -224,8 +273,11 @@ def _places(xctype: str, polarised: bool, deriv: int) -> tuple[tuple[str, int], 
 
 def _register(functional: Functional) -> str:
     """Make the functional known to libxc; returns its name in ``mf.xc``."""
-    # PySCF parses names: lower case, and no substring that it takes for a functional of its own; digits are safe.
-    name = f"fastsfes:{functional.digest}"
+    # PySCF parses names: lower case, and no substring that it takes for something of its own; digits are safe.
+    readable = re.sub(r"[^a-z0-9]+", "_", functional.name.lower())[:40]
+    for word in _MISREAD:
+        readable = readable.replace(word, "_")
+    name = f"fastsfes:{readable}:{functional.digest}"
     hybrid = functional.hybrid
     parents = _PARENT if functional.nlc is None else _PARENT_NLC
 
@@ -239,6 +291,13 @@ def _register(functional: Functional) -> str:
         facs=(_POISON,),
         callback=stand_in,
     )
+    # What ``libxc.parse_xc`` says: the exact exchange, and a semilocal part that libxc does not have.
+    fractions = (
+        f"{hybrid.short_range!r}*HF"
+        if not hybrid.omega
+        else (f"{hybrid.short_range!r}*SR_HF({hybrid.omega!r})+{hybrid.long_range!r}*LR_HF({hybrid.omega!r})")
+    )
+    libxc.XC_CODES[name.upper()] = f"{fractions}+{_NO_FUNCTIONAL}"
     return name
 
 
@@ -269,7 +328,13 @@ def attach(mf: Any, functional: Functional | str) -> Any:
     _check_version()
     functional = load(functional)
     if not isinstance(getattr(mf, "_numint", None), numint.NumInt) or not hasattr(mf, "xc"):
-        raise InputError(f"expected a PySCF Kohn-Sham object (RKS, UKS or ROKS), got {type(mf).__name__}")
+        kind = f"{type(mf).__module__}.{type(mf).__name__}"
+        raise InputError(f"expected a PySCF Kohn-Sham object of a molecule (pyscf.dft.RKS, UKS or ROKS), got {kind}")
+    if isinstance(getattr(mf, "disp", None), str) and ":" not in mf.disp:
+        raise InputError(
+            f"mf.disp = {mf.disp!r}: PySCF takes the parameters of the correction from the functional's name; say "
+            f'whose they are, as in "{mf.disp}:pbe"'
+        )
     integrator = NumInt(functional)
     integrator.omega = mf._numint.omega  # refused where it was set to another value
     layer = mf
