@@ -2,13 +2,15 @@
 
 Only the semilocal part is evaluated. The rest of every energy (one-electron, Coulomb, exact exchange, VV10) stays as
 stored, e_tot - e_xc_semilocal of the functional that made the densities: its *frame*
-(`fastsfes.functionals.frame`), which every candidate is put into.
+(`fastsfes.functionals.frame`), which every candidate is put into. A known functional with other exact exchange or VV10
+is then only its semilocal part, and the result says so; in its own frame it is what its name means.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -18,14 +20,16 @@ import numpy.typing as npt
 from ..common.errors import FastsfesError, InputError
 from ..datasets.dataset import Dataset
 from ..datasets.model import HARTREE_TO_KCAL, Reaction
+from ..functionals.frame import Frame
 from ..functionals.functional import Functional
 from ..functionals.load import Comparison, load
-from .frame import frame_of
+from .frame import frame_of, frame_shift
 from .grid import cached_blocks
 from .quadrature import NotRepresentable, Quadrature, reaction_targets
 
 FloatArray = npt.NDArray[np.float64]
 Method = Literal["quadrature", "grid"]
+FrameChoice = Literal["dataset", "own"]
 
 __all__ = ["Evaluation", "Statistics", "evaluate", "evaluate_many", "grid_energies", "wrmsd"]
 
@@ -51,11 +55,25 @@ class Evaluation:
     reactions: the reactions, in the order of the errors.
     errors: calculated minus reference energy in kcal/mol, (reactions,).
     method: "quadrature" or "grid": what was used in the end.
+    frame: exact exchange and nonlocal correlation in which it was evaluated; None when nobody said.
+    own_frame: those of the functional itself.
     """
 
     reactions: tuple[Reaction, ...]
     errors: FloatArray
     method: str
+    frame: Frame | None = None
+    own_frame: Frame | None = None
+
+    @property
+    def note(self) -> str:
+        """What was evaluated when it is not the functional itself; "" when it is."""
+        if self.frame is None or self.own_frame is None or self.frame.energies == self.own_frame.energies:
+            return ""
+        return (
+            f"evaluated in the frame of the densities ({self.frame.source}: {self.frame}), not in its own "
+            f"({self.own_frame})"
+        )
 
     @cached_property
     def total(self) -> Statistics:
@@ -95,9 +113,10 @@ def wrmsd(
     *,
     level: str = "full",
     quadrature: str = "default",
+    frame: FrameChoice = "dataset",
 ) -> float:
     """Weighted root mean square error in kcal/mol (Eq. 33 of 10.1063/1.4952647); arguments as in `evaluate`."""
-    return evaluate(functional, dataset, split, method, level=level, quadrature=quadrature).wrmsd
+    return evaluate(functional, dataset, split, method, level=level, quadrature=quadrature, frame=frame).wrmsd
 
 
 def evaluate(
@@ -108,21 +127,39 @@ def evaluate(
     *,
     level: str = "full",
     quadrature: str = "default",
+    frame: FrameChoice = "dataset",
 ) -> Evaluation:
     """Errors of a functional on a split.
 
     Parameters
     ----------
-    functional: a functional, or text that `fastsfes.load` reads (a registered name, a file, a run, a formula); it is
-        put into the dataset's frame.
+    functional: a functional, or text that `fastsfes.load` reads (a registered name, a file, a run, a formula). Its
+        correlation constants are its own.
     dataset: a dataset or the name of one.
     split: "train", "validation", "test", or reactions of the dataset.
     method: "quadrature" uses the quadrature stored with the dataset and falls back to the grid for functionals that it
         cannot represent or that are not finite at its nodes; "grid" integrates on each density's own grid: the truth.
     level: node set of the quadrature, "full", "reduced" or "coarse".
     quadrature: its name in the dataset file; one on nodes in (rho, x2, w) represents functionals of rho.
+    frame: "dataset" puts the functional's factors into the exact exchange, range separation and nonlocal correlation
+        of the functional that made the densities, as searches do; where its own differ, a warning says so once.
+        "own" evaluates the functional with its own, from the stored energies.
+
+    Raises
+    ------
+    InputError: the stored energies do not hold what the functional's own frame needs.
     """
-    return evaluate_many([functional], dataset, split, method, level=level, quadrature=quadrature)[0]
+    found = evaluate_many([functional], dataset, split, method, level=level, quadrature=quadrature, frame=frame)[0]
+    if found.note:
+        name = load(functional).name
+        if (name, found.note) not in _told:
+            _told.add((name, found.note))
+            warnings.warn(f'{name} is {found.note}; frame="own" evaluates {name} itself', stacklevel=2)
+    return found
+
+
+#: Functionals and frames of which a warning has been given.
+_told: set[tuple[str, str]] = set()
 
 
 def evaluate_many(
@@ -133,6 +170,7 @@ def evaluate_many(
     *,
     level: str = "full",
     quadrature: str = "default",
+    frame: FrameChoice = "dataset",
 ) -> list[Evaluation]:
     """Evaluate several functionals; those that need the grid share one pass over the densities."""
     if method not in ("quadrature", "grid"):
@@ -142,8 +180,15 @@ def evaluate_many(
     if not reactions:
         raise InputError(f'dataset "{data.name}" has no reaction of "{split}" whose densities are all there')
     names = sorted({data.representative(name) for reaction in reactions for name in reaction.coefficients})
-    frame = frame_of(data, names)
-    candidates = [load(f).with_frame(frame) for f in functionals]
+    if frame not in ("dataset", "own"):
+        raise InputError(f'frame "{frame}" is unknown; expected "dataset" or "own"')
+    stored = frame_of(data, names)
+    given = [load(f) for f in functionals]
+    candidates = [f if frame == "own" else f.with_frame(replace(stored, correlation=f.correlation)) for f in given]
+    shifts = [
+        {name: frame_shift(data.energies(name), f.frame, stored, f.name) if frame == "own" else 0.0 for name in names}
+        for f in given
+    ]
     energies: dict[int, Mapping[str, float]] = {}
     if method == "quadrature":
         rules = Quadrature.load(data, quadrature)
@@ -160,13 +205,14 @@ def evaluate_many(
     targets = reaction_targets(data, reactions)
     out = []
     for k in range(len(candidates)):
-        by_name = energies[k]
+        by_name = {name: energies[k][name] + shifts[k][name] for name in names}
         values = [
             sum(c * by_name[data.representative(name)] for name, c in reaction.coefficients.items())
             for reaction in reactions
         ]
         errors = HARTREE_TO_KCAL * np.array(values) - targets
-        out.append(Evaluation(reactions, errors, "grid" if k in on_grid else "quadrature"))
+        used = replace(candidates[k].frame, source=stored.source if frame == "dataset" else given[k].name)
+        out.append(Evaluation(reactions, errors, "grid" if k in on_grid else "quadrature", used, given[k].frame))
     return out
 
 

@@ -1,4 +1,8 @@
-"""The frame that a dataset's densities fix: that of the functional that made them."""
+"""The frame that a dataset's densities fix, that of the functional that made them, and another frame's energies.
+
+Stored energies hold exact exchange, its long-range part at one omega, and VV10. So the energy of the same density in
+another frame is known where that frame needs no more than these.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +11,13 @@ from functools import lru_cache
 
 from ..common.errors import InputError
 from ..datasets.dataset import Dataset
+from ..densities.record import Energies
+from ..densities.scf import OMEGA
 from ..functionals.frame import Frame
 from ..functionals.libxc import LibxcFunctional, libxc_frame
 from ..functionals.registry import get_functional
 
-__all__ = ["frame_of"]
+__all__ = ["frame_of", "frame_shift"]
 
 
 def frame_of(dataset: Dataset, species: Sequence[str] | None = None) -> Frame:
@@ -35,6 +41,44 @@ def frame_of(dataset: Dataset, species: Sequence[str] | None = None) -> Frame:
             f"energies hold different exact exchange or nonlocal correlation; build the densities with one functional"
         )
     return _made_by(makers[0])
+
+
+def frame_shift(energies: Energies, own: Frame, stored: Frame, name: str) -> float:
+    """Energy of a density in one frame less that in the frame of the stored energies, without the semilocal part.
+
+    Args:
+        energies: of the density, in hartree.
+        own: the frame that is asked for.
+        stored: the frame of the functional that made the density.
+        name: what is evaluated, for errors.
+
+    Returns:
+        hartree; 0.0 for the same frame.
+
+    Raises:
+        InputError: a frame needs exact exchange at another omega, or VV10 with other parameters, than is stored.
+    """
+    if own.energies == stored.energies:
+        return 0.0
+    for frame in (own, stored):
+        hybrid = frame.hybrid
+        if hybrid.omega not in (0.0, OMEGA) and hybrid.short_range != hybrid.long_range:
+            raise InputError(
+                f"{name} cannot be evaluated in its own frame: stored energies hold exact exchange at omega = {OMEGA}, "
+                f"not at {hybrid.omega:g}; use the frame of the dataset, or compute densities with {name}"
+            )
+    if own.nlc not in (None, stored.nlc):
+        raise InputError(
+            f"{name} cannot be evaluated in its own frame: its VV10 energy is not among the stored ones ({stored}); "
+            f"use the frame of the dataset, or compute densities with {name}"
+        )
+    shift = _exact_exchange(energies, own) - _exact_exchange(energies, stored)
+    return shift if own.nlc == stored.nlc else shift - energies.e_nlc
+
+
+def _exact_exchange(energies: Energies, frame: Frame) -> float:
+    hybrid = frame.hybrid
+    return hybrid.short_range * energies.e_xx + (hybrid.long_range - hybrid.short_range) * energies.e_xx_lr
 
 
 @lru_cache(maxsize=32)

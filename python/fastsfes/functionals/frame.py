@@ -79,6 +79,21 @@ class Frame:
     correlation: str = CORRELATION[0]
     source: str = field(default="", compare=False)
 
+    @property
+    def energies(self) -> tuple[Hybrid, VV10 | None]:
+        """What of it is part of the energies that stay fixed; the constants of the correlation are not."""
+        return self.hybrid, self.nlc
+
+    def __str__(self) -> str:
+        """In words, for tables."""
+        h = self.hybrid
+        exchange = f"exact exchange {h.short_range:g}"
+        if h.omega:
+            exchange = (
+                f"exact exchange {h.short_range:g} at short and {h.long_range:g} at long range (omega {h.omega:g})"
+            )
+        return exchange + (f", VV10 (b {self.nlc.b:g}, C {self.nlc.C:g})" if self.nlc else ", no VV10")
+
     def fields(self) -> dict[str, Any]:
         """The fields of a `Functional` that are its frame."""
         return {"hybrid": self.hybrid, "nlc": self.nlc, "correlation": self.correlation}

@@ -20,8 +20,8 @@ from pathlib import Path
 from ..common.errors import InputError
 from ..common.runfolder import BEST
 from ..formula.expression import Expression
-from ..formula.features import CHANNELS
-from .frame import VV10, Hybrid
+from ..formula.features import CHANNELS, CORRELATION
+from .frame import VV10, Frame, Hybrid
 from .functional import Channel, Functional
 from .libxc import LibxcFunctional
 from .registry import get_functional, list_functionals
@@ -37,6 +37,7 @@ FUNCTIONAL = "registered name, JSON file, run directory, or formulas such as 'x 
 _LIBXC = "libxc:"
 _LIBXC_NAME = re.compile(r"\w[\w,+*-]*")
 _HEAD = re.compile(r"\s*([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)?)\s*=\s*(.*)", re.DOTALL)
+_CORRELATION = "correlation"
 _FRAME = ("hybrid.omega", "hybrid.short_range", "hybrid.long_range", "nlc.b", "nlc.C")
 
 
@@ -133,10 +134,17 @@ def _formulas(text: str, default: float | None) -> Functional:
     """``KIND = FORMULA`` and ``KIND.PARAMETER = NUMBER``, separated by semicolons."""
     formulas: dict[str, str] = {}
     numbers: dict[str, float] = {}
+    correlation = ""
     kind = ""
     for part in text.split(";"):
         found = _HEAD.fullmatch(part)
-        if found is not None and "." in found[1]:
+        if found is not None and found[1] == _CORRELATION:
+            if correlation:
+                raise InputError(f'"{_CORRELATION}" is given twice')
+            correlation, kind = found[2].strip(), ""
+            if correlation not in CORRELATION:
+                raise InputError(f'correlation "{correlation}" is unknown; expected one of {", ".join(CORRELATION)}')
+        elif found is not None and "." in found[1]:
             if found[1] in numbers:
                 raise InputError(f'"{found[1]}" is given twice')
             numbers[found[1]] = _finite(found[1], found[2])
@@ -171,7 +179,8 @@ def _formulas(text: str, default: float | None) -> Functional:
     frame = {key: numbers.pop(key) for key in _FRAME if key in numbers}
     if numbers:
         raise InputError(
-            f'"{next(iter(numbers))}" is not a parameter of the formulas; beside those there are {", ".join(_FRAME)}'
+            f'"{next(iter(numbers))}" is not a parameter of the formulas; beside those there are {", ".join(_FRAME)}, '
+            f"and {_CORRELATION}"
         )
     if not channels:
         raise InputError(f'"{text}" has no formula; expected CHANNEL = FORMULA with one of {", ".join(CHANNELS)}')
@@ -179,7 +188,8 @@ def _formulas(text: str, default: float | None) -> Functional:
     nlc = {key.partition(".")[2]: value for key, value in frame.items() if key.startswith("nlc")}
     if len(nlc) == 1:
         raise InputError(f"{next(iter(frame.keys() & _FRAME[3:]))} is given alone; VV10 needs nlc.b and nlc.C")
-    return Functional("formula", channels, hybrid=Hybrid(**hybrid), nlc=VV10(**nlc) if nlc else None)
+    frame_of_formula = Frame(Hybrid(**hybrid), VV10(**nlc) if nlc else None, correlation or CORRELATION[0])
+    return Functional("formula", channels, **frame_of_formula.fields())
 
 
 def _finite(name: str, text: str) -> float:
