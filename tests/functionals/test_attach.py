@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -144,6 +145,17 @@ def test_names_say_which_functional_it_is() -> None:
         assert mf.xc.startswith(f"fastsfes:{expected}")
         mf.grids.level, mf.conv_tol = 0, 1e-11
         assert mf.kernel() == pytest.approx(calculation("pbe", False).kernel(), abs=1e-8)
+
+
+def test_a_functional_can_be_attached_again_and_again() -> None:
+    """Without PySCF's warning that the name is one of libxc's."""
+    own = replace(fs.get_functional("pbe"), name="again and again")
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        for _ in range(3):
+            mf = fs.pyscf.attach(dft.RKS(molecule()), own)
+    assert [str(warning.message) for warning in heard] == []
+    assert dft.libxc.parse_xc(mf.xc)[0] == (0, 0, 0)
 
 
 @pytest.mark.parametrize("name", ["pbe", "pbe0", "wb97m_v"])

@@ -284,6 +284,7 @@ def _register(functional: Functional) -> str:
     def stand_in(entry: Any, *_: Any) -> None:
         entry.__class__ = _StandIn
 
+    libxc.XC_CODES.pop(name.upper(), None)  # of an earlier registration, for which PySCF would take a name of libxc's
     libxc.register_custom_functional_(
         name,
         parents[functional.family],
