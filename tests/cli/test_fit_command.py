@@ -30,6 +30,7 @@ def test_table_and_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
 def test_without_parameters_there_is_nothing_to_fit(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["fit", "lda"]) == 0
     text = capsys.readouterr().out
+    assert "note: lda itself has exact exchange 0, no VV10; its factors were fitted in the frame of the" in text
     assert "no parameters: nothing to fit" in text
     assert "fitted\n" not in text
     train = next(float(line.split()[1]) for line in text.splitlines() if line.startswith("train "))

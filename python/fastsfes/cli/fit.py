@@ -16,6 +16,7 @@ from ..datasets.dataset import Dataset
 from ..energies.evaluate import wrmsd
 from ..energies.quadrature import LEVELS
 from ..fitting import OPTIMIZERS, FitResult, Optimizer, fit
+from ..functionals.frame import Frame
 from ..functionals.functional import Functional
 from ..functionals.load import FUNCTIONAL, load
 
@@ -148,6 +149,13 @@ def _bound(text: str) -> tuple[str, tuple[float, float]]:
         raise InputError(f'--bound "{text}": expected NAME=LOW:HIGH, such as x.g=1e-4:1') from None
 
 
+def _frame_note(given: Functional, fitted: Functional) -> list[str]:
+    """That a functional was fitted in another frame than its own; formulas that give none have none of their own."""
+    if given.frame.energies == fitted.frame.energies or (given.name == "formula" and given.frame == Frame()):
+        return []
+    return [f"note: {given.name} itself has {given.frame}; its factors were fitted in the frame of the densities"]
+
+
 def _splits(result: FitResult) -> dict[str, float]:
     losses = {"train": result.train, "validation": result.validation, "test": result.test}
     return {split: loss for split, loss in losses.items() if loss is not None}
@@ -186,6 +194,7 @@ def _table(given: Functional, result: FitResult, on_grid: dict[str, float]) -> s
         "",
         f"exact exchange: short range {hybrid.short_range:.6g}, long range {hybrid.long_range:.6g}, "
         f"omega {hybrid.omega:g}",
+        *_frame_note(given, result.functional),
         f"{result.optimizer}: {result.status} after {result.evaluations} evaluations, {result.seconds:.3g} s",
         *(f"note: {note}" for note in result.notes),
         "",

@@ -28,7 +28,8 @@ def format_run(functional: Functional, summary: Mapping[str, Any], path: str) ->
     terms = dict.fromkeys(name for row in report["rows"] for name in row.get("terms", {}))
     body = [_cells(row, terms) for row in report["rows"]]
     body.insert(1, _cells({**report["grid"], "name": "  on the full grid"}, terms))
-    lines.append(f"{report['unit']} on {report['dataset']}")
+    frame = f"; all in the frame of {report['frame']}" if report.get("frame") else ""
+    lines.append(f"{report['unit']} on {report['dataset']}{frame}")
     lines += _table([("", "parameters", *SPLITS, *(name.replace("_", " ") for name in terms)), *body])
     parts = report.get("contributions", [])
     if parts:
