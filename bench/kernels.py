@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -24,11 +25,12 @@ from fastsfes.functionals.registry import get_functional
 from . import peers
 from .points import FloatArray, Points, load
 from .report import Report, row_text
+from .scf import SIDES, cold_scf, python_without_kernels
 from .timing import CLOCKS, interleave, once
 
 INTERPRETER, COMPILED = 1, 2
 _FEW = 100_000  # points that caches hold, and that slow peers can do
-PARTS = ("factors", "functionals", "interpreter", "latency", "peers", "roofline")
+PARTS = ("factors", "functionals", "first", "interpreter", "latency", "peers", "roofline")
 
 # Candidates as a search makes them, full of exponentials, logarithms and roots.
 CANDIDATES = (
@@ -95,6 +97,8 @@ def _run(report: Report, options: argparse.Namespace) -> None:
                 opened = load(options.points, polarised=True)
                 report.note(f"open shells: {len(opened):,} points, {opened.source}")
                 full_functionals(report, opened, options)
+            elif part == "first":
+                first_use(report, options)
             elif part == "interpreter":
                 interpreter(report, options)
             elif part == "latency":
@@ -352,6 +356,41 @@ def _check_against(report: Report, name: str, ours: EnergyDensity, theirs: Any, 
     v = ours.vrho if ours.vrho.ndim == 1 else ours.vrho[0]
     dense = (points.rho if points.rho.ndim == 1 else points.rho.min(axis=0)) > 1e-6
     report.check(f"{name}: vrho", float(np.abs(v - theirs[1])[dense].max()), 1e-8)
+
+
+# ---- the first use, by default settings ------------------------------------------------------------------------------
+
+_FIRST_CALLS = """
+import json, sys, time
+import numpy as np
+import fastsfes as fs
+f = fs.get_functional(sys.argv[1])
+n, deriv, threads = map(int, sys.argv[2:5])
+rng = np.random.default_rng(0)
+rho, sigma, tau = rng.uniform(1e-4, 2, n), rng.uniform(0, 1, n), rng.uniform(1e-3, 2, n)
+f.energy_density(rho[:1], sigma[:1], tau[:1], deriv, threads=threads)  # formulas are derived here
+calls, start = [], time.perf_counter()
+while len(calls) < 2 or time.perf_counter() - start < 2:
+    before = time.perf_counter()
+    f.energy_density(rho, sigma, tau, deriv, threads=threads)
+    calls.append(time.perf_counter() - before)
+print(json.dumps(calls))
+"""
+
+
+def first_use(report: Report, options: argparse.Namespace) -> None:
+    """The first calls of a functional, and the first SCF of water, in processes without any kernel."""
+    n = 200_000
+    report.section(f"first use of a functional by default settings, no kernel yet, {n:,} points a call")
+    for name in ("gas22", "wb97m_v"):
+        for deriv in (1, 2):
+            calls = json.loads(python_without_kernels(_FIRST_CALLS, name, str(n), str(deriv), str(options.threads)))
+            for what, seconds in (("first", calls[0]), ("second", calls[1]), ("last of 2 s", calls[-1])):
+                report.add(f"{name}, derivative {deriv}: {what} call", seconds / n * 1e9, "ns/point")
+    report.section("first SCF of water in a process without any kernel (wall time)")
+    for name in ("pbe", "wb97m_v"):
+        for side in SIDES:
+            report.add(f"{name}: {side}", cold_scf("water", name, side), "s")
 
 
 # ---- interpreter, latency, other evaluators, machine ----------------------------------------------------------------

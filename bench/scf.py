@@ -121,7 +121,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     if not arguments.no_cold:
         report.section("first SCF of water in a process without any kernel: seconds (wall time)")
         for functional in arguments.functional or ("pbe", "wb97m_v"):
-            pairs = [{side: _cold("water", functional, side) for side in SIDES} for _ in range(_COLD_ROUNDS)]
+            pairs = [{side: cold_scf("water", functional, side) for side in SIDES} for _ in range(_COLD_ROUNDS)]
             for side in SIDES:
                 _add(report, f"{functional}, {side}", [pair[side] for pair in pairs], "s")
     return report.data()
@@ -195,9 +195,14 @@ def _timed(mf: Any, clock: str) -> dict[str, float]:
     }
 
 
-def _cold(molecule: str, functional: str, side: str) -> float:
+def cold_scf(molecule: str, functional: str, side: str) -> float:
+    """Seconds of the first SCF in a process without any kernel."""
+    return float(python_without_kernels(_COLD, molecule, functional, side))
+
+
+def python_without_kernels(code: str, *arguments: str) -> str:
+    """What Python code prints in a process of its own whose kernel cache is empty."""
     with tempfile.TemporaryDirectory() as folder:
         environment = {**os.environ, "FASTSFES_CACHE_DIR": folder}
-        command = [sys.executable, "-c", _COLD, molecule, functional, side]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    return float(done.stdout)
+        command = [sys.executable, "-c", code, *arguments]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout

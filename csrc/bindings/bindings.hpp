@@ -4,6 +4,7 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include "core/base/stop.hpp"
 #include "core/expression/graph.hpp"
 
 namespace fastsfes::bindings {
@@ -12,6 +13,17 @@ namespace py = pybind11;
 
 /// Contiguous doubles; other dtypes and layouts are converted once at the border.
 using Array = py::array_t<double, py::array::c_style | py::array::forcecast>;
+
+/// Releases the GIL for work in the core, which ends when a signal's Python handler raises, as that of Ctrl-C does: the
+/// handlers run every 50 ms or so, and their exception leaves the work (see core/base/stop.hpp, errors.cpp).
+class Interruptible {
+ public:
+  Interruptible();
+
+ private:
+  py::gil_scoped_release release_;
+  StopWatch watch_;
+};
 
 void register_errors(py::module_& m);
 void register_operators(py::module_& m);

@@ -100,7 +100,7 @@ std::unique_ptr<Problem> make_problem(
   }
   in.ridge = ridge;
   in.cache_bytes = cache_bytes;
-  const py::gil_scoped_release release;
+  const Interruptible interruptible;
   return std::make_unique<Problem>(in);
 }
 
@@ -176,7 +176,7 @@ void register_fit(py::module_& m) {
             py::array_t<double> out(static_cast<py::ssize_t>(count));
             double* target = out.mutable_data();
             {
-              const py::gil_scoped_release release;
+              const Interruptible interruptible;
               evaluation.objectives(values, count, target, threads);
             }
             return out;
@@ -232,7 +232,7 @@ void register_fit(py::module_& m) {
             jobs[i].upper = vector_of((*bounds)[i]->second, "bounds[" + std::to_string(i) + "]");
           }
         }
-        const py::gil_scoped_release release;
+        const Interruptible interruptible;
         return fit_batch(problem, jobs, options.value_or(Options{}), threads);
       },
       py::arg("problem"), py::arg("candidates"), py::arg("starts"), py::arg("options") = py::none(),

@@ -6,8 +6,9 @@
 #include <utility>
 
 #include "core/base/error.hpp"
+#include "core/base/isa.hpp"
+#include "core/jit/background.hpp"
 #include "core/jit/disk_cache.hpp"
-#include "core/program/interpreter.hpp"
 
 namespace fastsfes::bindings {
 namespace {
@@ -35,7 +36,7 @@ py::dict jit_info() {
   std::string flags;
   for (const std::string& flag : jit::optimisation_flags(jit::find_compiler())) flags += flag + " ";
   bool first = true;
-  for (const std::string& flag : jit::kernel_flags(interpreter_isa()))
+  for (const std::string& flag : jit::kernel_flags(best_isa()))
     flags += (std::exchange(first, false) ? "" : " ") + flag;
   info["flags"] = flags;
   const jit::CacheDirectory directory = jit::open_cache_directory();
@@ -61,7 +62,7 @@ void register_jit(py::module_& m) {
         const auto list = pointers(programs);
         std::size_t count = 0;
         {
-          py::gil_scoped_release release;
+          const Interruptible interruptible;
           count = jit::compile_all(list, form_of(sums));
         }
         emit_jit_warning();
@@ -69,15 +70,37 @@ void register_jit(py::module_& m) {
       },
       py::arg("programs"), py::arg("sums") = false);
   m.def(
+      "jit_compile_in_background",
+      [](const std::vector<py::object>& programs) {
+        const auto list = pointers(programs);
+        if (jit::backend() == jit::Backend::Interpreter) return;
+        for (const Program* program : list) {
+          if (program->slot(jit::Form::Values).function.load() == nullptr) {
+            jit::compile_in_background(*program, jit::Form::Values);
+          }
+        }
+      },
+      py::arg("programs"));
+  m.def("jit_wait", [] {
+    const Interruptible interruptible;
+    jit::wait_for_background();
+  });
+  m.def(
+      "check_environment",
+      [] {
+        static_cast<void>(best_isa());
+        static_cast<void>(jit::backend());
+        static_cast<void>(jit::find_compiler());
+      },
+      "Raise InputError when FASTSFES_ISA, FASTSFES_BACKEND or CXX holds what does not exist.");
+  m.def(
       "jit_precompile",
       [](const std::vector<py::object>& programs, const std::string& isa) {
-        const std::string target = isa.empty() ? interpreter_isa() : isa;
-        if (target != "generic" && target != "avx2" && target != "avx512")
-          throw InputError("instruction set \"" + isa + "\": expected \"generic\", \"avx2\" or \"avx512\"");
+        const Isa target = isa.empty() ? best_isa() : isa_named(isa, "precompile");
         const auto list = pointers(programs);
         std::size_t count = 0;
         {
-          py::gil_scoped_release release;
+          const Interruptible interruptible;
           count = jit::KernelCache::instance().precompile(list, target);
         }
         emit_jit_warning();
@@ -87,11 +110,11 @@ void register_jit(py::module_& m) {
   m.def(
       "jit_source",
       [](const Program& program, bool sums) {
-        return "void kernel" + jit::lower_body(program, form_of(sums), interpreter_isa());
+        return "void kernel" + jit::lower_body(program, form_of(sums), best_isa());
       },
       py::arg("program"), py::arg("sums") = false);
   m.def("jit_key", [](const Program& program) {
-    return jit::kernel_key(jit::lower_body(program, jit::Form::Values, interpreter_isa()), interpreter_isa());
+    return jit::kernel_key(jit::lower_body(program, jit::Form::Values, best_isa()), best_isa());
   });
   m.def(
       "jit_is_compiled",

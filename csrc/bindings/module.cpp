@@ -1,6 +1,6 @@
 #include "bindings/bindings.hpp"
+#include "core/base/isa.hpp"
 #include "core/base/version.hpp"
-#include "core/program/interpreter.hpp"
 
 PYBIND11_MODULE(_core, m) {
   namespace b = fastsfes::bindings;
@@ -23,7 +23,7 @@ PYBIND11_MODULE(_core, m) {
         info["compiler"] = fastsfes::compiler();
         info["flags"] = fastsfes::compile_flags();
         info["openmp"] = fastsfes::openmp_version();
-        info["isa"] = fastsfes::interpreter_isa();
+        info["isa"] = fastsfes::isa_name(fastsfes::best_isa());
         info["vector_math"] = "fastsfes vmath.h";
         info["jit"] = fastsfes::bindings::jit_info();
         return info;

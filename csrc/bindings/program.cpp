@@ -90,6 +90,8 @@ void register_program(py::module_& m) {
       "omp_get_max_threads.");
   py::class_<Program>(m, "Program")
       .def(py::init(&make_program), py::arg("expressions"))
+      .def("expect_reuse", &Program::expect_reuse,
+           "Say that it will be evaluated again and again: its kernel is made from the first use on.")
       .def_property_readonly("features", &Program::features)
       .def_property_readonly("parameters", &Program::parameters)
       .def_property_readonly("outputs", &Program::outputs)
@@ -114,7 +116,7 @@ void register_program(py::module_& m) {
             std::vector<double*> outputs(p.outputs());
             for (std::size_t k = 0; k < outputs.size(); ++k) outputs[k] = out.mutable_data() + k * size;
             {
-              py::gil_scoped_release release;
+              const Interruptible interruptible;
               evaluate(p, values.data(), pointers.data(), size, outputs.data(), threads,
                        static_cast<jit::Backend>(backend));
             }
@@ -159,7 +161,7 @@ void register_program(py::module_& m) {
             for (std::size_t k = 0; k < rows.size(); ++k)
               rows[k] = weights.data() + (weights.ndim() == 2 ? k * expected : 0);
             {
-              py::gil_scoped_release release;
+              const Interruptible interruptible;
               segment_sums(p, values.data(), pointers.data(), rows.data(), bounds.data(), segments, target, threads,
                            static_cast<jit::Backend>(backend));
             }

@@ -57,13 +57,9 @@ py::tuple scatter(const TensorNodes& self, const Array& points, const Array& wei
   const auto target = result_view(out);
   std::int64_t outside = 0;
   {
-    py::gil_scoped_release release;
+    const Interruptible interruptible;
     std::fill(target.begin(), target.end(), 0.0);
     outside = self.scatter(view(points), view(weights), rows, target);
-  }
-  if (outside < 0) {
-    throw InputError("point " + std::to_string(-1 - outside) +
-                     " has a weight but a feature that is not a finite number");
   }
   return py::make_tuple(out, outside);
 }
@@ -74,7 +70,7 @@ Array interpolate(const TensorNodes& self, const Array& points, const Array& val
   const auto rows = static_cast<std::size_t>(values.shape(0));
   Array out({rows, static_cast<std::size_t>(points.shape(0))});
   const auto target = result_view(out);
-  py::gil_scoped_release release;
+  const Interruptible interruptible;
   self.interpolate(view(points), view(values), rows, target);
   return out;
 }
@@ -102,7 +98,7 @@ Array product(const EnergyMatrix& self, const Array& f) {
   const std::size_t count = vector_count(f, self.columns());
   Array out = result_like(f, count, self.rows());
   const auto target = result_view(out);
-  py::gil_scoped_release release;
+  const Interruptible interruptible;
   self.product(view(f), count, target);
   return out;
 }
@@ -111,7 +107,7 @@ Array transpose_product(const EnergyMatrix& self, const Array& g) {
   if (g.ndim() != 1) throw InputError("expected a vector with one value per row");
   Array out(std::vector<std::size_t>{self.columns()});
   const auto target = result_view(out);
-  py::gil_scoped_release release;
+  const Interruptible interruptible;
   self.transpose_product(view(g), target);
   return out;
 }
@@ -120,7 +116,7 @@ Array loss_errors(const ReactionLoss& self, const Array& f) {
   const std::size_t count = vector_count(f, self.matrix().columns());
   Array out = result_like(f, count, self.reactions());
   const auto target = result_view(out);
-  py::gil_scoped_release release;
+  const Interruptible interruptible;
   self.errors(view(f), count, target);
   return out;
 }
@@ -130,7 +126,7 @@ py::object loss_wrmsd(const ReactionLoss& self, const Array& f) {
   Array out(std::vector<std::size_t>{count});
   const auto target = result_view(out);
   {
-    py::gil_scoped_release release;
+    const Interruptible interruptible;
     self.wrmsd(view(f), count, target);
   }
   if (f.ndim() == 1) return py::float_(target[0]);
@@ -144,7 +140,7 @@ py::tuple loss_gradient(const ReactionLoss& self, const Array& f) {
   const auto target = result_view(out);
   double value = 0.0;
   {
-    py::gil_scoped_release release;
+    const Interruptible interruptible;
     value = self.gradient(view(f), target);
   }
   return py::make_tuple(value, out);

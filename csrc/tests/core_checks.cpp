@@ -3,15 +3,16 @@
 // release
 #include <atomic>
 #include <bit>
+#include <chrono>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
-#include <cstring>
 #include <random>
 #include <string>
 #include <vector>
 
 #include "core/base/error.hpp"
+#include "core/base/isa.hpp"
 #include "core/base/sha256.hpp"
 #include "core/base/team.hpp"
 #include "core/expression/expression.hpp"
@@ -65,8 +66,8 @@ void check_formulas() {
 void check_instruction_sets() {
   std::vector<const KernelTable*> tables{&kernels_generic()};
 #if defined(__x86_64__)
-  if (std::strcmp(kernels().isa, "generic") != 0) tables.push_back(&kernels_avx2());
-  if (std::strcmp(kernels().isa, "avx512") == 0) tables.push_back(&kernels_avx512());
+  if (best_isa() >= Isa::Avx2) tables.push_back(&kernels_avx2());
+  if (best_isa() >= Isa::Avx512) tables.push_back(&kernels_avx512());
 #endif
   constexpr std::size_t n = 259;  // no multiple of any vector
   std::mt19937_64 random(1);
@@ -90,7 +91,9 @@ void check_instruction_sets() {
           same = same && (std::bit_cast<std::uint64_t>(first[i]) == std::bit_cast<std::uint64_t>(out[i]) ||
                           (std::isnan(first[i]) && std::isnan(out[i])));
         }
-        if (!same) std::fprintf(stderr, "%s %s variant %d: ", op_info(static_cast<Op>(op)).name, table->isa, variant);
+        if (!same)
+          std::fprintf(stderr, "%s %s variant %d: ", op_info(static_cast<Op>(op)).name,
+                       table == tables.back() ? "best" : "avx2", variant);
         check(same, "same bits on every instruction set");
       }
     }
@@ -101,6 +104,44 @@ void check_teams() {
   std::atomic<int> calls{0};
   in_team(3, [&] { ++calls; });
   check(calls == 3, "a team runs its body once in each thread");
+
+  std::vector<std::atomic<int>> parts(1000);
+  for_each_part(parts.size(), 3, [&](std::size_t i) { ++parts[i]; });
+  bool once = true;
+  for (const std::atomic<int>& part : parts) once = once && part == 1;
+  check(once, "every part is worked on once");
+
+  std::string message;
+  try {
+    for_each_part(100, 3, [](std::size_t i) {
+      if (i >= 40) throw InputError("part 40 or later");
+    });
+  } catch (const InputError& error) {
+    message = error.what();
+  }
+  check(message == "part 40 or later", "an exception of a member leaves the team");
+}
+
+/// Work that would last for a minute ends within a second of the answer that it is to stop, whoever holds the long
+/// part.
+void check_stopping() {
+  static std::atomic<int> asked{0};
+  for (const int threads : {1, 2}) {
+    asked = 0;
+    const auto start = std::chrono::steady_clock::now();
+    const auto elapsed = [&] { return std::chrono::steady_clock::now() - start; };
+    bool stopped = false;
+    try {
+      const StopWatch watch([] { return ++asked == 2; });
+      for_each_part(2, threads, [&](std::size_t) {
+        while (elapsed() < std::chrono::minutes(1)) check_stop();
+      });
+    } catch (const Stopped&) {
+      stopped = true;
+    }
+    check(stopped && asked == 2, "work is stopped when the answer is yes");
+    check(StopWatch::current() == nullptr, "a watch ends with its scope");
+  }
 }
 
 }  // namespace
@@ -110,6 +151,7 @@ int main() {
   check_formulas();
   check_instruction_sets();
   check_teams();
+  check_stopping();
   std::printf("%d failed\n", failures);
   return failures == 0 ? 0 : 1;
 }

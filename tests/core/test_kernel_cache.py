@@ -291,10 +291,13 @@ def test_automatic_compiles_when_the_work_pays(cache: Path, monkeypatch: pytest.
     first = program.evaluate(arrays, [0.7], n=n, backend=0)
     for _ in range(rounds - 2):
         program.evaluate(arrays, [0.7], n=n, backend=0)
+    _core.jit_wait()
     assert not _core.jit_is_compiled(program)
     for _ in range(4):
-        last = program.evaluate(arrays, [0.7], n=n, backend=0)
+        program.evaluate(arrays, [0.7], n=n, backend=0)
+    _core.jit_wait()
     assert _core.jit_is_compiled(program)
+    last = program.evaluate(arrays, [0.7], n=n, backend=0)
     np.testing.assert_array_equal(first, last)
 
 

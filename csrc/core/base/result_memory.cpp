@@ -5,6 +5,8 @@
 #include <mutex>
 #include <new>
 
+#include "core/base/fork.hpp"
+
 #ifdef __linux__
 #include <sys/mman.h>
 #endif
@@ -23,6 +25,8 @@ struct Block {
 /// Blocks that nobody uses, the last released first.
 class Store {
  public:
+  Store() { hold_at_fork(mutex_); }
+
   double* take(std::size_t bytes, std::size_t& size) {
     const std::lock_guard lock(mutex_);
     for (auto it = free_.begin(); it != free_.end(); ++it) {

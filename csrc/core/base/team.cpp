@@ -1,6 +1,7 @@
 #include "core/base/team.hpp"
 
-#include <atomic>
+#include <chrono>
+#include <thread>
 
 #ifdef _OPENMP
 #include <omp.h>
@@ -19,6 +20,7 @@ void borrow_threads(const OpenMP& other) noexcept {
 }
 
 int thread_count(int requested) noexcept {
+  if (is_forked_child()) return 1;
   if (requested > 0) return requested;
   if (const OpenMP* other = borrowed.load(std::memory_order_acquire)) return other->max_threads();
 #ifdef _OPENMP
@@ -35,6 +37,29 @@ void run_team(int size, void (*run)(void*), void* data) {
   }
 #pragma omp parallel num_threads(size)
   run(data);
+}
+
+void Failure::keep() noexcept {
+  if (!kept_.exchange(true)) first_ = std::current_exception();
+}
+
+void Failure::rethrow() const {
+  if (first_) std::rethrow_exception(first_);
+}
+
+void Roll::enter() noexcept { working_.fetch_add(1, std::memory_order_acq_rel); }
+void Roll::leave() noexcept { working_.fetch_sub(1, std::memory_order_acq_rel); }
+
+void Roll::wait_for_others() const {
+  const StopWatch* watch = StopWatch::current();
+  if (watch == nullptr || !watch->is_owner()) return;
+  // Who has not entered finds no part left. Short parts end at once, long ones may take minutes: the pauses grow.
+  std::chrono::microseconds pause{20};
+  while (working_.load(std::memory_order_acquire) > 0) {
+    check_stop();
+    std::this_thread::sleep_for(pause);
+    pause = std::min(2 * pause, std::chrono::microseconds{20000});
+  }
 }
 
 }  // namespace fastsfes

@@ -22,8 +22,9 @@ class Cache {
   template <class Make>
   std::shared_ptr<const Value> get(const std::string& key, Make&& make) {
     Shard& shard = shards_[std::hash<std::string>{}(key) % kShards];
-    {
-      const std::lock_guard lock(shard.mutex);
+    // Never waited for: another thread may hold the lock, or have held it when this process was forked. Then the value
+    // is made anew, which costs time alone.
+    if (const std::unique_lock lock(shard.mutex, std::try_to_lock); lock) {
       const auto it = shard.index.find(key);
       if (it != shard.index.end()) {
         shard.order.splice(shard.order.begin(), shard.order, it->second);
@@ -32,8 +33,8 @@ class Cache {
     }
     std::shared_ptr<const Value> value = make();
     const std::size_t cost = value->bytes() + 2 * key.size() + 128;
-    const std::lock_guard lock(shard.mutex);
-    if (cost > budget_ || shard.index.contains(key)) return value;
+    const std::unique_lock lock(shard.mutex, std::try_to_lock);
+    if (!lock || cost > budget_ || shard.index.contains(key)) return value;
     shard.order.push_front({key, value, cost});
     shard.index.emplace(key, shard.order.begin());
     shard.cost += cost;

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "core/base/error.hpp"
+#include "core/base/stop.hpp"
 #include "core/expression/linearity.hpp"
 #include "core/fit/linalg.hpp"
 #include "core/fit/problem.hpp"
@@ -73,6 +74,7 @@ void BoundProgram::evaluate(const ChannelData& channel, const double* parameters
   std::vector<const double*> in(inputs);
   std::vector<double*> out(count);
   for (std::size_t start = 0; start < channel.nodes; start += kBlock) {
+    check_stop();
     for (std::size_t j = 0; j < inputs; ++j) in[j] = channel.features[feature[j]].data() + start;
     for (std::size_t k = 0; k < count; ++k) out[k] = outputs[k] + start;
     interpret_block(program, uniforms, in.data(), out.data(), std::min(kBlock, channel.nodes - start), scratch.data());
@@ -167,6 +169,7 @@ std::shared_ptr<const ChannelModel> Problem::model(std::size_t channel, const Ex
     if (!roots.empty()) {
       const std::size_t moving = roots.size();
       for (std::size_t j = 0; j < m.nonlinear.size(); ++j) {
+        check_stop();
         const std::vector<NodeId> derivatives =
             differentiate(g, std::vector<NodeId>(roots.begin(), roots.begin() + static_cast<std::ptrdiff_t>(moving)),
                           g.parameter(m.parameters[m.nonlinear[j]]));

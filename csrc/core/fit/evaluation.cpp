@@ -131,12 +131,8 @@ std::vector<double> Evaluation::equality_errors(const double* parameters) const 
 
 void Evaluation::objectives(const double* parameters, std::size_t count, double* out, int threads) const {
   constexpr std::size_t kTogether = 8;  // as many share one pass over the matrices
-  const auto groups = static_cast<std::ptrdiff_t>((count + kTogether - 1) / kTogether);
-  const int team =
-      static_cast<int>(std::min<std::ptrdiff_t>(thread_count(threads), std::max<std::ptrdiff_t>(1, groups)));
-#pragma omp parallel for schedule(dynamic) num_threads(team) if (team > 1)
-  for (std::ptrdiff_t group = 0; group < groups; ++group) {
-    const std::size_t first = static_cast<std::size_t>(group) * kTogether, n = std::min(kTogether, count - first);
+  for_each_part((count + kTogether - 1) / kTogether, threads, [&](std::size_t group) {
+    const std::size_t first = group * kTogether, n = std::min(kTogether, count - first);
     const std::size_t length = problem_.fitted_target().size();
     std::vector<double> sum(n * length, 0.0), part(n * length), values, scratch;
     std::vector<double*> nodes(n), rows(n);
@@ -155,7 +151,7 @@ void Evaluation::objectives(const double* parameters, std::size_t count, double*
     for (std::size_t c = 0; c < n; ++c) {
       out[first + c] = std::sqrt(objective(parameters + (first + c) * parameters_, sum.data() + c * length));
     }
-  }
+  });
 }
 
 }  // namespace fastsfes::fit

@@ -29,7 +29,7 @@ enum class Status {
   Invalid,          ///< the expression does not fit the problem; `message` says why
 };
 
-const char* status_name(Status status) noexcept;
+[[nodiscard]] const char* status_name(Status status) noexcept;
 
 struct Result {
   std::vector<double> parameters;                              ///< of all channels in their order, then the fractions
@@ -51,11 +51,12 @@ struct Candidate {
   std::vector<double> lower, upper;  ///< per parameter; empty when there are no bounds
 };
 
-/// Never throws; what goes wrong is in the status.
-Result fit_candidate(const Problem& problem, const Candidate& candidate, const Options& options) noexcept;
+/// A candidate that does not fit the problem is a Result of status Invalid. Throws what is no fault of the candidate:
+/// Stopped, and std::bad_alloc where memory ends.
+[[nodiscard]] Result fit_candidate(const Problem& problem, const Candidate& candidate, const Options& options);
 
 /// All candidates, one thread each. Results do not depend on the number of threads.
-std::vector<Result> fit_batch(const Problem& problem, const std::vector<Candidate>& candidates, const Options& options,
-                              int threads);
+[[nodiscard]] std::vector<Result> fit_batch(const Problem& problem, const std::vector<Candidate>& candidates,
+                                            const Options& options, int threads);
 
 }  // namespace fastsfes::fit

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <utility>
 
+#include "core/base/stop.hpp"
 #include "core/base/vmath.h"  // the library's exp and log differ between processors
 
 namespace fastsfes::fit {
@@ -89,126 +92,189 @@ class SecondOrder {
   std::vector<double> matrix_;
 };
 
+/// The state of one minimisation.
+class Minimisation {
+ public:
+  Minimisation(VariableProjection& projection, const std::vector<Variable>& variables, std::vector<double>& theta,
+               const Options& options)
+      : projection_(projection),
+        variables_(variables),
+        theta_(theta),
+        options_(options),
+        n_(variables.size()),
+        gradient_(n_),
+        normal_(n_ * n_),
+        curvature_(n_, 0.0),
+        moved_(n_),
+        previous_(n_),
+        second_(n_) {}
+
+  Outcome run() {
+    projection_.evaluate(theta_.data(), n_ > 0, point_);
+    evaluations_ = 1;
+    if (!std::isfinite(point_.objective)) return end(Status::NotFinite);
+    if (n_ == 0) return end(Status::Converged);
+    bool fresh = true;  // a point that has not been looked at
+    while (evaluations_ < options_.max_evaluations) {
+      check_stop();
+      if (fresh) {
+        const double hopeless = options_.give_up_above * options_.give_up_above;
+        if (evaluations_ >= options_.give_up_after && point_.squared > hopeless) return end(Status::GaveUp);
+        build_model();
+      }
+      if (moving_.empty()) return end(Status::Converged);
+      const Turn turn = solve_step() ? try_step() : Turn::Rejected;
+      if (turn == Turn::Done) return end(Status::Converged);
+      fresh = turn == Turn::Accepted;
+      if (turn == Turn::Rejected && !damp_more()) return end(Status::Converged);
+    }
+    return end(Status::EvaluationLimit);
+  }
+
+ private:
+  enum class Turn : std::uint8_t { Accepted, Rejected, Done };
+
+  Outcome end(Status status) {
+    Outcome outcome;
+    outcome.point = std::move(point_);
+    outcome.status = status;
+    outcome.evaluations = evaluations_;
+    return outcome;
+  }
+
+  /// Chain rule to the variables that are stepped; held parameters drop out.
+  void build_model() {
+    moving_.clear();
+    for (std::size_t i = 0; i < n_; ++i) {
+      const double si = variables_[i].logarithmic ? theta_[i] : 1.0;
+      gradient_[i] = point_.gradient[i] * si;
+      for (std::size_t j = 0; j < n_; ++j) {
+        normal_[i * n_ + j] = point_.normal[i * n_ + j] * si * (variables_[j].logarithmic ? theta_[j] : 1.0);
+      }
+      curvature_[i] = std::max(curvature_[i], normal_[i * n_ + i]);
+      const bool held = (theta_[i] <= variables_[i].lower && gradient_[i] >= 0.0) ||
+                        (theta_[i] >= variables_[i].upper && gradient_[i] <= 0.0);
+      if (!held && curvature_[i] > 0.0 && std::isfinite(gradient_[i])) moving_.push_back(i);
+    }
+    if (stepped_) {
+      for (std::size_t i = 0; i < n_; ++i) previous_[i] = gradient_[i] - previous_[i];
+      second_.update(moved_, previous_, normal_);
+    }
+  }
+
+  /// The step of the damped model; false when it has none.
+  bool solve_step() {
+    const std::size_t m = moving_.size();
+    bool usable = false;
+    for (int attempt = 0; attempt < 2 && !usable; ++attempt) {
+      matrix_.assign(m * m, 0.0);
+      step_.assign(m, 0.0);
+      for (std::size_t a = 0; a < m; ++a) {
+        for (std::size_t b = 0; b < m; ++b) {
+          const std::size_t at = moving_[a] * n_ + moving_[b];
+          matrix_[a * m + b] = normal_[at] + (augmented_ ? second_.matrix()[at] : 0.0);
+        }
+        matrix_[a * m + a] += damping_ * curvature_[moving_[a]];
+        step_[a] = -gradient_[moving_[a]];
+      }
+      usable = solve_spd(matrix_, step_);
+      if (!usable) augmented_ = false;  // the augmented model has no minimum: J^T J always has one
+    }
+    for (std::size_t a = 0; a < m; ++a) usable = usable && std::isfinite(step_[a]);
+    return usable;
+  }
+
+  /// Sets `trial_` and `moved_` to the step, shortened and within the bounds; false when nothing moves any more.
+  bool make_trial() {
+    double shrink = 1.0;
+    for (std::size_t a = 0; a < moving_.size(); ++a) {
+      if (variables_[moving_[a]].logarithmic && std::abs(step_[a]) * shrink > kLongestLogStep) {
+        shrink = kLongestLogStep / std::abs(step_[a]);
+      }
+    }
+    trial_ = theta_;
+    bool still = true;
+    std::fill(moved_.begin(), moved_.end(), 0.0);
+    for (std::size_t a = 0; a < moving_.size(); ++a) {
+      const std::size_t i = moving_[a];
+      const Variable& v = variables_[i];
+      moved_[i] = shrink * step_[a];
+      trial_[i] = v.logarithmic ? theta_[i] * vm::exp(moved_[i]) : theta_[i] + moved_[i];
+      if (trial_[i] < v.lower || trial_[i] > v.upper) {
+        trial_[i] = std::clamp(trial_[i], v.lower, v.upper);
+        moved_[i] = v.logarithmic ? vm::log(trial_[i] / theta_[i]) : trial_[i] - theta_[i];
+      }
+      still = still && std::abs(trial_[i] - theta_[i]) <= options_.xtol * (std::abs(theta_[i]) + options_.xtol);
+    }
+    return !still;
+  }
+
+  Turn try_step() {
+    const bool moves = make_trial();
+    // Decrease of the squared loss in either model.
+    const double plain = -2.0 * inner(gradient_, moved_) - quadratic(normal_, moved_, moved_);
+    const double full = plain - quadratic(second_.matrix(), moved_, moved_);
+    const double predicted = augmented_ ? full : plain;
+    if (!moves || predicted <= options_.ftol * point_.objective) return Turn::Done;
+    projection_.evaluate(trial_.data(), true, next_);
+    ++evaluations_;
+    if (!std::isfinite(next_.objective)) return Turn::Rejected;
+    const double decrease = point_.objective - next_.objective;
+    const bool better_other = std::abs((augmented_ ? plain : full) - decrease) < std::abs(predicted - decrease);
+    if (decrease > 0.0) {
+      const bool done = decrease <= options_.ftol * point_.objective;
+      accept(std::min(1.0, decrease / predicted));
+      if (done) return Turn::Done;
+    }
+    if (better_other) augmented_ = !augmented_;
+    return decrease > 0.0 ? Turn::Accepted : Turn::Rejected;
+  }
+
+  /// Goes to the trial point; `gain` is the decrease by that of the model.
+  void accept(double gain) {
+    const double cube = 2.0 * gain - 1.0;
+    // What has just been too long a step is not tried again at once.
+    const double least = rejected_ ? 0.3 : 0.03;
+    damping_ *= gain > 0.75 ? least : std::max(1.0 / 3.0, 1.0 - cube * cube * cube);
+    damping_ = std::max(kLeastDamping, damping_);
+    growth_ = 2.0;
+    rejected_ = false;
+    theta_ = trial_;
+    std::swap(point_, next_);
+    previous_ = gradient_;
+    stepped_ = true;
+  }
+
+  bool damp_more() {
+    rejected_ = true;
+    damping_ = std::max(kRejectedDamping, damping_ * growth_);
+    growth_ *= 2.0;
+    return damping_ <= kLargestDamping;
+  }
+
+  VariableProjection& projection_;
+  const std::vector<Variable>& variables_;
+  std::vector<double>& theta_;
+  const Options& options_;
+  std::size_t n_;
+  int evaluations_ = 0;
+  VariableProjection::Point point_, next_;
+  // The quadratic model at theta, in the variables that are stepped.
+  std::vector<double> gradient_, normal_, curvature_;
+  std::vector<std::size_t> moving_;
+  std::vector<double> matrix_, step_, trial_, moved_;
+  std::vector<double> previous_;  // the gradient before the step
+  SecondOrder second_;
+  bool augmented_ = false;  // whether the model of the step includes the second-order part
+  double damping_ = kFirstDamping, growth_ = 2.0;
+  bool stepped_ = false, rejected_ = false;
+};
+
 }  // namespace
 
 Outcome minimise(VariableProjection& projection, const std::vector<Variable>& variables, std::vector<double>& theta,
                  const Options& options) {
-  const std::size_t n = variables.size();
-  Outcome outcome;
-  VariableProjection::Point& point = outcome.point;
-  projection.evaluate(theta.data(), n > 0, point);
-  outcome.evaluations = 1;
-  if (!std::isfinite(point.objective)) return outcome;
-  outcome.status = Status::Converged;
-  if (n == 0) return outcome;
-
-  const double hopeless = options.give_up_above * options.give_up_above;
-  std::vector<double> gradient(n), normal(n * n), curvature(n, 0.0), matrix, step, trial(n), moved(n), previous(n);
-  std::vector<std::size_t> moving;
-  VariableProjection::Point next;
-  SecondOrder second(n);
-  bool augmented = false;  // whether the model of the step includes the second-order part
-  double damping = kFirstDamping, growth = 2.0;
-  bool fresh = true, stepped = false, rejected = false;
-  while (outcome.evaluations < options.max_evaluations) {
-    if (fresh) {
-      if (outcome.evaluations >= options.give_up_after && point.squared > hopeless) {
-        outcome.status = Status::GaveUp;
-        return outcome;
-      }
-      // Chain rule to the variables that are stepped; held parameters drop out.
-      moving.clear();
-      for (std::size_t i = 0; i < n; ++i) {
-        const double si = variables[i].logarithmic ? theta[i] : 1.0;
-        gradient[i] = point.gradient[i] * si;
-        for (std::size_t j = 0; j < n; ++j) {
-          normal[i * n + j] = point.normal[i * n + j] * si * (variables[j].logarithmic ? theta[j] : 1.0);
-        }
-        curvature[i] = std::max(curvature[i], normal[i * n + i]);
-        const bool held = (theta[i] <= variables[i].lower && gradient[i] >= 0.0) ||
-                          (theta[i] >= variables[i].upper && gradient[i] <= 0.0);
-        if (!held && curvature[i] > 0.0 && std::isfinite(gradient[i])) moving.push_back(i);
-      }
-      if (stepped) {
-        for (std::size_t i = 0; i < n; ++i) previous[i] = gradient[i] - previous[i];
-        second.update(moved, previous, normal);
-      }
-      fresh = false;
-    }
-    const std::size_t m = moving.size();
-    if (m == 0) return outcome;
-    bool usable = false;
-    for (int attempt = 0; attempt < 2 && !usable; ++attempt) {
-      matrix.assign(m * m, 0.0);
-      step.assign(m, 0.0);
-      for (std::size_t a = 0; a < m; ++a) {
-        for (std::size_t b = 0; b < m; ++b) {
-          const std::size_t at = moving[a] * n + moving[b];
-          matrix[a * m + b] = normal[at] + (augmented ? second.matrix()[at] : 0.0);
-        }
-        matrix[a * m + a] += damping * curvature[moving[a]];
-        step[a] = -gradient[moving[a]];
-      }
-      usable = solve_spd(matrix, step);
-      if (!usable) augmented = false;  // the augmented model has no minimum: J^T J always has one
-    }
-    double shrink = 1.0;
-    for (std::size_t a = 0; a < m; ++a) {
-      usable = usable && std::isfinite(step[a]);
-      if (variables[moving[a]].logarithmic && std::abs(step[a]) * shrink > kLongestLogStep) {
-        shrink = kLongestLogStep / std::abs(step[a]);
-      }
-    }
-    if (usable) {
-      trial = theta;
-      bool still = true;
-      std::fill(moved.begin(), moved.end(), 0.0);
-      for (std::size_t a = 0; a < m; ++a) {
-        const std::size_t i = moving[a];
-        moved[i] = shrink * step[a];
-        trial[i] = variables[i].logarithmic ? theta[i] * vm::exp(moved[i]) : theta[i] + moved[i];
-        if (trial[i] < variables[i].lower || trial[i] > variables[i].upper) {
-          trial[i] = std::clamp(trial[i], variables[i].lower, variables[i].upper);
-          moved[i] = variables[i].logarithmic ? vm::log(trial[i] / theta[i]) : trial[i] - theta[i];
-        }
-        still = still && std::abs(trial[i] - theta[i]) <= options.xtol * (std::abs(theta[i]) + options.xtol);
-      }
-      // Decrease of the squared loss in either model.
-      const double plain = -2.0 * inner(gradient, moved) - quadratic(normal, moved, moved);
-      const double full = plain - quadratic(second.matrix(), moved, moved);
-      const double predicted = augmented ? full : plain;
-      if (still || predicted <= options.ftol * point.objective) return outcome;
-      projection.evaluate(trial.data(), true, next);
-      ++outcome.evaluations;
-      const double decrease = point.objective - next.objective;
-      const bool better_other = std::abs((augmented ? plain : full) - decrease) < std::abs(predicted - decrease);
-      if (std::isfinite(next.objective) && decrease > 0.0) {
-        const bool done = decrease <= options.ftol * point.objective;
-        const double gain = std::min(1.0, decrease / predicted);
-        const double cube = 2.0 * gain - 1.0;
-        // What has just been too long a step is not tried again at once.
-        const double least = rejected ? 0.3 : 0.03;
-        damping *= gain > 0.75 ? least : std::max(1.0 / 3.0, 1.0 - cube * cube * cube);
-        rejected = false;
-        damping = std::max(kLeastDamping, damping);
-        growth = 2.0;
-        theta = trial;
-        std::swap(point, next);
-        if (done) return outcome;
-        previous = gradient;
-        stepped = fresh = true;
-        if (better_other) augmented = !augmented;
-        continue;
-      }
-      if (std::isfinite(next.objective) && better_other) augmented = !augmented;
-    }
-    rejected = true;
-    damping = std::max(kRejectedDamping, damping * growth);
-    growth *= 2.0;
-    if (damping > kLargestDamping) return outcome;
-  }
-  outcome.status = Status::EvaluationLimit;
-  return outcome;
+  return Minimisation(projection, variables, theta, options).run();
 }
 
 }  // namespace fastsfes::fit

@@ -28,7 +28,7 @@ const LinalgTable& linalg_generic() noexcept;
 const LinalgTable& linalg_avx2() noexcept;
 const LinalgTable& linalg_avx512() noexcept;
 
-/// The best table this processor can run.
-const LinalgTable& linalg() noexcept;
+/// The table of best_isa().
+const LinalgTable& linalg();
 
 }  // namespace fastsfes::fit

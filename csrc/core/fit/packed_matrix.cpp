@@ -1,26 +1,16 @@
 #include "core/fit/packed_matrix.hpp"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
+#include "core/base/isa.hpp"
 #include "core/fit/linalg.hpp"
-#include "core/program/kernels.hpp"
 
 namespace fastsfes::fit {
 
-const LinalgTable& linalg() noexcept {
-#if defined(FASTSFES_X86)
-  static const LinalgTable& best = [&]() -> const LinalgTable& {
-    const char* isa = kernels().isa;
-    if (std::strcmp(isa, "avx512") == 0) return linalg_avx512();
-    if (std::strcmp(isa, "avx2") == 0) return linalg_avx2();
-    return linalg_generic();
-  }();
+const LinalgTable& linalg() {
+  static const LinalgTable& best = FASTSFES_BY_ISA(linalg);
   return best;
-#else
-  return linalg_generic();
-#endif
 }
 
 PackedMatrix::PackedMatrix(std::size_t rows, std::size_t columns) : rows_(rows), columns_(columns) {

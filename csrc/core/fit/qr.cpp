@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/base/stop.hpp"
 #include "core/fit/linalg.hpp"
 
 namespace fastsfes::fit {
@@ -35,6 +36,7 @@ void PivotedQr::factor(const std::vector<double*>& columns, std::size_t length, 
     norm_[j] = reference_[j] = norm > 0.0 ? 1.0 : 0.0;
   }
   for (std::size_t k = 0; k < most; ++k) {
+    check_stop();
     std::size_t best = k;
     for (std::size_t j = k + 1; j < n; ++j) {
       if (norm_[order_[j]] > norm_[order_[best]]) best = j;

@@ -5,6 +5,9 @@
 
 namespace fastsfes::fit {
 
+/// Columns whose independent part is smaller count as dependent: energies on the nodes are not more accurate than that.
+inline constexpr double kRankTolerance = 1e-10;
+
 /// Householder QR factorisation with column pivoting, of a matrix given as columns of a common padded length.
 ///
 /// Columns are scaled to unit norm first. Columns whose part orthogonal to the columns taken before them is below

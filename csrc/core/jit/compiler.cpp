@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <climits>
@@ -15,12 +16,17 @@
 #include <fstream>
 #include <sstream>
 
+#include "core/base/error.hpp"
+#include "core/base/stop.hpp"
+
 extern "C" char** environ;
 
 namespace fastsfes::jit {
 namespace {
 
 constexpr int kTimeoutSeconds = 600;
+
+std::atomic<bool> cancelled{false};
 
 std::string search_path(const std::string& program) {
   const auto usable = [](const std::string& path) {
@@ -54,6 +60,9 @@ std::string first_lines(const std::string& path) {
 
 }  // namespace
 
+void cancel_compiling() noexcept { cancelled = true; }
+bool compiling_cancelled() noexcept { return cancelled; }
+
 Compiler find_compiler() {
   const char* cxx = std::getenv("CXX");
   for (const std::string& candidate :
@@ -62,7 +71,12 @@ Compiler find_compiler() {
     std::vector<std::string> command;
     for (std::string word; words >> word;) command.push_back(word);
     if (command.empty()) continue;
-    command[0] = search_path(command[0]);
+    const std::string program = command[0];
+    command[0] = search_path(program);
+    if (command[0].empty() && cxx != nullptr && candidate == cxx) {
+      throw InputError("CXX: there is no program \"" + program +
+                       "\"; set it to a C++ compiler such as g++ or clang++, or leave it out");
+    }
     if (command[0].empty()) continue;
     std::string identity = identity_of(command[0]);
     for (std::size_t i = 1; i < command.size(); ++i) identity += " " + command[i];
@@ -71,7 +85,7 @@ Compiler find_compiler() {
   return {};
 }
 
-std::vector<std::string> kernel_flags(const std::string& isa) {
+std::vector<std::string> kernel_flags(Isa isa) {
   // The switches of the interpreter's kernels, plus what makes the smallest shared object in the shortest time.
   std::vector<std::string> flags = {"-std=c++17",
                                     "-ffp-contract=off",
@@ -84,14 +98,14 @@ std::vector<std::string> kernel_flags(const std::string& isa) {
                                     "-fno-rtti",
                                     "-fno-asynchronous-unwind-tables",
                                     "-fno-stack-protector"};
-  if (isa == "avx2") {
+  if (isa == Isa::Avx2) {
     flags.insert(flags.end(), {"-mavx2", "-mfma"});
-  } else if (isa == "avx512") {
+  } else if (isa == Isa::Avx512) {
     flags.insert(flags.end(), {"-mavx512f", "-mavx512dq", "-mavx512vl", "-mfma", "-mprefer-vector-width=512"});
   }
 #if defined(__linux__)
   flags.push_back("-nostdlib");
-  if (isa == "generic") flags.push_back("-lm");  // fma of processors without the instruction
+  if (isa == Isa::Generic) flags.push_back("-lm");  // fma of processors without the instruction
 #endif
   return flags;
 }
@@ -113,8 +127,8 @@ std::vector<std::string> optimisation_flags(const Compiler& compiler, bool long_
   return flags;
 }
 
-CompileResult run_compiler(const Compiler& compiler, const std::string& isa, const std::string& source,
-                           const std::string& target, const std::string& log, bool long_kernels) {
+CompileResult run_compiler(const Compiler& compiler, Isa isa, const std::string& source, const std::string& target,
+                           const std::string& log, bool long_kernels) {
   std::vector<std::string> words = compiler.command;
   words.insert(words.end(), {"-x", "c++", source, "-o", target});
   for (const std::string& flag : optimisation_flags(compiler, long_kernels)) words.push_back(flag);
@@ -134,7 +148,9 @@ CompileResult run_compiler(const Compiler& compiler, const std::string& isa, con
   sigset_t none;
   sigemptyset(&none);
   posix_spawnattr_setsigmask(&attributes, &none);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+  // A process group of its own: Ctrl-C is for us, and what the compiler starts ends with it.
+  posix_spawnattr_setpgroup(&attributes, 0);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
   pid_t child = 0;
   const int failed = ::posix_spawn(&child, words[0].c_str(), &actions, &attributes, argv.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
@@ -143,6 +159,10 @@ CompileResult run_compiler(const Compiler& compiler, const std::string& isa, con
 
   const auto start = std::chrono::steady_clock::now();
   int status = 0;
+  const auto end = [child, &status](int signal) {
+    ::kill(-child, signal);
+    ::waitpid(child, &status, 0);
+  };
   for (;;) {
     const pid_t done = ::waitpid(child, &status, WNOHANG);
     if (done == child) break;
@@ -152,9 +172,18 @@ CompileResult run_compiler(const Compiler& compiler, const std::string& isa, con
     }
     if (done < 0 && errno != EINTR) return {false, words[0] + ": " + std::strerror(errno)};
     if (std::chrono::steady_clock::now() - start > std::chrono::seconds(kTimeoutSeconds)) {
-      ::kill(child, SIGKILL);
-      ::waitpid(child, &status, 0);
+      end(SIGKILL);
       return {false, words[0] + " took longer than " + std::to_string(kTimeoutSeconds) + " s"};
+    }
+    if (cancelled) {
+      end(SIGTERM);
+      return {false, "compiling was cancelled"};
+    }
+    try {
+      check_stop();
+    } catch (...) {
+      end(SIGTERM);
+      throw;
     }
     ::usleep(500);
   }

@@ -8,11 +8,11 @@
 #include <fstream>
 #include <utility>
 
+#include "core/base/fork.hpp"
 #include "core/base/sha256.hpp"
 #include "core/base/team.hpp"
 #include "core/base/version.hpp"
 #include "core/jit/disk_cache.hpp"
-#include "core/program/interpreter.hpp"
 
 namespace fastsfes::jit {
 namespace {
@@ -40,18 +40,38 @@ std::string signature_of(const Program& program, Form form) {
   return (form == Form::Sums ? "s" : "v") + program.signature();
 }
 
+/// Removes files and a folder at the end, also when the work is left by an exception.
+struct Cleanup {
+  std::vector<std::string> files;
+  std::string folder;
+  ~Cleanup() {
+    for (const std::string& file : files) ::unlink(file.c_str());
+    if (!folder.empty()) ::rmdir(folder.c_str());
+  }
+};
+
 }  // namespace
 
-std::string kernel_key(const std::string& body, const std::string& isa) {
+std::string kernel_key(const std::string& body, Isa isa) {
   static const std::string fixed = sha256(prelude()) + "\n" + version() + "\n";
-  std::string text = fixed + isa + "\n";
+  std::string text = fixed + isa_name(isa) + "\n";
   for (const std::string& flag : kernel_flags(isa)) text += flag + " ";
   return sha256(text + "\n" + body);
 }
 
 KernelCache& KernelCache::instance() {
-  static KernelCache cache;
-  return cache;
+  static KernelCache* const cache = new KernelCache;  // never destroyed: kernels are used, and made, until the very end
+  return *cache;
+}
+
+KernelCache::KernelCache() : compile_mutex_(std::make_unique<std::mutex>()) {
+  hold_at_fork(mutex_);
+  // A compilation lasts too long for a fork to wait for it; who waits for it in the child would wait for ever.
+  call_in_forked_child([] {
+    std::unique_ptr<std::mutex>& mutex = instance().compile_mutex_;
+    static_cast<void>(mutex.release());  // it may be locked
+    mutex = std::make_unique<std::mutex>();
+  });
 }
 
 const Compiler& KernelCache::compiler() {
@@ -98,7 +118,7 @@ KernelPointer KernelCache::find(const Program& program, Form form) {
     if (KernelPointer kernel = lookup(signature)) return kernel;
     tag = tag_of(compiler());
   }
-  const std::string key = kernel_key(lower_body(program, form, interpreter_isa()), interpreter_isa());
+  const std::string key = kernel_key(lower_body(program, form, best_isa()), best_isa());
   const CacheDirectory directory = open_cache_directory();
   const std::string path = find_entry(directory, key, tag);
   KernelPointer kernel = path.empty() ? nullptr : load(path, key);
@@ -111,8 +131,8 @@ KernelPointer KernelCache::find(const Program& program, Form form) {
   return kernel;
 }
 
-bool KernelCache::compile_unit(const std::vector<std::string>& bodies, const std::vector<std::string>& keys,
-                               const std::string& isa, std::vector<KernelPointer>& kernels, std::string& problem) {
+bool KernelCache::compile_unit(const std::vector<std::string>& bodies, const std::vector<std::string>& keys, Isa isa,
+                               std::vector<KernelPointer>& kernels, std::string& problem) {
   Compiler compiler;
   {
     const std::lock_guard lock(mutex_);
@@ -133,6 +153,7 @@ bool KernelCache::compile_unit(const std::vector<std::string>& bodies, const std
   for (const std::string& key : keys) symbols.push_back(symbol_of(key));
   const std::string source = temporary_name(scratch, ".cpp"), object = temporary_name(scratch, ".o"),
                     log = temporary_name(scratch, ".log");
+  const Cleanup cleanup{{source, object, log}, scratch != directory.path ? scratch : ""};
   bool ok = false;
   {
     std::ofstream file(source);
@@ -158,7 +179,7 @@ bool KernelCache::compile_unit(const std::vector<std::string>& bodies, const std
   if (ok) {
     const bool kept = directory.writable && publish_entry(directory, object, keys, tag_of(compiler));
     kernels.assign(keys.size(), nullptr);
-    for (std::size_t k = 0; isa == interpreter_isa() && k < keys.size(); ++k) {
+    for (std::size_t k = 0; isa == best_isa() && k < keys.size(); ++k) {
       kernels[k] = load(kept ? find_entry(directory, keys[k], tag_of(compiler)) : object, keys[k]);
       if (!kernels[k]) {
         ok = false;
@@ -171,13 +192,11 @@ bool KernelCache::compile_unit(const std::vector<std::string>& bodies, const std
       warn(directory.problem + "; kernels are compiled anew in every process");
     }
   }
-  for (const std::string& file : {source, object, log}) ::unlink(file.c_str());
-  if (scratch != directory.path) ::rmdir(scratch.c_str());
   return ok;
 }
 
-void KernelCache::compile_units(const std::vector<std::string>& bodies, const std::vector<std::string>& keys,
-                                const std::string& isa, std::vector<KernelPointer>& made, std::vector<char>& done) {
+void KernelCache::compile_units(const std::vector<std::string>& bodies, const std::vector<std::string>& keys, Isa isa,
+                                std::vector<KernelPointer>& made, std::vector<char>& done) {
   made.assign(bodies.size(), nullptr);
   done.assign(bodies.size(), 0);
   if (bodies.empty() || broken()) return;
@@ -187,29 +206,27 @@ void KernelCache::compile_units(const std::vector<std::string>& bodies, const st
   const std::size_t units = std::max((bodies.size() + kUnitKernels - 1) / kUnitKernels,
                                      bodies.size() >= 8 ? std::min(team, bodies.size() / 4) : std::size_t{1});
   std::vector<std::string> problems(units);
-  const auto count = static_cast<std::ptrdiff_t>(units);
-#pragma omp parallel for schedule(dynamic) num_threads(static_cast<int>(std::min(team, units))) if (units > 1)
-  for (std::ptrdiff_t part = 0; part < count; ++part) {
+  for_each_part(units, 0, [&](std::size_t part) {
     std::vector<std::string> unit_bodies, unit_keys;
     std::vector<KernelPointer> unit_kernels;
-    for (auto k = static_cast<std::size_t>(part); k < bodies.size(); k += units) {
+    for (std::size_t k = part; k < bodies.size(); k += units) {
       unit_bodies.push_back(bodies[k]);
       unit_keys.push_back(keys[k]);
     }
-    auto& problem = problems[static_cast<std::size_t>(part)];
-    if (!compile_unit(unit_bodies, unit_keys, isa, unit_kernels, problem)) continue;
+    std::string& problem = problems[part];
+    if (!compile_unit(unit_bodies, unit_keys, isa, unit_kernels, problem)) return;
     problem.clear();
     for (std::size_t j = 0; j < unit_kernels.size(); ++j) {
-      made[static_cast<std::size_t>(part) + j * units] = unit_kernels[j];
-      done[static_cast<std::size_t>(part) + j * units] = 1;
+      made[part + j * units] = unit_kernels[j];
+      done[part + j * units] = 1;
     }
-  }
+  });
   const std::lock_guard lock(mutex_);
   statistics_.compile_seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   statistics_.units += units;
   for (const char d : done) statistics_.compiled += d ? 1 : 0;
   for (const std::string& problem : problems) {
-    if (problem.empty()) continue;
+    if (problem.empty() || compiling_cancelled()) continue;
     broken_ = true;
     warn(problem + kAdvice);
   }
@@ -221,7 +238,7 @@ void KernelCache::compile_units(const std::vector<std::string>& bodies, const st
 }
 
 std::vector<KernelPointer> KernelCache::compile(std::span<const Program* const> programs, Form form) {
-  const std::lock_guard serial(compile_mutex_);
+  const std::lock_guard serial(*compile_mutex_);
   std::vector<KernelPointer> kernels(programs.size());
   std::vector<std::string> bodies, keys, signatures;
   std::unordered_map<std::string, std::size_t> position;  // key -> index into bodies
@@ -229,8 +246,8 @@ std::vector<KernelPointer> KernelCache::compile(std::span<const Program* const> 
   for (std::size_t i = 0; i < programs.size(); ++i) {
     kernels[i] = find(*programs[i], form);
     if (kernels[i]) continue;
-    std::string body = lower_body(*programs[i], form, interpreter_isa());
-    const std::string key = kernel_key(body, interpreter_isa());
+    std::string body = lower_body(*programs[i], form, best_isa());
+    const std::string key = kernel_key(body, best_isa());
     const auto [it, fresh] = position.emplace(key, bodies.size());
     wanted[i] = it->second;
     if (!fresh) continue;
@@ -240,7 +257,7 @@ std::vector<KernelPointer> KernelCache::compile(std::span<const Program* const> 
   }
   std::vector<KernelPointer> made;
   std::vector<char> done;
-  compile_units(bodies, keys, interpreter_isa(), made, done);
+  compile_units(bodies, keys, best_isa(), made, done);
   const std::lock_guard lock(mutex_);
   for (std::size_t k = 0; k < made.size(); ++k) {
     if (made[k]) remember(signatures[k], made[k]);
@@ -251,8 +268,8 @@ std::vector<KernelPointer> KernelCache::compile(std::span<const Program* const> 
   return kernels;
 }
 
-std::size_t KernelCache::precompile(std::span<const Program* const> programs, const std::string& isa) {
-  const std::lock_guard serial(compile_mutex_);
+std::size_t KernelCache::precompile(std::span<const Program* const> programs, Isa isa) {
+  const std::lock_guard serial(*compile_mutex_);
   const CacheDirectory directory = open_cache_directory();
   std::string tag;
   {
@@ -287,8 +304,8 @@ std::size_t KernelCache::precompile(std::span<const Program* const> programs, co
 }
 
 bool KernelCache::busy() {
-  if (!compile_mutex_.try_lock()) return true;
-  compile_mutex_.unlock();
+  if (!compile_mutex_->try_lock()) return true;
+  compile_mutex_->unlock();
   return false;
 }
 

@@ -44,7 +44,7 @@ class KernelCache {
 
   /// Fills the disk cache with the form Values for nodes of another instruction set; loads nothing. Returns how many
   /// programs are there now.
-  std::size_t precompile(std::span<const Program* const> programs, const std::string& isa);
+  std::size_t precompile(std::span<const Program* const> programs, Isa isa);
 
   /// True when some thread is compiling now.
   bool busy();
@@ -66,15 +66,17 @@ class KernelCache {
   KernelPointer lookup(const std::string& signature);
   void remember(const std::string& signature, const KernelPointer& kernel);
   KernelPointer load(const std::string& path, const std::string& key);
-  bool compile_unit(const std::vector<std::string>& bodies, const std::vector<std::string>& keys,
-                    const std::string& isa, std::vector<KernelPointer>& kernels, std::string& problem);
-  void compile_units(const std::vector<std::string>& bodies, const std::vector<std::string>& keys,
-                     const std::string& isa, std::vector<KernelPointer>& made, std::vector<char>& done);
+  bool compile_unit(const std::vector<std::string>& bodies, const std::vector<std::string>& keys, Isa isa,
+                    std::vector<KernelPointer>& kernels, std::string& problem);
+  void compile_units(const std::vector<std::string>& bodies, const std::vector<std::string>& keys, Isa isa,
+                     std::vector<KernelPointer>& made, std::vector<char>& done);
   void warn(const std::string& message);
   const Compiler& compiler();
 
-  std::mutex mutex_;          // guards everything below
-  std::mutex compile_mutex_;  // one compilation at a time
+  KernelCache();
+
+  std::mutex mutex_;                           // guards everything below but the next
+  std::unique_ptr<std::mutex> compile_mutex_;  // one compilation at a time; a forked child gets a new one
   std::list<std::pair<std::string, KernelPointer>> recent_;
   std::unordered_map<std::string, std::list<std::pair<std::string, KernelPointer>>::iterator> index_;
   CacheStatistics statistics_;
@@ -85,6 +87,6 @@ class KernelCache {
 };
 
 /// Names the code of a program for this package version, instruction set and set of flags; the compiler is not in it.
-std::string kernel_key(const std::string& body, const std::string& isa);
+std::string kernel_key(const std::string& body, Isa isa);
 
 }  // namespace fastsfes::jit

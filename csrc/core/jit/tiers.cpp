@@ -1,7 +1,11 @@
 #include "core/jit/tiers.hpp"
 
 #include <cstdlib>
-#include <string_view>
+#include <string>
+
+#include "core/base/error.hpp"
+#include "core/base/fork.hpp"
+#include "core/jit/background.hpp"
 
 namespace fastsfes::jit {
 namespace {
@@ -37,19 +41,27 @@ double operator_cost(Op op) noexcept {
   }
 }
 
-std::atomic<int>& chosen_backend() noexcept {
-  static std::atomic<int> value = [] {
-    const char* text = std::getenv("FASTSFES_BACKEND");
-    const std::string_view name = text != nullptr ? text : "";
-    if (name == "interpreter") return static_cast<int>(Backend::Interpreter);
-    if (name == "compiled") return static_cast<int>(Backend::Compiled);
-    return static_cast<int>(Backend::Automatic);
-  }();
+Backend backend_of_environment() {
+  const char* text = std::getenv("FASTSFES_BACKEND");
+  const std::string name = text != nullptr ? text : "";
+  if (name.empty() || name == "auto") return Backend::Automatic;
+  if (name == "interpreter") return Backend::Interpreter;
+  if (name == "compiled") return Backend::Compiled;
+  throw InputError("FASTSFES_BACKEND: \"" + name + "\" is unknown; expected auto, interpreter or compiled");
+}
+
+std::atomic<int>& chosen_backend() {
+  static std::atomic<int> value = static_cast<int>(backend_of_environment());
   return value;
 }
 
 void attach(Slot& slot, KernelPointer kernel) {
-  const std::lock_guard lock(slot.mutex);
+  static std::mutex& mutex = []() -> std::mutex& {
+    static std::mutex* const made = new std::mutex;
+    hold_at_fork(*made);
+    return *made;
+  }();
+  const std::lock_guard lock(mutex);
   if (slot.kernel) return;  // another thread may run it already: it stays
   slot.kernel = std::move(kernel);
   slot.function.store(slot.kernel->function, std::memory_order_release);
@@ -57,8 +69,8 @@ void attach(Slot& slot, KernelPointer kernel) {
 
 }  // namespace
 
-Backend backend() noexcept { return static_cast<Backend>(chosen_backend().load()); }
-void set_backend(Backend backend) noexcept { chosen_backend().store(static_cast<int>(backend)); }
+Backend backend() { return static_cast<Backend>(chosen_backend().load()); }
+void set_backend(Backend backend) { chosen_backend().store(static_cast<int>(backend)); }
 
 double interpreter_cost(const Program& program) noexcept {
   double cost = 0.0;
@@ -79,8 +91,8 @@ KernelFunction choose(const Program& program, Form form, std::size_t points, Bac
   if (KernelFunction function = slot.function.load(std::memory_order_acquire)) return function;
   KernelCache& cache = KernelCache::instance();
   if (wanted == Backend::Automatic) {
-    const double before = slot.work.load(std::memory_order_relaxed);
-    const double work = before + static_cast<double>(points) * interpreter_cost(program);
+    const double now = static_cast<double>(points) * interpreter_cost(program);
+    const double work = slot.work.load(std::memory_order_relaxed) + now;
     slot.work.store(work, std::memory_order_relaxed);
     if (work < kSearch) return nullptr;
     if (!slot.searched.exchange(true)) {
@@ -89,8 +101,15 @@ KernelFunction choose(const Program& program, Form form, std::size_t points, Bac
         return slot.function.load(std::memory_order_acquire);
       }
     }
-    // While another thread compiles, interpreting is quicker than waiting.
-    if (work < kBreakEven * compile_cost(program) || cache.busy()) return nullptr;
+    const double worth = kBreakEven * compile_cost(program);
+    if (now < worth) {
+      // While the kernel is made, or another is, interpreting is quicker than waiting.
+      if (work < worth && !program.reused()) return nullptr;
+      if (cache.broken() || compile_in_background(program, form)) return nullptr;
+      if (work < worth || cache.busy()) return nullptr;
+    } else if (!slot.requested && cache.busy()) {
+      return nullptr;
+    }
   }
   if (cache.broken()) return nullptr;
   const Program* const one[] = {&program};

@@ -17,20 +17,22 @@ enum class Backend : int {
   Compiled = 2,     ///< compile before the first evaluation
 };
 
-Backend backend() noexcept;
-void set_backend(Backend backend) noexcept;
+/// Throws InputError when $FASTSFES_BACKEND is none of auto, interpreter, compiled.
+[[nodiscard]] Backend backend();
+void set_backend(Backend backend);
 
 /// What a program remembers about one compiled form; copies of a program share it.
 struct Slot {
   std::atomic<KernelFunction> function{nullptr};
-  std::atomic<double> work{0.0};      ///< nanoseconds the interpreter is estimated to have spent
-  std::atomic<bool> searched{false};  ///< the caches were asked
-  std::mutex mutex;
+  std::atomic<double> work{0.0};       ///< nanoseconds the interpreter is estimated to have spent
+  std::atomic<bool> searched{false};   ///< the caches were asked
+  std::atomic<bool> requested{false};  ///< the kernel is being made in the background, or could not be made
   KernelPointer kernel;
 };
 
 struct Slots {
-  std::array<Slot, 2> of;  ///< by form
+  std::array<Slot, 2> of;           ///< by form
+  std::atomic<bool> reused{false};  ///< it will be evaluated again and again: a functional, not a candidate
 };
 
 /// Estimated nanoseconds of one core per point in the interpreter, and of compiling the program.

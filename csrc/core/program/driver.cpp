@@ -118,6 +118,7 @@ void take_blocks(std::atomic<std::size_t>& next, std::size_t blocks, int team, B
   const std::size_t share =
       std::clamp<std::size_t>(blocks / (8 * static_cast<std::size_t>(team)), 1, 16 * kBlock / kPoints);
   for (std::size_t first = 0; (first = next.fetch_add(share, std::memory_order_relaxed)) < blocks;) {
+    check_stop();
     for (std::size_t block = first; block < std::min(first + share, blocks); ++block) body(block);
   }
 }

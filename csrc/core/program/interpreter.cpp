@@ -1,36 +1,17 @@
 #include "core/program/interpreter.hpp"
 
-#include <cstdlib>
-#include <string>
-
+#include "core/base/isa.hpp"
 #include "core/program/kernels.hpp"
 
 namespace fastsfes {
 
-const KernelTable& kernels() noexcept {
-#if defined(FASTSFES_X86)
-  static const KernelTable& best = [&]() -> const KernelTable& {
-    __builtin_cpu_init();
-    // FASTSFES_ISA is a limit: what the processor lacks is never used.
-    const char* text = std::getenv("FASTSFES_ISA");
-    const std::string limit = text == nullptr ? "" : text;
-    const bool avx512 =
-        __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    if (avx512 && limit != "avx2" && limit != "generic") return kernels_avx512();
-    if (avx2 && limit != "generic") return kernels_avx2();
-    return kernels_generic();
-  }();
+const KernelTable& kernels() {
+  static const KernelTable& best = FASTSFES_BY_ISA(kernels);
   return best;
-#else
-  return kernels_generic();
-#endif
 }
 
-const char* interpreter_isa() noexcept { return kernels().isa; }
-
 void interpret_block(const Program& program, const double* uniforms, const double* const* features,
-                     double* const* outputs, std::size_t n, double* scratch) noexcept {
+                     double* const* outputs, std::size_t n, double* scratch) {
   const KernelTable& table = kernels();
   for (const Instruction& ins : program.instructions()) {
     const double* args[3] = {uniforms, uniforms, uniforms};

@@ -11,9 +11,6 @@ inline constexpr std::size_t kBlock = 256;
 
 /// Evaluates one block by walking through the instructions. `scratch` holds program.registers() * kBlock doubles.
 void interpret_block(const Program& program, const double* uniforms, const double* const* features,
-                     double* const* outputs, std::size_t n, double* scratch) noexcept;
-
-/// Name of the instruction set the interpreter's kernels were chosen for: "generic", "avx2", "avx512".
-const char* interpreter_isa() noexcept;
+                     double* const* outputs, std::size_t n, double* scratch);
 
 }  // namespace fastsfes

@@ -17,14 +17,13 @@ struct KernelTable {
   Kernel kernels[kOpCount][8];
   /// lanes[i % kLanes] += w[i] * f[i] in the order of i, points with w[i] == 0 skipped: the same on every ISA.
   void (*weighted_sum)(const double* w, const double* f, std::size_t n, double* lanes);
-  const char* isa;
 };
 
 const KernelTable& kernels_generic() noexcept;
 const KernelTable& kernels_avx2() noexcept;
 const KernelTable& kernels_avx512() noexcept;
 
-/// The best table this processor can run.
-const KernelTable& kernels() noexcept;
+/// The table of best_isa().
+const KernelTable& kernels();
 
 }  // namespace fastsfes

@@ -115,7 +115,6 @@ KernelTable make_table() {
   unary<Erf>(row(Op::Erf));
   unary<Asinh>(row(Op::Asinh));
   t.weighted_sum = weighted_sum;
-  t.isa = FASTSFES_ISA;
   return t;
 }
 

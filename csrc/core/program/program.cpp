@@ -311,6 +311,9 @@ std::vector<double> Program::make_uniforms(const double* parameters) const {
   return uniforms;
 }
 
+bool Program::reused() const noexcept { return slots_->reused.load(std::memory_order_relaxed); }
+void Program::expect_reuse() noexcept { slots_->reused.store(true, std::memory_order_relaxed); }
+
 jit::Slot& Program::slot(jit::Form form) const noexcept { return slots_->of[static_cast<std::size_t>(form)]; }
 
 std::string Program::signature() const {

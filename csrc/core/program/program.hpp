@@ -74,6 +74,9 @@ class Program {
 
   /// What is known about this compiled form; shared by copies.
   jit::Slot& slot(jit::Form form) const noexcept;
+  /// Whether it is expected to be evaluated again and again: then a kernel is made from the first use on.
+  bool reused() const noexcept;
+  void expect_reuse() noexcept;
 
  private:
   std::vector<std::string> features_, parameters_;

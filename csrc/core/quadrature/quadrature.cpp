@@ -8,16 +8,17 @@
 #include <utility>
 
 #include "core/base/error.hpp"
+#include "core/base/team.hpp"
 #include "core/base/vmath.h"
 
 namespace fastsfes {
 
 namespace {
 
-constexpr std::size_t max_dimension = 4;
-constexpr std::size_t block_points = 8192;  // fixed: results must not depend on the number of threads
-constexpr std::size_t wave_blocks = 16;     // partial sums held at once; bounds the memory
-constexpr double boundary_slack = 1e-9;     // in units of the node distance
+constexpr std::size_t kMaxDimension = 4;
+constexpr std::size_t kBlockPoints = 8192;  // fixed: results must not depend on the number of threads
+constexpr std::size_t kWaveBlocks = 16;     // partial sums held at once; bounds the memory
+constexpr double kBoundarySlack = 1e-9;     // in units of the node distance
 
 }  // namespace
 
@@ -55,21 +56,21 @@ double Axis::feature(int index) const noexcept {
 
 /// Nodes and interpolation weights of one point.
 struct TensorNodes::Stencil {
-  std::array<int, max_dimension> start{};
-  std::array<std::array<double, max_axis_order + 1>, max_dimension> weight{};
+  std::array<int, kMaxDimension> start{};
+  std::array<std::array<double, kMaxAxisOrder + 1>, kMaxDimension> weight{};
   bool outside = false;
 };
 
 TensorNodes::TensorNodes(std::vector<Axis> axes) : axes_(std::move(axes)) {
-  if (axes_.empty() || axes_.size() > max_dimension) {
+  if (axes_.empty() || axes_.size() > kMaxDimension) {
     throw InputError("quadrature nodes need 1 to 4 axes, got " + std::to_string(axes_.size()));
   }
   for (std::size_t d = 0; d < axes_.size(); ++d) {
     const Axis& axis = axes_[d];
     const std::string where = "axis " + std::to_string(d) + " of the quadrature nodes: ";
-    if (axis.order < 1 || axis.order > max_axis_order) {
+    if (axis.order < 1 || axis.order > kMaxAxisOrder) {
       throw InputError(where + "order " + std::to_string(axis.order) + " is not in 1 ... " +
-                       std::to_string(max_axis_order));
+                       std::to_string(kMaxAxisOrder));
     }
     if (axis.nodes <= axis.order) {
       throw InputError(where + "order " + std::to_string(axis.order) + " needs at least " +
@@ -123,7 +124,7 @@ bool TensorNodes::locate(const double* point, Stencil& stencil) const noexcept {
     double t = (axis.coordinate(point[d]) - axis.lower) / (axis.upper - axis.lower) * last;
     // log(0) = -infinity is a legal coordinate (it lies below the lower bound); a NaN or infinite feature is not.
     if (!std::isfinite(point[d]) || std::isnan(t)) return false;
-    if (t < -boundary_slack || t > last + boundary_slack) stencil.outside = true;
+    if (t < -kBoundarySlack || t > last + kBoundarySlack) stencil.outside = true;
     t = std::clamp(t, 0.0, last);
     const int p = axis.order;
     const int centred = static_cast<int>(std::floor(t - 0.5 * (p - 1)));
@@ -154,7 +155,7 @@ namespace {
 template <class Stencil, class Visit>
 void for_each_run(const std::vector<Axis>& axes, const std::vector<std::size_t>& strides, const Stencil& stencil,
                   Visit&& visit) {
-  const std::size_t leading = std::min(axes.size(), max_dimension) - 1;
+  const std::size_t leading = std::min(axes.size(), kMaxDimension) - 1;
   std::size_t origin = 0;
   std::size_t runs = 1;
   for (std::size_t d = 0; d <= leading; ++d) {
@@ -185,26 +186,24 @@ std::int64_t TensorNodes::scatter(std::span<const double> points, std::span<cons
   if (points.size() != n * dim || weights.size() != rows * n || out.size() != rows * size_) {
     throw InputError("scatter: sizes of points, weights and result do not fit");
   }
-  const std::size_t blocks = (n + block_points - 1) / block_points;
-  const std::size_t held = std::min(blocks, wave_blocks);
+  const std::size_t blocks = (n + kBlockPoints - 1) / kBlockPoints;
+  const std::size_t held = std::min(blocks, kWaveBlocks);
   std::vector<double> partial(held * rows * size_);
   std::vector<std::int64_t> outside(held);
-  constexpr std::size_t none = std::numeric_limits<std::size_t>::max();
-  std::vector<std::size_t> bad(held);
+  constexpr std::size_t kNone = std::numeric_limits<std::size_t>::max();
+  std::vector<std::size_t> bad(held);  // the first point of each block that cannot be located
   std::int64_t count = 0;
 
   for (std::size_t wave = 0; wave < blocks; wave += held) {
-    const auto here = static_cast<std::int64_t>(std::min(held, blocks - wave));
-#pragma omp parallel for schedule(dynamic, 1) if (here > 1)
-    for (std::int64_t slot = 0; slot < here; ++slot) {
-      const auto mine = static_cast<std::size_t>(slot);
+    const std::size_t here = std::min(held, blocks - wave);
+    for_each_part(here, 0, [&](std::size_t mine) {
       double* grid = partial.data() + mine * rows * size_;
       std::fill(grid, grid + rows * size_, 0.0);
       outside[mine] = 0;
-      bad[mine] = none;
+      bad[mine] = kNone;
       Stencil stencil;
-      const std::size_t first = (wave + mine) * block_points;
-      const std::size_t last = std::min(n, first + block_points);
+      const std::size_t first = (wave + mine) * kBlockPoints;
+      const std::size_t last = std::min(n, first + kBlockPoints);
       for (std::size_t i = first; i < last; ++i) {
         bool used = false;
         for (std::size_t r = 0; r < rows; ++r) used = used || weights[r * n + i] != 0.0;
@@ -223,9 +222,12 @@ std::int64_t TensorNodes::scatter(std::span<const double> points, std::span<cons
                        }
                      });
       }
-    }
-    for (std::size_t slot = 0; slot < static_cast<std::size_t>(here); ++slot) {
-      if (bad[slot] != none) return -1 - static_cast<std::int64_t>(bad[slot]);
+    });
+    for (std::size_t slot = 0; slot < here; ++slot) {
+      if (bad[slot] != kNone) {
+        throw InputError("point " + std::to_string(bad[slot]) +
+                         " has a weight but a feature that is not a finite number");
+      }
       count += outside[slot];
       const double* grid = partial.data() + slot * rows * size_;
       for (std::size_t k = 0; k < rows * size_; ++k) out[k] += grid[k];
@@ -241,12 +243,10 @@ void TensorNodes::interpolate(std::span<const double> points, std::span<const do
   if (points.size() != n * dim || values.size() != rows * size_ || out.size() != rows * n) {
     throw InputError("interpolate: sizes of points, values and result do not fit");
   }
-  const auto blocks = static_cast<std::int64_t>((n + block_points - 1) / block_points);
-#pragma omp parallel for schedule(static) if (blocks > 1)
-  for (std::int64_t block = 0; block < blocks; ++block) {
+  for_each_part((n + kBlockPoints - 1) / kBlockPoints, 0, [&](std::size_t block) {
     Stencil stencil;
-    const std::size_t first = static_cast<std::size_t>(block) * block_points;
-    const std::size_t last = std::min(n, first + block_points);
+    const std::size_t first = block * kBlockPoints;
+    const std::size_t last = std::min(n, first + kBlockPoints);
     for (std::size_t i = first; i < last; ++i) {
       const bool good = locate(points.data() + i * dim, stencil);
       for (std::size_t r = 0; r < rows; ++r) {
@@ -263,7 +263,7 @@ void TensorNodes::interpolate(std::span<const double> points, std::span<const do
         out[r * n + i] = sum;
       }
     }
-  }
+  });
 }
 
 }  // namespace fastsfes

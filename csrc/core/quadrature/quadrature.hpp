@@ -32,7 +32,7 @@ struct Axis {
 };
 
 /// Highest polynomial degree of an axis.
-inline constexpr int max_axis_order = 15;
+inline constexpr int kMaxAxisOrder = 15;
 
 /// Local tensor Lagrange interpolation on a few axes; the first axis varies slowest.
 ///
@@ -55,8 +55,8 @@ class TensorNodes {
 
   /// out (rows, size) += the moved weights. points: row-major (n, dimension); weights: row-major (rows, n).
   /// A point all of whose weights are zero is passed over, whatever its features are.
-  /// Returns the number of points with a weight that lay outside the bounds of an axis by more than
-  /// rounding, or -1 - i when point i has a weight and a feature that is not finite.
+  /// Returns the number of points with a weight that lay outside the bounds of an axis by more than rounding. Throws
+  /// InputError, and leaves `out` unfinished, when a point has a weight and a feature that is not finite.
   std::int64_t scatter(std::span<const double> points, std::span<const double> weights, std::size_t rows,
                        std::span<double> out) const;
 

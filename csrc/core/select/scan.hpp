@@ -32,6 +32,6 @@ const ScanTable& scan_avx2() noexcept;
 const ScanTable& scan_avx512() noexcept;
 
 /// The best table this processor can run.
-const ScanTable& scan() noexcept;
+const ScanTable& scan();
 
 }  // namespace fastsfes::select

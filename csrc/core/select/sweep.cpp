@@ -2,10 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
+#include "core/base/isa.hpp"
 #include "core/fit/linalg.hpp"
-#include "core/program/kernels.hpp"
 #include "core/select/scan.hpp"
 
 namespace fastsfes::select {
@@ -16,18 +15,9 @@ constexpr std::size_t kRefactor = 64;  // exchanges after which everything is co
 
 }  // namespace
 
-const ScanTable& scan() noexcept {
-#if defined(FASTSFES_X86)
-  static const ScanTable& best = [&]() -> const ScanTable& {
-    const char* isa = kernels().isa;
-    if (std::strcmp(isa, "avx512") == 0) return scan_avx512();
-    if (std::strcmp(isa, "avx2") == 0) return scan_avx2();
-    return scan_generic();
-  }();
+const ScanTable& scan() {
+  static const ScanTable& best = FASTSFES_BY_ISA(scan);
   return best;
-#else
-  return scan_generic();
-#endif
 }
 
 Sweep::Sweep(const Problem& problem)

@@ -12,7 +12,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from .._core import __version__
+from .._core import __version__, check_environment
 from ..common.arguments import ArgumentParser
 from ..common.errors import FastsfesError, InputError
 from ..common.signals import Stopped, exit_status, stopping_signals
@@ -44,6 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as stop:
         return int(stop.code or 0)
     try:
+        check_environment()
         with stopping_signals():
             status = int(arguments.handler(arguments))
             sys.stdout.flush()

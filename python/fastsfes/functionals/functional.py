@@ -410,4 +410,6 @@ def _compiled(functional: Functional, polarised: bool, deriv: int) -> _Compiled:
     for key, expressions in derivative_expressions(functional, polarised, deriv).items():
         slices[key] = slice(len(outputs), len(outputs) + len(expressions))
         outputs += expressions
-    return _Compiled(_core.Program([e._handle for e in outputs]), slices)
+    program = _core.Program([e._handle for e in outputs])
+    program.expect_reuse()
+    return _Compiled(program, slices)

@@ -3,9 +3,11 @@
 Every expression can be evaluated at once by the interpreter. Where the work pays for it, it is lowered to C++,
 compiled by the system's compiler, and kept in memory and on disk; interpreter and kernel give the same bits, so the
 choice is one of speed only. Without a compiler one `RuntimeWarning` is given and the interpreter goes on.
+Compilers run in the background while the interpreter serves, and are ended with the process; forked children start
+none there.
 
 Environment: FASTSFES_BACKEND ("auto", "interpreter", "compiled"), FASTSFES_CACHE_DIR (kernels are kept in its folder
-``kernels``; by default in the node's temporary space), CXX.
+``kernels``; by default in the node's temporary space), FASTSFES_ISA, CXX. What they may not hold is an `InputError`.
 """
 
 from __future__ import annotations
@@ -24,9 +26,11 @@ __all__ = [
     "clear_cache",
     "compile_expressions",
     "compile_functional",
+    "compile_in_background",
     "precompile",
     "set_backend",
     "statistics",
+    "wait",
 ]
 
 Backend = Literal["auto", "interpreter", "compiled"]
@@ -42,8 +46,9 @@ def backend() -> Backend:
 def set_backend(name: Backend) -> None:
     """Choose who evaluates expressions in this process.
 
-    "auto": the interpreter, and a compiled kernel as soon as the work pays for the compilation. "interpreter": never
-    compile. "compiled": compile before the first evaluation.
+    "auto": the interpreter; a kernel is compiled in the background from the first use of a functional on, and for other
+    expressions once the work pays for it. "interpreter": never compile. "compiled": compile before the first
+    evaluation.
     """
     if name not in _BACKENDS:
         raise InputError(f"backend {name!r} is unknown; expected one of {', '.join(_BACKENDS)}")
@@ -58,6 +63,16 @@ def compile_expressions(expressions: Iterable[Expression]) -> int:
 def compile_functional(functional: Functional, *, deriv: int = 1, polarised: bool = False) -> bool:
     """Compile the energy density of a functional with its derivatives; False without a working compiler."""
     return _core.jit_compile([_compiled(functional, polarised, deriv).program]) == 1
+
+
+def compile_in_background(functional: Functional, *, deriv: int = 1, polarised: bool = False) -> None:
+    """Begin to compile what `compile_functional` does and return at once; the interpreter serves meanwhile."""
+    _core.jit_compile_in_background([_compiled(functional, polarised, deriv).program])
+
+
+def wait() -> None:
+    """Wait until all kernels that are being compiled in the background are made, or have failed."""
+    _core.jit_wait()
 
 
 def precompile(functionals: Iterable[Functional], isa: Isa | None = None) -> tuple[int, int]:

@@ -21,13 +21,14 @@ from typing import Any, NoReturn
 import numpy as np
 import pyscf
 from numpy.typing import NDArray
-from pyscf.dft import libxc, numint
+from pyscf.dft import libxc, numint, rks
 from pyscf.lib import numpy_helper
 
 from .._core import __version__, borrow_threads
 from ..common.errors import FastsfesError, InputError
 from .formulas import VARIABLES, derivative_keys
 from .functional import HIGHEST_DERIVATIVE, EnergyDensity, Functional
+from .kernels import compile_in_background
 from .libxc import GROUPS
 from .load import load
 
@@ -338,6 +339,7 @@ def attach(mf: Any, functional: Functional | str) -> Any:
         )
     integrator = NumInt(functional)
     integrator.omega = mf._numint.omega  # refused where it was set to another value
+    compile_in_background(functional, deriv=1, polarised=not isinstance(mf, rks.RKS))
     layer = mf
     while layer is not None:  # a second-order object computes its potential with the object that it was made from
         layer.xc = integrator.xc_code
