@@ -4,6 +4,7 @@ import importlib
 from typing import Any
 
 from ._core import __version__, build_info
+from .analysis.score import Score, score
 from .common.errors import FastsfesError, InputError
 from .datasets import Dataset
 from .energies.evaluate import Evaluation, evaluate, wrmsd
@@ -36,6 +37,7 @@ __all__ = [
     "LibxcFunctional",
     "Quadrature",
     "Run",
+    "Score",
     "SearchConfig",
     "Validation",
     "ValidationConfig",
@@ -49,6 +51,7 @@ __all__ = [
     "list_functionals",
     "load",
     "load_comparison",
+    "score",
     "search",
     "validate",
     "wrmsd",
