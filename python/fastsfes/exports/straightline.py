@@ -36,6 +36,7 @@ class Language:
         nan: text of a number that is not one.
         column: the column of the operator table that holds the spelling.
         powers: whether constant powers stay powers; otherwise they become products and roots.
+        calls: operators that are called as one of `functions` instead of being spelled as the column says.
     """
 
     functions: Mapping[str, str] = field(default_factory=dict)
@@ -44,10 +45,14 @@ class Language:
     nan: str = "NAN"
     column: str = "cpp"
     powers: bool = False
+    calls: Mapping[str, str] = field(default_factory=dict)
 
     def pattern(self, operator: str) -> tuple[str, tuple[str, ...]]:
         """The spelling with $a, $b, ... for the arguments, and the table's names of the functions in it."""
         row = _TABLE[operator]
+        if operator in self.calls:
+            arguments = ", ".join("$" + letter for letter in "abcde"[: int(row["arity"])])
+            return f"{self.functions[self.calls[operator]]}({arguments})", (self.calls[operator],)
         spelling = row[self.column]
         if spelling is None:
             raise InputError(f"operator {operator} has no spelling in {self.column}")
