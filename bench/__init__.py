@@ -17,7 +17,7 @@ from fastsfes import build_info
 from fastsfes.common.arguments import ArgumentParser
 from fastsfes.common.errors import FastsfesError, InputError
 
-from . import fit, kernels, quadrature, scale, scf, search
+from . import fit, kernels, quadrature, scale, scf, search, select
 from .report import markdown
 
 #: Benchmarks by name, in the order of ``fastsfes-bench all``.
@@ -26,6 +26,7 @@ BENCHMARKS: dict[str, Any] = {
     "quadrature": quadrature,
     "fit": fit,
     "search": search,
+    "select": select,
     "scf": scf,
     "scale": scale,
 }

@@ -4,7 +4,6 @@ import importlib
 from typing import Any
 
 from ._core import __version__, build_info
-from .analysis.score import Score, score
 from .common.errors import FastsfesError, InputError
 from .datasets import Dataset
 from .energies.evaluate import Evaluation, evaluate, wrmsd
@@ -20,6 +19,9 @@ from .functionals.load import load, load_comparison
 from .functionals.registry import get_functional, list_functionals
 from .run.config import SearchConfig
 from .run.search import Run, search
+from .run.select import select
+from .run.select_config import SelectConfig
+from .selection import Library
 from .validation import Validation, ValidationConfig, validate
 
 __all__ = [
@@ -34,11 +36,12 @@ __all__ = [
     "Functional",
     "Hybrid",
     "InputError",
+    "Library",
     "LibxcFunctional",
     "Quadrature",
     "Run",
-    "Score",
     "SearchConfig",
+    "SelectConfig",
     "Validation",
     "ValidationConfig",
     "__version__",
@@ -51,8 +54,8 @@ __all__ = [
     "list_functionals",
     "load",
     "load_comparison",
-    "score",
     "search",
+    "select",
     "validate",
     "wrmsd",
 ]

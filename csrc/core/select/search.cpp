@@ -18,14 +18,17 @@ namespace {
 
 constexpr double kInfinite = std::numeric_limits<double>::infinity();
 constexpr double kBetter = 1e-10;     // relative: a smaller decrease is rounding
+constexpr double kCarrier = 1e-6;     // of an equality of unit norm: smaller elements are rounding
+constexpr std::size_t kPlain = 200;   // without regard to the equalities
 constexpr std::size_t kDraws = 2000;  // random subsets tried for a start
 
 /// The best subsets seen, each once.
 class Best {
  public:
   explicit Best(std::size_t keep) : keep_(keep) {}
+  bool wants(double value) const { return subsets_.size() < keep_ || value < subsets_.back().value; }
   void see(std::vector<std::size_t> terms, double value) {
-    if (subsets_.size() == keep_ && value >= subsets_.back().value) return;
+    if (!wants(value)) return;
     std::sort(terms.begin(), terms.end());
     for (const Subset& s : subsets_) {
       if (s.terms == terms) return;
@@ -84,7 +87,7 @@ class Restart {
   double solved() const { return conditioned_.solved(); }
 
  private:
-  std::vector<std::size_t> draw() {
+  std::vector<std::size_t> draw(bool carried) {
     std::vector<std::size_t> chosen, pool;
     std::vector<char> in(problem_.terms, 0);
     for (std::size_t j = 0; j < problem_.terms; ++j) {
@@ -94,6 +97,20 @@ class Restart {
       } else if (!problem_.never[j]) {
         pool.push_back(j);
       }
+    }
+    // Where chance did not bring a solution, every equality gets a term that it holds of.
+    for (std::size_t k = 0; carried && k < problem_.equalities && chosen.size() < plan_.size; ++k) {
+      std::vector<std::size_t> carriers;
+      for (std::size_t j : pool) {
+        bool free = std::abs(problem_.equality[k * problem_.stride + j]) > kCarrier;
+        for (std::size_t p : problem_.parents[j]) free = free && in[p];
+        if (free) carriers.push_back(j);
+      }
+      if (carriers.empty()) continue;
+      const std::size_t j = carriers[random_.below(carriers.size())];
+      pool.erase(std::find(pool.begin(), pool.end(), j));
+      chosen.push_back(j);
+      in[j] = 1;
     }
     while (chosen.size() < plan_.size && !pool.empty()) {
       const std::size_t at = random_.below(pool.size()), j = pool[at];
@@ -116,7 +133,7 @@ class Restart {
   bool start(const std::vector<std::size_t>* from) {
     if (from != nullptr && from->size() == plan_.size && problem_.allowed(*from) && move_to(*from)) return true;
     for (std::size_t k = 0; k < kDraws && !stopped_; ++k) {
-      const std::vector<std::size_t> chosen = draw();
+      const std::vector<std::size_t> chosen = draw(k >= kPlain);
       if (chosen.size() == plan_.size && move_to(chosen)) return true;
     }
     return false;
@@ -169,8 +186,9 @@ class Restart {
       const Exchange e = sweep_.best();
       if (!(e.decrease > kBetter * value_) || !sweep_.exchange(e.place, e.term)) return false;
       const double before = value_;
-      value_ = sweep_.residual();
-      best_.see(sweep_.chosen(), value_);
+      value_ -= e.decrease;
+      // From the residual itself where it counts: near a minimum of the search the differences lose their digits.
+      if (best_.wants(value_) || !(value_ > 0.5 * before)) arrive();
       return value_ < before * (1.0 - 0.5 * kBetter);
     }
     sweep_.all(decrease_);
@@ -213,13 +231,18 @@ class Restart {
       solved_ = trial;
     }
     if (!sweep_.exchange(place, term)) return false;
-    arrive();
+    if (problem_.conditional || judge_) {
+      arrive();
+    } else {
+      value_ = kInfinite;  // until the kick is over
+    }
     return true;
   }
 
   void descend() {
     while (!stopped_ && step()) {
     }
+    if (!problem_.conditional && !judge_) arrive();
   }
 
   void kick() {
@@ -234,6 +257,7 @@ class Restart {
         if (exchange_to(place, term, trial)) break;
       }
     }
+    if (!std::isfinite(value_)) arrive();
   }
 
   const Problem& problem_;

@@ -1,6 +1,18 @@
 """Names of what is in the folder of a run (docs/file-formats.md says what each holds)."""
 
-__all__ = ["BEST", "CONFIG", "EVENTS", "HISTORY", "LOCK", "LOG", "REPORT", "SUMMARY", "VALIDATION", "VALIDATION_RESULT"]
+__all__ = [
+    "BEST",
+    "CONFIG",
+    "EVENTS",
+    "HISTORY",
+    "LOCK",
+    "LOG",
+    "REPORT",
+    "SELECTION",
+    "SUMMARY",
+    "VALIDATION",
+    "VALIDATION_RESULT",
+]
 
 BEST = "best.json"
 CONFIG = "config.toml"
@@ -9,6 +21,7 @@ HISTORY = "history.sqlite"
 LOCK = "run.lock"
 LOG = "log.txt"
 REPORT = "report.html"
+SELECTION = "selection.toml"
 SUMMARY = "summary.json"
 VALIDATION = "validation"
 VALIDATION_RESULT = "validation.json"

@@ -27,8 +27,8 @@ class SearchInterrupted(FastsfesError):
 class Signals:
     """The first stopping signal; a second one acts as usual."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, command: str = "fastsfes search") -> None:
+        self.path, self.command = path, command
         self.received = 0
         self._deferred = False
 
@@ -52,14 +52,14 @@ class Signals:
         """Raise SearchInterrupted when there was a signal."""
         if self.received:
             raise SearchInterrupted(
-                f"interrupted{done}; what was found is stored; continue with: fastsfes search --resume {self.path}",
+                f"interrupted{done}; what was found is stored; continue with: {self.command} --resume {self.path}",
                 self.received,
             )
 
 
 @contextmanager
-def signals(path: Path) -> Iterator[Signals]:
-    """Handle SIGINT, SIGTERM and SIGUSR1 while a search works in its directory `path`."""
-    state = Signals(path)
+def signals(path: Path, command: str = "fastsfes search") -> Iterator[Signals]:
+    """Handle SIGINT, SIGTERM and SIGUSR1 while a command works in the run directory `path`."""
+    state = Signals(path, command)
     with handled(STOPPING, state.note, once=True):
         yield state

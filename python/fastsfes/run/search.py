@@ -12,7 +12,7 @@ import os
 import shutil
 import socket
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
@@ -28,7 +28,6 @@ from ..executors import open_executor
 from ..functionals.functional import Functional
 from .config import SearchConfig
 from .coordinator import Coordinator
-from .digests import check_digests, version_of, with_absolute_paths
 from .interrupt import SearchInterrupted, signals
 from .lock import RunLock
 from .log import RunLog
@@ -41,9 +40,8 @@ from .worker import set_up
 __all__ = ["RESUME_OPTIONS", "Problem", "Run", "SearchInterrupted", "search"]
 
 
-RESUME_OPTIONS = ("time_limit", "executor", "workers", "worker_timeout", "threads", "dataset")
-"""Options that do not change what a run finds: they may differ when it is resumed. A dataset may be in another place,
-not another one."""
+RESUME_OPTIONS = ("time_limit", "executor", "workers", "worker_timeout", "threads")
+"""Options that do not change what a run finds: they may differ when it is resumed."""
 
 
 class Run:
@@ -96,10 +94,10 @@ class Run:
         return states
 
 
-def default_path(config: SearchConfig) -> Path:
+def default_path(preset: str, seed: int) -> Path:
     """Where a run goes when nobody says: fastsfes-runs/<date>-<time>-<preset>-<seed>."""
     now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
-    return Path("fastsfes-runs") / f"{now}-{config.preset}-{config.seed}"
+    return Path("fastsfes-runs") / f"{now}-{preset}-{seed}"
 
 
 def search(
@@ -112,7 +110,6 @@ def search(
     workers: int | None = None,
     worker_timeout: float | None = None,
     threads: int | None = None,
-    dataset: str | None = None,
     go_on: bool = False,
     progress: str = "none",
     report: bool = True,
@@ -126,7 +123,6 @@ def search(
         resume: directory of an earlier run to go on with, instead of `config` and `output`.
         time_limit, executor, workers, worker_timeout, threads: override the configuration's for this call; the result
             does not depend on the last four.
-        dataset: where the run's dataset is now, to resume; another one than it began with is refused.
         go_on: when `output` holds a run with the same options already, go on with it, so that one call serves for the
             first job and for all that follow it.
         progress: "live", "plain", "auto" or "none"; written to standard error.
@@ -151,15 +147,15 @@ def search(
         config = SearchConfig.from_toml(path / CONFIG)
     else:
         config = config or SearchConfig.make()
-        path = Path(output) if output is not None else default_path(config)
+        path = Path(output) if output is not None else default_path(config.preset, config.seed)
         if go_on and (path / CONFIG).is_file():
             _check_same(path, config)
             resume = path
-        elif path.exists():
-            raise _exists(path)
-    if resume is not None and (finished := _finished(path, report)) is not None:
-        return finished
-    given = (time_limit, executor, workers, worker_timeout, threads, dataset)
+        else:
+            check_folder(path)
+    if resume is not None and (done := finished(path, report)) is not None:
+        return done
+    given = (time_limit, executor, workers, worker_timeout, threads)
     own: dict[str, Any] = dict(zip(RESUME_OPTIONS, given, strict=True))
     here = replace(config, **{k: v for k, v in own.items() if v is not None})
     parts = prepare(here)
@@ -173,10 +169,9 @@ def search(
             here.executor, here.workers, set_up, context, threads=here.threads, timeout=here.worker_timeout
         ) as pool:  # first, so that a cluster that is not there leaves nothing behind
             if resume is None:
-                _make(path, with_absolute_paths(config))
-            with RunLock(path, display.message) as lock, _open(path) as store:
+                make_folder(path, {CONFIG: config.to_toml()})
+            with RunLock(path, display.message) as lock, open_store(path) as store:
                 log = RunLog(path, display.message)
-                _check_data(path, store, made, log)
                 coordinator = Coordinator(path, config, parts, made, store, lock, stop, log, display)
                 _log_start(log, here, coordinator, resume is not None)
                 try:
@@ -187,17 +182,6 @@ def search(
                     coordinator.failed(error)
                     raise
     return Run(path)
-
-
-def _check_data(path: Path, store: RunStore, problem: Problem, log: RunLog) -> None:
-    """Refuse a run's going on with other data; note what a new one is made with."""
-    stored, now = store.digests, problem.digests()
-    if not stored:
-        store.note_digests(now)
-        return
-    check_digests(path, stored, now)
-    if version_of(stored) != version_of(now):
-        log.event("version", f"begun with fastsfes {version_of(stored)}, resumed with {version_of(now)}")
 
 
 def _log_start(log: RunLog, config: SearchConfig, coordinator: Coordinator, resumed: bool) -> None:
@@ -221,24 +205,25 @@ def _log_start(log: RunLog, config: SearchConfig, coordinator: Coordinator, resu
     )
 
 
-def _make(path: Path, config: SearchConfig) -> None:
-    """The run directory with its configuration; it appears whole, and for one of several that come at once."""
+def make_folder(path: Path, texts: Mapping[str, str], command: str = "fastsfes search") -> None:
+    """A run directory with some files; it appears whole, and for one of several that come at once."""
     made: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         made = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
         made.chmod(0o777 & ~_umask())
-        write_text(made / CONFIG, config.to_toml())
+        for name, text in texts.items():
+            write_text(made / name, text)
         made.rename(path)
     except OSError as error:
         if made is not None:
             shutil.rmtree(made, ignore_errors=True)
         if made is not None and error.errno in (errno.EEXIST, errno.ENOTEMPTY):
-            raise _exists(path) from None
+            raise _exists(path, command) from None
         raise FastsfesError(f"{path}: the run directory cannot be made ({error.strerror})") from None
 
 
-def _finished(path: Path, report: bool) -> Run | None:
+def finished(path: Path, report: bool) -> Run | None:
     """The run of a directory, when nothing is left to do for it."""
     if not all((path / name).is_file() for name in (SUMMARY, HISTORY, BEST)):
         return None
@@ -263,14 +248,19 @@ def _umask() -> int:
     return mask
 
 
-def _exists(path: Path) -> InputError:
-    return InputError(
-        f"{path}: exists already; choose another directory, or continue with: fastsfes search --resume {path}"
-    )
+def check_folder(path: Path, command: str = "fastsfes search") -> None:
+    """Refuse a directory that exists already."""
+    if path.exists():
+        raise _exists(path, command)
+
+
+def _exists(path: Path, command: str) -> InputError:
+    return InputError(f"{path}: exists already; choose another directory, or continue with: {command} --resume {path}")
 
 
 @contextmanager
-def _open(path: Path) -> Iterator[RunStore]:
+def open_store(path: Path) -> Iterator[RunStore]:
+    """The store of a run directory, made where there is none."""
     file = path / HISTORY
     with RunStore.open(file) if file.is_file() else RunStore.create(file) as store:
         yield store

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from ..common.runfolder import SELECTION
 from ..datasets.model import SPLITS
 from ..functionals.functional import Functional
 from .usage import resources_line
@@ -15,6 +17,7 @@ __all__ = ["format_run"]
 
 def format_run(functional: Functional, summary: Mapping[str, Any], path: str) -> str:
     """The winner's formulas and parameters, the table of errors, and how the run went."""
+    command = "select" if (Path(path) / SELECTION).is_file() else "search"
     lines = []
     for kind, channel in functional.channels.items():
         lines.append(f"f_{kind} = {channel.expression}")
@@ -22,16 +25,16 @@ def format_run(functional: Functional, summary: Mapping[str, Any], path: str) ->
     lines.append("")
     if not summary or not summary.get("report"):
         lines.append("The run is not complete: no final figures yet.")
-        lines.append(f"Continue with: fastsfes search --resume {path}")
+        lines.append(f"Continue with: fastsfes {command} --resume {path}")
         return "\n".join(lines)
     report = summary["report"]
     terms = dict.fromkeys(name for row in report["rows"] for name in row.get("terms", {}))
     body = [_cells(row, terms) for row in report["rows"]]
-    if report["grid"] is not None:
-        body.insert(1, _cells({**report["grid"], "name": "  on the full grid"}, terms))
+    body.insert(1, _cells({**report["grid"], "name": "  on the full grid"}, terms))
     frame = f"; all in the frame of {report['frame']}" if report.get("frame") else ""
     lines.append(f"{report['unit']} on {report['dataset']}{frame}")
     lines += _table([("", "parameters", *SPLITS, *(name.replace("_", " ") for name in terms)), *body])
+    lines += _sizes(summary.get("selection", []))
     parts = report.get("contributions", [])
     if parts:
         lines += [
@@ -50,7 +53,7 @@ def format_run(functional: Functional, summary: Mapping[str, Any], path: str) ->
             ]
         )
     lines.append("")
-    lines += _accuracy(report)
+    lines.append(f"quadrature against full grid: largest difference {report['largest_difference']:.2g} kcal/mol")
     rate = summary["candidates"] / summary["seconds"] if summary["seconds"] > 0 else math.inf
     lines.append(
         f"{summary['candidates']} candidates ({summary['fitted']} fitted) in {summary['seconds']:.1f} s, {rate:.0f}/s"
@@ -61,28 +64,21 @@ def format_run(functional: Functional, summary: Mapping[str, Any], path: str) ->
     if summary.get("reached") is not None:
         lines.append(f"goal reached by candidate {summary['reached']}")
     if not summary["complete"]:
-        lines.append(f"stopped before the budget was spent; continue with: fastsfes search --resume {path}")
+        lines.append(f"stopped before the budget was spent; continue with: fastsfes {command} --resume {path}")
     lines.append(f"run: {path}")
     return "\n".join(lines)
 
 
-def _accuracy(report: Mapping[str, Any]) -> list[str]:
-    """How far the figures can be trusted."""
-    lines = []
-    if report["largest_difference"] is not None:
-        lines.append(f"quadrature against full grid: largest difference {report['largest_difference']:.2g} kcal/mol")
-    nodes = report.get("nodes")
-    if nodes:
-        estimate = f"; estimated for this functional {nodes['estimate']:.2g}" if nodes["estimate"] is not None else ""
-        lines.append(
-            f"nodes: measured errors of a species' energy in a channel at most {nodes['measured']:.2g} kcal/mol, half "
-            f"of the species below {nodes['median']:.2g}{estimate}"
-        )
-    if report["grid"] is None:
-        lines.append("not checked on a grid: the dataset is folded and holds no densities")
-    if report.get("test_readings") is not None:
-        lines.append(f"the sealed test split has been read {report['test_readings']} times, this table included")
-    return lines
+def _sizes(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The best subset of every size of a selection."""
+    if not rows:
+        return []
+    body = [
+        (str(r["size"]), str(r["criterion"]).replace("_", " "), _number(r["value"]), _number(r["train"]),
+         _number(r["validation"]), str(r["certificate"]))
+        for r in rows
+    ]  # fmt: skip
+    return ["", *_table([("terms", "by", "value", "train", "validation", "certificate"), *body])]
 
 
 def _table(rows: Sequence[Sequence[str]]) -> list[str]:

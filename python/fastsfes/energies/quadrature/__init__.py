@@ -4,8 +4,7 @@
 (`QuadratureProblem`).
 """
 
-from .build import DEFAULT_CHANNELS, DEFAULT_TOLERANCE, build_quadrature, is_binding, worst_error
-from .fold import FOLDED_NODES, fold_dataset, fold_quadratures
+from .build import DEFAULT_CHANNELS, DEFAULT_TOLERANCE, build_quadrature, worst_error
 from .nodes import LADDERS, Axis, NodeGrid, channel_key, parse_channel_key
 from .panel import PANEL, measured_expressions
 from .quadrature import ProblemChannel, Quadrature, QuadratureProblem, reaction_targets
@@ -15,7 +14,6 @@ from .storage import list_quadratures, save_quadrature
 __all__ = [
     "DEFAULT_CHANNELS",
     "DEFAULT_TOLERANCE",
-    "FOLDED_NODES",
     "LADDERS",
     "LEVELS",
     "PANEL",
@@ -29,9 +27,6 @@ __all__ = [
     "QuadratureProblem",
     "build_quadrature",
     "channel_key",
-    "fold_dataset",
-    "fold_quadratures",
-    "is_binding",
     "list_quadratures",
     "measured_expressions",
     "parse_channel_key",

@@ -1,0 +1,193 @@
+"""``fastsfes-bench select``: subsets scored per second and core, and time to the best known, beside other programs."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fastsfes import _core
+from fastsfes.common.errors import FastsfesError, InputError
+from fastsfes.datasets.dataset import Dataset
+from fastsfes.selection import Columns, Library, Rules, Selector, Settings, parse_terms
+
+from .report import figure, row_text
+from .timing import once
+
+SUMMARY = "subsets of terms scored per second and core; time to the best known, beside forward selection and peers"
+
+Array = npt.NDArray[np.float64]
+
+#: 129 terms: u^i w^j of exchange and both correlations, the constant of each counted once.
+LIBRARY = ("x = u(x2, 0.004)^0:5 * w^0:6", "css = u(x2, 0.2)^0:5 * w^0:6", "cos = u(x2, 0.006)^0:4 * w^0:8")
+TERMS, CHOSEN = 129, 14
+
+#: Residuals of equal subsets differ by rounding alone.
+_AGREEMENT = 1e-9
+
+#: Published RMS (kcal/mol) of COACH's example after 600 s on four threads, or what a crude search found in a minute.
+COACH = {6: 0.5240, 8: 0.2164, 10: 0.0956}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this benchmark."""
+    parser.add_argument("--dataset", default="builtin", help="builtin or a dataset file with a quadrature")
+    parser.add_argument("--restarts", type=int, default=16, help="restarts of the local search (default 16)")
+    parser.add_argument("--coach", metavar="FILE.npz", help="COACH's example (X, y and conditions)")
+    parser.add_argument("--seed", type=int, default=0, help="of the local search")
+
+
+def run(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Measure; raises FastsfesError when a peer finds a better subset, or residuals disagree."""
+    if arguments.restarts < 1:
+        raise InputError("--restarts must be positive")
+    library = Library(parse_terms(LIBRARY)[:TERMS])
+    columns = Columns.make(library, Dataset.open(arguments.dataset))
+    weights = columns.problem.weights("train")
+    root = np.sqrt(weights / len(weights))
+    x, y = root[:, None] * columns.matrix["train"], root * columns.target["train"]
+    core = Selector(columns, Rules.make(columns), "train", Settings()).core
+    rows = [_ours(core, x, y, arguments.restarts, arguments.seed)]
+    rows.append(_timed("forward selection", lambda: _forward(x, y, CHOSEN), x, y))
+    if find_spec("abess"):
+        rows.append(_timed("abess", lambda: _abess(x, y, CHOSEN), x, y))
+    best = rows[0]["loss"]
+    for row in rows[1:]:
+        if row["loss"] < best * (1.0 - _AGREEMENT):
+            raise FastsfesError(f"{row['name']} found a subset with {row['loss']:.9g} kcal/mol, ours has {best:.9g}")
+    coach = [] if not arguments.coach else _coach(Path(arguments.coach), arguments.seed)
+    rate = rows[0]["subsets_per_second"]
+    targets = [figure("subsets scored per second and core", rate, "1/s", target=3e8)]
+    for row in coach:
+        name = f"COACH's example, {row['terms']} terms and exchange: RMS"
+        targets.append(figure(name, row["rms"], "kcal/mol", target=row["published"], larger=False))
+    return {
+        "dataset": columns.problem.core.blocks and arguments.dataset,
+        "terms": len(library),
+        "chosen": CHOSEN,
+        "reactions": len(y),
+        "rows": rows,
+        "coach": coach,
+        "targets": targets,
+        "load": os.getloadavg()[0],
+    }
+
+
+def table(result: dict[str, Any]) -> str:
+    """Return the result as text."""
+    lines = [
+        f"{result['chosen']} of {result['terms']} terms on {result['reactions']} reactions of {result['dataset']} "
+        f"(processor time; load {result['load']:.1f})",
+        f"{'':20s} {'WRMSD':>12s} {'seconds':>9s}",
+    ]
+    for row in result["rows"]:
+        text = f"{row['name']:20s} {row['loss']:12.8f} {row['seconds']:9.3f}"
+        if "subsets_per_second" in row:
+            text += (
+                f"   {row['subsets_per_second']:.3g} subsets/s, moves included; {row['agreeing']} of {row['restarts']} "
+                f"restarts agree"
+            )
+        lines.append(text)
+    for row in result["coach"]:
+        lines.append(
+            f"COACH's example, {row['terms']:2d} terms and exchange: RMS {row['rms']:.4f} in {row['seconds']:.1f} s of "
+            f"one core (published {row['published']:.4f})"
+        )
+    lines += [line for row in result["targets"] if (line := row_text(row))]
+    return "\n".join(lines)
+
+
+def _ours(core: _core.Selection, x: Array, y: Array, restarts: int, seed: int) -> dict[str, Any]:
+    """The local search on one core, with all its moves."""
+    found: dict[str, Any] = {}
+    seconds = once(lambda: found.update(core.search(CHOSEN, restarts, seed=seed, threads=1)), "cpu")
+    chosen, squares = found["subsets"][0]
+    loss = _loss(x, y, chosen)
+    if abs(np.sqrt(squares) - loss) > _AGREEMENT * loss:
+        raise FastsfesError(f"the residual of {chosen} is {np.sqrt(squares)!r}, by QR {loss!r}")
+    return {
+        "name": "fastsfes",
+        "loss": loss,
+        "seconds": seconds,
+        "subsets_per_second": found["scored"] / seconds,
+        "agreeing": found["agreeing"],
+        "restarts": found["restarts"],
+    }
+
+
+def _timed(name: str, choose: Callable[[], list[int]], x: Array, y: Array) -> dict[str, Any]:
+    chosen: list[int] = []
+    seconds = once(lambda: chosen.extend(choose()), "cpu")
+    return {"name": name, "loss": _loss(x, y, chosen), "seconds": seconds}
+
+
+def _loss(x: Array, y: Array, chosen: list[int]) -> float:
+    """Root of the residual sum of squares, by QR of scaled columns."""
+    part = x[:, chosen] / np.linalg.norm(x[:, chosen], axis=0)
+    q, _ = np.linalg.qr(part)
+    left = y - q @ (q.T @ y)
+    left -= q @ (q.T @ left)
+    return float(np.linalg.norm(left))
+
+
+def _forward(x: Array, y: Array, count: int) -> list[int]:
+    """The term that lowers the residual most, again and again."""
+    scaled = x / np.linalg.norm(x, axis=0)
+    chosen: list[int] = []
+    rest, left = scaled.copy(), y.copy()
+    for _ in range(count):
+        norms = np.linalg.norm(rest, axis=0)
+        gains = np.where(norms > 1e-7, (rest.T @ left) ** 2 / np.maximum(norms, 1e-7) ** 2, -1.0)
+        gains[chosen] = -1.0
+        best = int(np.argmax(gains))
+        q = rest[:, best] / norms[best]
+        chosen.append(best)
+        rest -= np.outer(q, q @ rest)
+        left -= q * (q @ left)
+    return chosen
+
+
+def _abess(x: Array, y: Array, count: int) -> list[int]:
+    from abess.linear import LinearRegression
+
+    model = LinearRegression(support_size=[count], fit_intercept=False, thread=1)
+    model.fit(x / np.linalg.norm(x, axis=0), y)
+    return [int(k) for k in np.flatnonzero(model.coef_)]
+
+
+def _coach(file: Path, seed: int) -> list[dict[str, Any]]:
+    """COACH's example under all its conditions, on one core."""
+    try:
+        data = np.load(file)
+        x, y = data["X"], data["y"]
+        matrix, bound, row = data["inequality_matrix"], data["inequality_bound"], data["equality_row"]
+    except (OSError, KeyError, ValueError) as error:
+        raise InputError(f"{file}: cannot be read as COACH's example ({error})") from None
+    exchange = x.shape[1] - 1
+    limit = np.full(exchange + 1, 25.0)
+    problem = _core.Selection(x, y, row[None], np.ones(1), matrix, bound, limit, [exchange])
+    rows = []
+    for terms, published in COACH.items():
+        found: dict[str, Any] = {}
+
+        def search(size: int = terms + 1, into: dict[str, Any] = found) -> None:
+            into.update(problem.search(size, 32, seed=seed, threads=1))
+
+        seconds = once(search, "cpu")
+        chosen = found["subsets"][0][0]
+        solution = problem.solve(chosen)
+        if solution is None:
+            raise FastsfesError(f"{chosen}: no coefficients meet the conditions")
+        c = np.zeros(exchange + 1)
+        c[chosen] = solution[1]
+        if (matrix @ c - bound).min() < -1e-9 or abs(row @ c - 1) > 1e-9 or np.abs(c).max() > 25 * (1 + 1e-9):
+            raise FastsfesError(f"{chosen}: a condition does not hold")
+        rms = float(np.sqrt(np.mean((y - x @ c) ** 2)))
+        rows.append({"terms": terms, "rms": rms, "published": published, "seconds": seconds, "chosen": chosen})
+    return rows

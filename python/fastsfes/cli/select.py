@@ -1,0 +1,65 @@
+"""``fastsfes select``: the best subsets of a library of terms."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+from ..common.errors import InputError
+from ..common.options import add_arguments, given_arguments
+from ..common.signals import exit_status
+from ..run.interrupt import SearchInterrupted
+from ..run.select import select_run
+from ..run.select_config import SelectConfig
+from ..run.summary import format_run
+
+_DESCRIPTION = """Find the best subsets of a library of terms by least squares, for every size in a range.
+
+  fastsfes select --terms 'x = u(x2, 0.004)^0:4 * w^0:6' --terms 'css = u(x2, 0.2)^0:4 * w^0:6' \\
+      --terms 'cos = u(x2, 0.006)^0:4 * w^0:6' --constraints uniform_gas --sizes 6:14
+
+Every option is also a key of the TOML file of --config, which the run directory's selection.toml shows in full."""
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the command to the parser."""
+    parser = subparsers.add_parser(
+        "select",
+        help="find the best subsets of a library of terms",
+        description=_DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--config", metavar="FILE", help="TOML file of options")
+    parser.add_argument(
+        "--output", metavar="DIR", help="run directory; must not exist yet (default: fastsfes-runs/...)"
+    )
+    parser.add_argument("--resume", metavar="DIR", help="go on with an earlier selection")
+    parser.add_argument(
+        "--report", action=argparse.BooleanOptionalAction, default=True, help="final figures on the full grid"
+    )
+    parser.add_argument(
+        "--progress", choices=("auto", "live", "plain", "none"), default="auto", help="how to show progress"
+    )
+    add_arguments(parser, SelectConfig)
+    parser.set_defaults(handler=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command; returns the exit status."""
+    given = given_arguments(SelectConfig, arguments)
+    config = None
+    if arguments.resume is None:
+        config = SelectConfig.from_toml(arguments.config, **given) if arguments.config else SelectConfig(**given)
+    elif arguments.config or arguments.output or set(given) - {"threads"}:
+        raise InputError("--resume goes on with the run's own options; only --threads and --progress go with it")
+    try:
+        done = select_run(
+            config, output=arguments.output, resume=arguments.resume, progress=arguments.progress,
+            report=arguments.report, threads=given.get("threads") if arguments.resume else None,
+        )  # fmt: skip
+    except SearchInterrupted as error:
+        print(f"fastsfes: {error}", file=sys.stderr)
+        return exit_status(error.signal)
+    print(format_run(done.best, done.summary, str(done.path)))
+    return 0

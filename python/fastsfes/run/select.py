@@ -1,0 +1,304 @@
+"""`select`: the best subsets of a library of terms, kept in a run directory like a search's.
+
+The work is a list of units: one combination of scales, one criterion and one size each. A unit is a round of the
+run's store, so that an interrupted selection goes on with the next one; its result depends on the options alone.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from .._core import __version__
+from ..common.errors import FastsfesError, InputError
+from ..common.files import plain, write_text
+from ..common.runfolder import BEST, CONFIG, SELECTION, SUMMARY
+from ..evolve.genome import Genome
+from ..evolve.island import Individual, IslandState, Record, pareto_front
+from ..evolve.linearise import linearise
+from ..formula.family import fingerprint
+from ..functionals.functional import Functional
+from ..selection import Library, Selected
+from .interrupt import SearchInterrupted, Signals, signals
+from .lock import RunLock
+from .log import RunLog
+from .problem import make_problem
+from .progress import Progress, Status, make_progress
+from .search import Run, check_folder, default_path, finished, make_folder, open_store
+from .select_config import SelectConfig
+from .select_work import SelectWork, Unit
+from .store import RunStore, pack_candidates
+
+__all__ = ["select", "select_run"]
+
+RESUME = "fastsfes select"
+
+
+def select(
+    library: Library | Sequence[str] | str,
+    dataset: str = "builtin",
+    *,
+    sizes: Sequence[int] | str = range(6, 15),
+    output: str | Path | None = None,
+    progress: str = "none",
+    report: bool = True,
+    **options: Any,
+) -> Run:
+    """Find the best subsets of a library of terms.
+
+    Args:
+        library: terms per channel as text, such as ["x = u(x2, 0.004)^0:4 * w^0:6", "css = 1; w"], or a `Library`.
+        dataset: name or file.
+        sizes: numbers of terms.
+        output: directory of the run, which must not exist yet.
+        progress: "live", "plain", "auto" or "none".
+        report: whether to compute the final figures, which takes a pass over the full integration grid.
+        options: further options of `SelectConfig`, such as ``constraints``, ``criteria``, ``limit``, ``seed``.
+
+    Returns:
+        The finished `Run`; its best functional has the smallest criterion with the penalty per term.
+
+    Raises:
+        InputError: options that do not go together, unknown terms.
+        FastsfesError: no subset meets the conditions.
+        SearchInterrupted: after a signal; `select_run` with ``resume`` goes on.
+    """
+    if isinstance(library, Library):
+        texts: Sequence[str] = [f"{t.kind} = {t.expression}" for t in library.terms]
+        options = {"exact_exchange": library.exact_exchange, **options}
+    else:
+        texts = [library] if isinstance(library, str) else library
+    written = sizes if isinstance(sizes, str) else ",".join(str(n) for n in sizes)
+    config = SelectConfig.make(terms=list(texts), dataset=str(dataset), sizes=written, **options)
+    return select_run(config, output=output, progress=progress, report=report)
+
+
+def select_run(
+    config: SelectConfig | None = None,
+    *,
+    output: str | Path | None = None,
+    resume: str | Path | None = None,
+    progress: str = "none",
+    report: bool = True,
+    threads: int | None = None,
+) -> Run:
+    """`select` with a configuration, or going on with an earlier run."""
+    if (config is None) == (resume is None) or (resume is not None and output is not None):
+        raise InputError("give either a configuration with its output, or the run to resume")
+    if resume is not None:
+        path = Path(resume)
+        if not (path / SELECTION).is_file():
+            raise InputError(f"{path}: not the directory of a selection; expected {SELECTION} in it")
+        config = SelectConfig.from_toml(path / SELECTION)
+        if (done := finished(path, report)) is not None:
+            return done
+    assert config is not None
+    here = config if threads is None else replace(config, threads=threads)
+    work = SelectWork.make(here)
+    if resume is None:
+        path = Path(output) if output is not None else default_path("select", config.seed)
+        check_folder(path, RESUME)
+    with make_progress(len(work.units), progress) as display, signals(path, RESUME) as stop:
+        display.message(work.describe())
+        if resume is None:
+            make_folder(path, {CONFIG: work.search_config().to_toml(), SELECTION: config.to_toml()}, RESUME)
+        with RunLock(path, display.message) as lock, open_store(path) as store:
+            log = RunLog(path, display.message)
+            log.event(
+                "start", resumed=resume is not None, seed=config.seed, dataset=config.dataset, fastsfes=__version__
+            )
+            keeper = _Keeper(path, work, store, lock, log, display)
+            try:
+                keeper.run(stop)
+                keeper.finish(report)
+            except Exception as error:
+                status = "interrupted" if isinstance(error, SearchInterrupted) else "failed"
+                log.event("end", f"{status} after {keeper.done} of {len(work.units)} sizes", status=status)
+                raise
+    return Run(path)
+
+
+class _Keeper:
+    """Does the units in their order and keeps what they bring."""
+
+    def __init__(
+        self, path: Path, work: SelectWork, store: RunStore, lock: RunLock, log: RunLog, display: Progress
+    ) -> None:
+        self.path, self.work, self.store, self.lock, self.log, self.display = path, work, store, lock, log, display
+        self.archive = store.archive()
+        self.state = next(iter(store.states()), None)
+        kept = store.usage
+        self.done: int = kept.get("done", 0)
+        self.rows: list[dict[str, Any]] = kept.get("selection", [])
+        self.best: dict[str, Any] | None = kept.get("best")
+        self.elapsed, self.started = store.elapsed, time.monotonic()
+
+    def run(self, stop: Signals) -> None:
+        """All units that are not done, and the refinement of the scales."""
+        units = self.work.units
+        for unit in units[self.done :]:
+            found = self.work.selector(unit.scales, unit.criterion).search(unit.size)
+            with stop.deferred():
+                self._keep(unit, found)
+        if self.done == len(units) and self.work.config.scales and self.best is not None:
+            unit, found = self._refined(self.best)
+            with stop.deferred():
+                self._keep(unit, found)
+
+    def _refined(self, best: dict[str, Any]) -> tuple[Unit, list[Selected]]:
+        """The best subset so far with scales between those of the grid."""
+        unit = Unit(best["scales"], best["criterion"], best["size"])
+        chosen = tuple(best["chosen"])
+        unit = replace(unit, scales=self.work.refined(unit, chosen))
+        selector = self.work.selector(unit.scales, unit.criterion)
+        coefficients = selector.solve(chosen)
+        if coefficients is None:
+            return unit, []
+        return unit, [Selected(chosen, coefficients, selector.value(chosen), 0.0, "scales refined")]
+
+    def _keep(self, unit: Unit, found: Sequence[Selected]) -> None:
+        """Make a unit part of the run."""
+        number = 0 if self.state is None else self.state.candidates
+        made = [self._member(unit, selected, number + k) for k, selected in enumerate(found)]
+        self.archive = pareto_front((*self.archive, *(m for m, _ in made)))
+        records = []
+        for selected, (member, functional) in zip(found, made, strict=True):
+            records.append(_record(unit, member, functional))
+            row = _row(unit, selected, member, self.work.library)
+            if selected is found[0]:
+                self.rows.append(row)
+            if self.state is None:
+                self.state = IslandState(0, 0, 0, (member,), member, (member,), member.fitness, 0, 0)
+                self._improve(row, member, functional)
+            elif member.fitness < self.state.best.fitness:
+                self._improve(row, member, functional)
+        self.done += 1
+        now = time.monotonic()
+        self.elapsed, self.started = self.elapsed + now - self.started, now
+        self.lock.check()
+        self.store.add_epoch(0, self.done, pack_candidates(0, self.done, records))
+        states = []
+        if self.state is not None:
+            self.state = replace(self.state, epoch=self.done, candidates=number + len(made), population=self.archive)
+            states = [self.state]
+        usage = {"done": self.done, "selection": self.rows, "best": self.best}
+        self.store.commit_round(states, self.archive, self.elapsed, plain(usage))
+        text = f"{unit.size} terms by {unit.criterion}: no subset meets the conditions"
+        if found:
+            text = f"{unit.size} terms by {unit.criterion}: {found[0].value:.6g} kcal/mol, {found[0].certificate}"
+        self.log.event("size", text, size=unit.size, criterion=unit.criterion, scales=dict(unit.scales))
+        self.display.message(text)
+        if self.state is not None:
+            self.display.update(Status(self.done, self.state.candidates, self.state.best))
+
+    def _improve(self, row: dict[str, Any], member: Individual, functional: Functional) -> None:
+        assert self.state is not None
+        self.state = replace(self.state, best=member, record=member.fitness, improved=member.number)
+        self.best = {**row, "functional": functional.to_dict()}
+        write_text(self.path / BEST, json.dumps(self.best["functional"], indent=2, allow_nan=False) + "\n")
+        self.log.event("improvement", "", candidate=member.number, train=member.train, fitness=member.fitness)
+
+    def _member(self, unit: Unit, selected: Selected, number: int) -> tuple[Individual, Functional]:
+        config = self.work.config
+        columns, _ = self.work.columns(unit.scales)
+        citation = f"found by fastsfes select, seed {config.seed}, dataset {self.work.dataset.name}"
+        functional = columns.functional(f"select-{config.seed}", selected.chosen, selected.coefficients, citation)
+        channels, parameters = {}, {}
+        for kind, channel in functional.channels.items():
+            written = linearise(channel.expression, channel.parameters)
+            channels[kind], parameters[kind] = written.genome, dict(written.parameters)
+        losses = {split: columns.loss(selected.chosen, selected.coefficients, split) for split in columns.matrix}
+        terms = {k: self.work.selector(unit.scales, k).value(selected.chosen) for k in config.criteria if k != "train"}
+        error = {"train": losses["train"], **terms}[config.criteria[0]]
+        member = Individual(
+            island=0,
+            number=number,
+            genome=Genome(channels),
+            fingerprint=fingerprint({k: c.expression for k, c in functional.channels.items()}),
+            parameters=parameters,
+            train=losses["train"],
+            validation=losses.get("validation", losses["train"]),
+            terms=terms,
+            complexity=functional.complexity,
+            error=error,
+            fitness=error + config.parameter_penalty * len(selected.chosen),
+        )
+        return member, functional
+
+    def finish(self, report: bool) -> None:
+        """The best functional's figures on all splits and on the full grid, and the summary."""
+        if self.state is None or self.best is None:
+            raise FastsfesError("no subset of any size meets the conditions; loosen them, or add terms")
+        best = self.state.best
+        winner = Functional.from_dict(self.best["functional"])
+        write_text(self.path / BEST, json.dumps(self.best["functional"], indent=2, allow_nan=False) + "\n")
+        figures = None
+        if report and self.work.config.exact_exchange:
+            # evaluations at frozen densities keep the fractions of exact exchange that made these
+            self.display.message("exact exchange is a term: no table beside known functionals, which have another")
+        elif report:
+            figures = make_problem(self.work.search_config()).report(winner, self.display)
+            self.log.event("report", rows=figures["rows"][:1], grid=figures["grid"])
+        made, fitted = self.store.counts()
+        summary = {
+            "candidates": made,
+            "fitted": fitted,
+            "seconds": self.elapsed,
+            "complete": True,
+            "best": {
+                "island": 0,
+                "candidate": best.number,
+                "train": best.train,
+                "validation": best.validation,
+                "terms": dict(best.terms),
+                "fitness": best.fitness,
+                "complexity": winner.complexity,
+            },
+            "resources": {},
+            "selection": self.rows,
+            "report": figures,
+        }
+        write_text(self.path / SUMMARY, json.dumps(plain(summary), indent=2) + "\n")
+        self.log.event("end", f"complete: {made} subsets kept, {self.elapsed:.1f} s", status="complete")
+
+
+def _row(unit: Unit, selected: Selected, member: Individual, library: Library) -> dict[str, Any]:
+    """A line of the table of sizes."""
+    return {
+        "size": unit.size,
+        "criterion": unit.criterion,
+        "scales": dict(unit.scales),
+        "value": selected.value,
+        "lower": selected.lower,
+        "certificate": selected.certificate,
+        "train": member.train,
+        "validation": member.validation,
+        **member.terms,
+        "chosen": list(selected.chosen),
+        "terms": [library.names[k] for k in selected.chosen],
+        "coefficients": list(selected.coefficients),
+    }
+
+
+def _record(unit: Unit, member: Individual, functional: Functional) -> Record:
+    return Record(
+        number=member.number,
+        parent_island=0,
+        parent=-1,
+        mutation=f"{unit.size} terms by {unit.criterion}",
+        fingerprint=member.fingerprint,
+        duplicate=False,
+        expressions={k: str(c.expression) for k, c in functional.channels.items()},
+        parameters={k: dict(c.parameters) for k, c in functional.channels.items()},
+        complexity=member.complexity,
+        train=member.train,
+        validation=member.validation,
+        terms=member.terms,
+        error=member.error,
+        fitness=member.fitness,
+        evaluations=0,
+    )

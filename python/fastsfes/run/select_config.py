@@ -1,0 +1,145 @@
+"""`SelectConfig`: everything that determines a selection."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from ..common.errors import InputError
+from ..common.options import convert, from_table, option, options, parse_toml, to_toml
+from ..common.reading import read_text
+from ..selection import CRITERIA, Settings
+
+__all__ = ["SelectConfig"]
+
+_NUMBER = re.compile(r"\s*([a-z]+\.\w+)\s*=\s*(.+)")
+
+
+@dataclass(frozen=True)
+class SelectConfig:
+    """The options of a selection; every field is also a TOML key and a command-line option."""
+
+    terms: tuple[str, ...] = option(
+        (), "names", "library", 'terms per channel, as in "x = u(x2, 0.004)^0:4 * w^0:6", "css = P(0:4, 2*beta - 1)", '
+        '"cos = 1; w; w**2"',
+    )  # fmt: skip
+    terms_from: str = option("", "text", "library", "a run whose archive's terms join the library")
+    exact_exchange: bool = option(
+        False, "bool", "library", "the fractions of short- and long-range exact exchange are terms too"
+    )
+    scales: tuple[str, ...] = option(
+        (), "names", "library", 'numbers for scales, as in "x.g = 0.002 0.004": each combination is tried, and the '
+        "best is refined with the chosen terms",
+    )  # fmt: skip
+    always: tuple[str, ...] = option((), "names", "library", 'terms that are always chosen, as in "x: 1"')
+    never: tuple[str, ...] = option((), "names", "library", "terms that are never chosen")
+    heredity: tuple[str, ...] = option(
+        (), "names", "library", 'terms that need others, as in "x: w*u(x2, 0.004) only with x: w"'
+    )
+
+    dataset: str = option("builtin", "text", "data", "packaged dataset or a dataset file")
+    quadrature: str = option("default", "text", "data", "name of the quadrature in the dataset")
+    level: str = option("full", "text", "data", "quadrature nodes", choices=("full", "reduced", "coarse"))
+
+    sizes: str = option("6:14", "text", "selection", "numbers of terms, as in 6:14 or 8,10,12")
+    criteria: tuple[str, ...] = option(
+        ("train",), "names", "selection", "what subsets are judged by; several are each searched by", choices=CRITERIA
+    )
+    constraints: tuple[str, ...] = option(
+        (), "names", "selection", 'conditions on the factors, all hard: "uniform_gas", "f_cos(x2=0, w=0) = 1", '
+        '"0 <= f_x <= 1.804"',
+    )  # fmt: skip
+    limit: float = option(0.0, "float", "selection", "largest absolute value of a coefficient; 0 for none", minimum=0)
+    ridge: float = option(0.0, "float", "selection", "ridge * sum((c - reference)^2) joins the squared loss", minimum=0)
+    reference: str = option("", "text", "selection", "functional whose coefficients the ridge draws towards")
+    grid_coefficient: float = option(
+        0.0, "float", "selection", "weight of the grid sensitivity in the loss, see fastsfes search", minimum=0
+    )
+    fine_quadrature: str = option("fine", "text", "selection", "quadrature of finer grids for the grid sensitivity")
+    folds: int = option(10, "int", "selection", "parts of the cross-validation, of whole subsets", minimum=2)
+    parameter_penalty: float = option(
+        0.02, "float", "selection", "kcal/mol per term when the best of all sizes is picked", minimum=0
+    )
+
+    restarts: int = option(32, "int", "search", "restarts of the local search per size", minimum=1)
+    patience: int = option(40, "int", "search", "random changes without a better subset that end a restart", minimum=0)
+    screen: int = option(
+        1000, "int", "search", "exchanges per step that are solved under inequalities or a criterion", minimum=1
+    )
+    keep: int = option(8, "int", "search", "subsets kept per size and criterion", minimum=1)
+    nodes: int = option(
+        20000, "int", "search", "sets that leaps and bounds may look at; 0 for no certificate", minimum=0
+    )
+    seed: int = option(0, "int", "search", "seed of all random numbers", minimum=0)
+    threads: int = option(0, "int", "search", "threads; 0 for OMP_NUM_THREADS or all cores", minimum=0)
+
+    def __post_init__(self) -> None:
+        if not self.terms and not self.terms_from:
+            raise InputError('give terms, such as "x = u(x2, 0.004)^0:4 * w^0:6", or a run to take them from')
+        if not self.criteria or len(set(self.criteria)) != len(self.criteria):
+            raise InputError(f"criteria: expected one or more of {', '.join(CRITERIA)}, each once")
+        if self.reference and not self.ridge:
+            raise InputError("a reference needs a ridge that draws towards it")
+        list(self.numbers)
+        list(self.combinations())
+
+    @property
+    def numbers(self) -> list[int]:
+        """Sizes, ascending."""
+        found: set[int] = set()
+        for part in self.sizes.split(","):
+            ends = re.fullmatch(r"\s*(\d+)(?:\s*:\s*(\d+))?\s*", part)
+            first, last = (int(ends[1]), int(ends[2] or ends[1])) if ends else (0, 0)
+            if not 0 < first <= last <= 10000:
+                raise InputError(f'sizes = "{self.sizes}": expected numbers of terms, such as 6:14 or 8,10,12')
+            found |= set(range(first, last + 1))
+        return sorted(found)
+
+    def combinations(self) -> Iterator[dict[str, float]]:
+        """Every combination of the scales' numbers."""
+        grid: dict[str, list[float]] = {}
+        for text in self.scales:
+            found = _NUMBER.fullmatch(text)
+            try:
+                if found is None:
+                    raise ValueError(text)
+                grid[found[1]] = [float(x) for x in found[2].split()]
+            except ValueError:
+                raise InputError(
+                    f'scales "{text}": expected CHANNEL.NAME = NUMBERS, such as x.g = 0.002 0.004'
+                ) from None
+        for values in itertools.product(*grid.values()):
+            yield dict(zip(grid, values, strict=True))
+
+    def settings(self) -> Settings:
+        """How subsets are searched; the reference's coefficients are not known here."""
+        names = {f.name for f in fields(Settings)} & {f.name for f in fields(self)} - {"reference"}
+        return Settings(**{n: getattr(self, n) for n in names}, grid=self.grid_coefficient)
+
+    @classmethod
+    def make(cls, **given: Any) -> SelectConfig:
+        """Options as Python values or as the texts of the command line.
+
+        Raises:
+            InputError: options that there are not, values that do not fit.
+        """
+        rows = {row.name: row for row in options(cls)}
+        for name in given:
+            if name not in rows:
+                raise InputError(f'there is no option "{name}" of a selection; the options are {", ".join(rows)}')
+        return cls(**{k: convert(rows[k], v, "selection") for k, v in given.items()})
+
+    @classmethod
+    def from_toml(cls, path: str | Path, **changes: Any) -> SelectConfig:
+        """Read a TOML file; `changes` come last."""
+        table = parse_toml(read_text(path, "options in TOML", 2**20), str(path))
+        read = from_table(cls, table, str(path), {**changes, "terms": changes.get("terms", ("x = 1",))})
+        return cls(**{**{f.name: getattr(read, f.name) for f in fields(cls)}, **changes})
+
+    def to_toml(self) -> str:
+        """All options as TOML with their descriptions."""
+        return to_toml(self)

@@ -1,0 +1,9 @@
+"""Selection: the best subsets of a library of terms."""
+
+from .best import CRITERIA, Selected, Selector, Settings
+from .library import Library, Term, parse_terms, terms_of
+from .problem import Columns, Rules
+
+__all__ = [
+    "CRITERIA", "Columns", "Library", "Rules", "Selected", "Selector", "Settings", "Term", "parse_terms", "terms_of",
+]  # fmt: skip

@@ -1,0 +1,278 @@
+"""The least-squares problem of a library: a column of reaction energies per term, conditions as rows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from .. import _core
+from ..common.errors import InputError
+from ..datasets.dataset import Dataset
+from ..datasets.model import Reaction
+from ..fitting import FitProblem, uniform_gas
+from ..fitting.conditions import parse_conditions
+from ..fitting.constraints import Point
+from ..formula.expression import Expression
+from ..functionals.functional import Channel, Functional
+from .library import Library
+
+__all__ = ["Columns", "Rules", "column_energies"]
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Energies of all terms of a library.
+
+    Attributes:
+        library: the terms.
+        problem: where the energies come from; its frame is that of the functionals made.
+        matrix: split -> (reactions, terms), kcal/mol.
+        target: split -> (reactions,), what the terms have to give, kcal/mol.
+        grid: change of the fitted reactions' energies between two integration grids, (reactions, terms), or None.
+    """
+
+    library: Library
+    problem: FitProblem
+    matrix: Mapping[str, FloatArray]
+    target: Mapping[str, FloatArray]
+    grid: FloatArray | None = None
+
+    @classmethod
+    def make(
+        cls,
+        library: Library,
+        dataset: Dataset,
+        *,
+        splits: Sequence[str] = ("train", "validation"),
+        level: str = "full",
+        quadrature: str = "default",
+        fine_quadrature: str = "",
+    ) -> Columns:
+        """From the quadrature of a dataset; with a second one of finer grids the sensitivities too.
+
+        Raises:
+            InputError: scales without a number, channels or features that the quadrature does not have.
+        """
+        if library.scales:
+            raise InputError(f"the scale {library.scales[0]} has no number; give one or several with --scale")
+
+        def make(name: str) -> FitProblem:
+            return FitProblem.from_dataset(
+                dataset,
+                library.kinds,
+                splits=splits,
+                level=level,
+                quadrature=name,
+                exact_exchange=library.exact_exchange,
+            )
+
+        problem = make(quadrature)
+        energies = column_energies(problem, library)
+        blocks = dict(problem.rows.blocks or ())
+        matrix = {split: energies[rows] for split, rows in blocks.items()}
+        target = {split: problem.rows.target[rows] for split, rows in blocks.items()}
+        grid = None
+        if fine_quadrature:
+            grid = (energies - column_energies(make(fine_quadrature), library))[blocks[splits[0]]]
+        return cls(library, problem, matrix, target, grid)
+
+    @property
+    def reactions(self) -> Mapping[str, tuple[Reaction, ...]]:
+        """Split -> its reactions, in the order of the rows."""
+        return self.problem.reactions
+
+    def functional(
+        self,
+        name: str,
+        chosen: Sequence[int],
+        coefficients: npt.ArrayLike,
+        citation: str = "",
+        *,
+        scales: Mapping[str, float] | None = None,
+    ) -> Functional:
+        """The functional of some terms, parameters c0, c1, ... per channel, in the frame of the densities.
+
+        Scales that the library leaves open become parameters too, with these values.
+        """
+        channels: dict[str, Channel] = {}
+        values = dict(zip(chosen, np.asarray(coefficients, dtype=float).tolist(), strict=True))
+        count = len(self.library.terms)
+        for kind in self.library.kinds:
+            mine = [k for k in sorted(values) if k < count and self.library.terms[k].kind == kind]
+            pieces = [_product(f"c{n}", self.library.terms[k].expression) for n, k in enumerate(mine)]
+            expression = Expression.parse(" + ".join(pieces)) if pieces else Expression.constant(0.0)
+            open_scales = {
+                p: (scales or {})[f"{kind}.{p}"] for p in expression.parameters if f"{kind}.{p}" in (scales or {})
+            }
+            channels[kind] = Channel(expression, {f"c{n}": values[k] for n, k in enumerate(mine)} | open_scales)
+        frame = self.problem.frame
+        if self.library.exact_exchange:
+            fractions = {"short_range": values.get(count, 0.0), "long_range": values.get(count + 1, 0.0)}
+            frame = replace(frame, hybrid=replace(frame.hybrid, **fractions))
+        return Functional(name=name, channels=channels, citation=citation, **frame.fields())
+
+    def errors(self, chosen: Sequence[int], coefficients: npt.ArrayLike, split: str) -> FloatArray:
+        """Calculated minus reference energies, kcal/mol, (reactions,)."""
+        c = np.asarray(coefficients, dtype=float)
+        return np.asarray(self.matrix[split][:, list(chosen)] @ c - self.target[split])
+
+    def loss(self, chosen: Sequence[int], coefficients: npt.ArrayLike, split: str) -> float:
+        """WRMSD of a split, kcal/mol."""
+        weights = self.problem.weights(split)
+        return float(np.sqrt(np.mean(weights * self.errors(chosen, coefficients, split) ** 2)))
+
+
+def _product(name: str, expression: Expression) -> str:
+    text = str(expression)
+    return name if text == "1" else f"{name}*({text})"
+
+
+def column_energies(problem: FitProblem, library: Library) -> FloatArray:
+    """Energies of the terms with coefficient 1, for all rows of a problem, kcal/mol, (rows, terms)."""
+    out = np.zeros((len(problem.rows.target), len(library)))
+    for kind, values, matrix in problem.rows.channels:
+        places = [k for k, t in enumerate(library.terms) if t.kind == kind]
+        count = matrix.shape[1]
+        factors = np.empty((len(places), count))
+        for f, k in zip(factors, places, strict=True):
+            expression = library.terms[k].expression
+            f[:] = expression.evaluate({n: values[n] for n in expression.features}, {})
+            if not np.all(np.isfinite(f)):
+                raise InputError(f'term "{library.names[k]}" is not finite everywhere on the densities\' features')
+        out[:, places] = _core.EnergyMatrix(matrix).product(factors).T
+    if problem.rows.extra is not None:
+        out[:, len(library.terms) :] = problem.rows.extra
+    return out
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Conditions on the coefficients, as rows over all terms.
+
+    Attributes:
+        equality, value: equality @ c = value.
+        inequality, bound: inequality @ c >= bound.
+        limit: |c| <= limit per term, infinite for none.
+        always, never: positions of terms.
+        parents: per term, the terms that have to be chosen with it.
+    """
+
+    equality: FloatArray
+    value: FloatArray
+    inequality: FloatArray
+    bound: FloatArray
+    limit: FloatArray
+    always: tuple[int, ...] = ()
+    never: tuple[int, ...] = ()
+    parents: tuple[tuple[int, ...], ...] = ()
+
+    @classmethod
+    def make(
+        cls,
+        columns: Columns,
+        constraints: Sequence[str] = (),
+        *,
+        limit: float = math.inf,
+        always: Sequence[str] = (),
+        never: Sequence[str] = (),
+        heredity: Sequence[str] = (),
+    ) -> Rules:
+        """From text.
+
+        Args:
+            columns: the library and its frame.
+            constraints: see `fastsfes.fitting.conditions`; inequalities are hard, so they have no weights.
+            limit: largest absolute value of a coefficient.
+            always, never: names of terms.
+            heredity: "TERM only with TERM".
+
+        Raises:
+            InputError: graded conditions, unknown terms.
+        """
+        library, frame = columns.library, columns.problem.frame
+        for text in constraints:
+            if " weight " in text:
+                raise InputError(f'constraint "{text}": conditions of a selection are hard; leave the weight out')
+        read = parse_conditions(tuple(t for t in constraints if t != "uniform_gas"), library.kinds, frame.hybrid)
+        equalities = [(e.terms, e.value, 0.0) for e in read.equalities]
+        if "uniform_gas" in constraints:
+            short = 0.0 if library.exact_exchange else frame.hybrid.short_range
+            for e in uniform_gas(*library.kinds, short_range=short):
+                fraction = float(library.exact_exchange and e.terms[0].kind == "x")
+                equalities.append((e.terms, e.value, fraction))
+        inequalities = [(p.terms, 1.0, p.lower) for p in read.penalties if math.isfinite(p.lower)]
+        inequalities += [(p.terms, -1.0, -p.upper) for p in read.penalties if math.isfinite(p.upper)]
+        rows = _Rows(library)
+        held = np.array([rows(points, fraction) for points, _, fraction in equalities]).reshape(-1, len(library))
+        bounded = np.array([sign * rows(points, 0.0) for points, sign, _ in inequalities]).reshape(-1, len(library))
+        bounds = [bound for _, _, bound in inequalities]
+        if library.exact_exchange:  # fractions are between 0 and 1
+            eye = np.eye(len(library))[-2:]
+            bounded = np.vstack([bounded, eye, -eye])
+            bounds += [0.0, 0.0, -1.0, -1.0]
+        return cls(
+            held,
+            np.array([value for _, value, _ in equalities]),
+            bounded,
+            np.array(bounds),
+            np.full(len(library), limit),
+            tuple(library.find(always)),
+            tuple(library.find(never)),
+            _parents(library, heredity),
+        )
+
+
+def _parents(library: Library, texts: Sequence[str]) -> tuple[tuple[int, ...], ...]:
+    parents: list[list[int]] = [[] for _ in range(len(library))]
+    for text in texts:
+        child, words, parent = text.partition(" only with ")
+        if not words:
+            raise InputError(f'heredity "{text}": expected TERM only with TERM')
+        for c in library.find([child.strip()]):
+            parents[c] += library.find([parent.strip()])
+    return tuple(tuple(p) for p in parents) if texts else ()
+
+
+class _Rows:
+    """Values of all terms at the points of conditions."""
+
+    def __init__(self, library: Library) -> None:
+        self.library = library
+        self.known: dict[tuple[str, tuple[tuple[str, float], ...]], FloatArray] = {}
+
+    def __call__(self, points: Sequence[Point], short_range: float) -> FloatArray:
+        row = np.zeros(len(self.library))
+        for point in points:
+            row += point.coefficient * self._values(point)
+        if self.library.exact_exchange:
+            row[-2] += short_range
+        return row
+
+    def _values(self, point: Point) -> FloatArray:
+        key = (point.kind, tuple(sorted(point.features.items())))
+        if key not in self.known:
+            features = {n: np.array([v]) for n, v in point.all_features().items()}
+            row = np.zeros(len(self.library))
+            for k, t in enumerate(self.library.terms):
+                if t.kind == point.kind:
+                    used = {n: features[n] for n in t.expression.features}
+                    row[k] = float(np.ravel(t.expression.evaluate(used, {}))[0])
+            if not np.all(np.isfinite(row)):
+                bad = self.library.names[int(np.flatnonzero(~np.isfinite(row))[0])]
+                raise InputError(f'term "{bad}" has no value at {dict(point.features)}, where a condition needs it')
+            self.known[key] = row
+        return self.known[key]
+
+
+def core_selection(matrix: FloatArray, target: FloatArray, rules: Rules) -> _core.Selection:
+    """The core's problem of weighted rows."""
+    return _core.Selection(
+        matrix, target, rules.equality, rules.value, rules.inequality, rules.bound, rules.limit,
+        list(rules.always), list(rules.never), [list(p) for p in rules.parents],
+    )  # fmt: skip
