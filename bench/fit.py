@@ -39,7 +39,7 @@ _EVOLVED = (
     ("c0 + c1*u(x2, g)", "c0 + c1*w + c2*w**2", "c0 + c1*w"),
     ("c0 + c1*u(x2, g) + c2*w + c3*u(x2, g)*w", "c0*u(x2, g) + c1*w + c2*w**2", "c0 + c1*w**2 + c2*w**6*cbrt(x2)"),
     ("c2*pbe_x(x2, kappa, mu) + c0*w + c1*w**2", "c0 + c1*w", "c0 + c1*w + c2*w**2 + c3*u(x2, g)"),
-    ("b88_x(x2, beta)*(c0 + c1*w)", "c0 + c1*u(x2, g)**2 + c2*w**3", "c0 + c1*w*u(x2, g) + c2*w**4"),
+    ("b88_x(x2, beta_x)*(c0 + c1*w)", "c0 + c1*u(x2, g)**2 + c2*w**3", "c0 + c1*w*u(x2, g) + c2*w**4"),
     ("c0 + c1*log1p(a*x2) + c2*w", "c0 + c1*w + c2*u(x2, g)", "c0 + c1*w**2 + c2*exp(-b*w)"),
     (
         "c0 + c1*u(x2, g) + c2*u(x2, g)**2 + c3*w + c4*w**2",
@@ -221,7 +221,7 @@ def _functional(name: str, texts: Sequence[str]) -> Functional:
     channels = {}
     for kind, text in zip(_KINDS, texts, strict=True):
         expression = Expression.parse(text)
-        scales = {"g": 0.01, "kappa": 0.804, "mu": 0.22, "beta": 0.0042, "a": 0.01, "b": 0.5}
+        scales = {"g": 0.01, "kappa": 0.804, "mu": 0.22, "beta_x": 0.0042, "a": 0.01, "b": 0.5}
         channels[kind] = Channel(expression, {p: scales.get(p, 1.0) for p in expression.parameters})
     return Functional(name, channels)
 

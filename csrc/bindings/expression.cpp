@@ -50,6 +50,7 @@ void register_expression(py::module_& m) {
           py::arg("operator"), py::arg("args"))
       .def("__str__", &Expression::str)
       .def("to_latex", &Expression::latex)
+      .def("to_mathml", [](const Expression& e) { return print_mathml(e.graph(), e.root()); })
       .def_property_readonly("features", &Expression::features)
       .def_property_readonly("parameters", &Expression::parameters)
       .def_property_readonly("complexity", &Expression::complexity)

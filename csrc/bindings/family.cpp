@@ -1,13 +1,12 @@
 #include "bindings/bindings.hpp"
 #include "core/expression/expression.hpp"
-#include "core/family/linear.hpp"
 #include "core/family/recognise.hpp"
 #include "core/family/tidy.hpp"
 
 namespace fastsfes::bindings {
 
 void register_family(py::module_& m) {
-  m.def("linear_parameters", [](const Expression& e) { return family::split(e).linear; }, py::arg("expression"));
+  m.def("linear_parameters", &family::linear_parameters, py::arg("expression"));
   m.def(
       "tidy",
       [](const Expression& e, const std::map<std::string, double>& values) {

@@ -83,10 +83,6 @@ def fits() -> dict[str, tuple[Real, Real, float, float, int]]:
         s = mp.sqrt(z)
         return (mp.atanh(s) / s - 1 - z / 3) / z**2
 
-    def atan_tail(z: mp.mpf) -> mp.mpf:
-        s = mp.sqrt(z)
-        return (mp.atan(s) / s - 1) / z
-
     def erf_small(z: mp.mpf) -> mp.mpf:
         s = mp.sqrt(z)
         return mp.erf(s) / s - 1
@@ -115,13 +111,6 @@ def fits() -> dict[str, tuple[Real, Real, float, float, int]]:
             7,
         ),
         "cbrt": (lambda h: 1 / mp.cbrt(1 - h), lambda h: mp.cbrt(1 - h), -0.09687, 0.10552, 3),
-        "atan": (
-            quotient(atan_tail, lambda z: -one / 3 + z / 5),
-            lambda z: z + mp.mpf("1e-9"),
-            0.0,
-            0.171573,
-            10,
-        ),
         "erf_small": (
             quotient(erf_small, lambda z: two_over_root_pi * (1 - z / 3) - 1),
             lambda z: one,

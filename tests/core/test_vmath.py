@@ -22,7 +22,7 @@ ISA_FLAGS = {
     "avx2": ["-mavx2", "-mfma"],
     "avx512": ["-mavx512f", "-mavx512dq", "-mavx512vl", "-mfma", "-mprefer-vector-width=512"],
 }
-NAMES = ("exp", "expm1", "log", "log1p", "cbrt", "sqrt", "tanh", "erf", "asinh", "atan")
+NAMES = ("exp", "expm1", "log", "log1p", "cbrt", "sqrt", "tanh", "erf", "asinh")
 EXACT: dict[str, Callable[[mp.mpf], mp.mpf]] = {
     **{n: getattr(mp, n) for n in NAMES if n != "cbrt"},
     "cbrt": lambda x: mp.sign(x) * mp.cbrt(abs(x)),
@@ -192,7 +192,7 @@ def test_special_values(libraries: dict[str, Library]) -> None:
                     library[name](np.array([np.inf, -np.inf, np.nan, -0.0])), [1, -1, np.nan, 0]
                 )
                 continue
-            reference = getattr(np, {"asinh": "arcsinh", "atan": "arctan"}.get(name, name))(EDGES)
+            reference = getattr(np, {"asinh": "arcsinh"}.get(name, name))(EDGES)
             got = library[name](EDGES)
             finite = np.isfinite(reference) & (reference != 0)
             np.testing.assert_array_equal(got[~finite], reference[~finite])

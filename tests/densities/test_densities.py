@@ -22,6 +22,7 @@ from fastsfes.densities import (
     RecordError,
     ScfSettings,
     build_densities,
+    chkfile,
     collect,
     compute_density,
     load_mole,
@@ -325,6 +326,22 @@ def test_a_bare_chkfile_gets_its_energies_computed(pyscf_chkfile, hydrogen_fluor
     assert record.mo_coeff.shape == (6, 5)
     assert record.energies.e_tot == pytest.approx(hydrogen_fluoride.energies.e_tot, abs=2e-9)
     assert record.energies.e_xx_lr == pytest.approx(hydrogen_fluoride.energies.e_xx_lr, abs=1e-5)
+
+
+def test_a_chkfile_whose_orbitals_feel_vv10_is_stationary_with_it(tmp_path):
+    """Orbitals of a Fock matrix with VV10 are converged, though without VV10 in it they are not."""
+    path = tmp_path / "HF.chk"
+    mf = make_mean_field(build_mole(*FLUORIDE, 0, 0, "sto-3g"), WITH_VV10)
+    mf.nlc = ""
+    mf.conv_tol, mf.conv_tol_grad = 1e-12, 1e-8
+    mf.chkfile = str(path)
+    mf.kernel()
+    assert mf.converged
+    overlap, density = mf.get_ovlp(), mf.make_rdm1()
+    mf.nlc = 0
+    product = mf.get_fock(dm=density) @ density @ overlap
+    assert np.abs(product - product.T).max() > 10 * chkfile._STATIONARY
+    assert read_chkfile(path, settings=WITH_VV10).converged
 
 
 def test_a_chkfile_of_a_run_that_did_not_converge_is_recognised(tmp_path):

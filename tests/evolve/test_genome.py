@@ -23,16 +23,17 @@ def run(genome: ChannelGenome, parameters: dict[str, float]) -> np.ndarray:
     values |= {p: np.asarray(parameters[p]) for p in WORKSPACE.parameters}
     values |= {v: np.asarray(0.0) for v in WORKSPACE.writable}
     for i in genome.instructions:
-        arguments = [values[n] for n in i.inputs]
-        if i.kind.accumulates:
-            arguments.insert(0, values[i.output])
-        arguments += [np.asarray(parameters[b]) for b in i.bound]
-        names = ("a", "b", "c", "d", "e")[: len(arguments)]
-        # one operator at a time, on numbers: no simplification can act
-        step = i.kind.build([Expression.parse(n) for n in names])
+        arguments = [values[i.output], *(values[n] for n in i.inputs), *(np.asarray(parameters[b]) for b in i.bound)]
+        names = (*"abcd"[: 1 + len(i.inputs)], *i.kind.bound)
+        # as the line is spelled for people, one at a time, on numbers: no simplification can act
+        target, formula = i.kind.spelling.split(" = ") if " = " in i.kind.spelling else i.kind.spelling.split(" += ")
+        step = Expression.parse(formula if " = " in i.kind.spelling else f"{target} + {formula}")
         columns = np.broadcast_arrays(*arguments, np.zeros(5))[:-1]
         values[i.output] = np.array(
-            [step.evaluate({}, dict(zip(names, map(float, row), strict=True))) for row in zip(*columns, strict=True)]
+            [
+                step.evaluate({}, {n: v for n, v in zip(names, map(float, row), strict=True) if n in step.parameters})
+                for row in zip(*columns, strict=True)
+            ]
         )
     return np.broadcast_to(values[OUTPUT], (5,))
 

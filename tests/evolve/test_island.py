@@ -108,6 +108,18 @@ def test_a_stale_population_starts_again_from_the_base() -> None:
     assert state.population[0].number == 0
 
 
+def test_a_restart_forgets_the_record() -> None:
+    """What counts as better afterwards is measured from the base, not from what has been given up."""
+    parts, problem = prepare(replace(SMALL, restart=30)), three_channels(SMALL)
+    state, known = start(parts, problem)
+    base = min(f.fitness for f in state.founders)
+    stale = replace(state, record=1e-9 * base, improved=state.candidates - 30)
+    after = advance(parts, problem, stale, known, limit=state.candidates + 1).state  # one child
+    assert after.restarts == state.restarts + 1
+    assert after.record == base
+    assert after.improved == after.candidates
+
+
 @pytest.mark.parametrize("rejoin", [False, True])
 def test_known_families_may_come_back_once_they_have_gone(rejoin: bool) -> None:
     config = replace(SMALL, rejoin=rejoin)

@@ -6,10 +6,12 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import CancelledError
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import scale_tasks
@@ -17,6 +19,8 @@ from scale_tasks import add, add_slowly, fail, fail_awkwardly, kill_always, kill
 
 from fastsfes import FastsfesError, InputError
 from fastsfes.executors import WorkerLost, available_cores, open_executor
+from fastsfes.executors import core as executors_core
+from fastsfes.executors.core import Job, QueueExecutor
 from fastsfes.executors.processes import ProcessExecutor
 
 
@@ -202,3 +206,56 @@ def test_absent_packages_are_named(name: str, package: str, monkeypatch: pytest.
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(InputError, match=r'needs .*pip install "fastsfes\['):
         open_executor(name)
+
+
+class Patient(QueueExecutor):
+    """One worker that never answers, and passes of the tender that can be waited for."""
+
+    def __init__(self, timeout: float) -> None:
+        super().__init__(attempts=4, timeout=timeout)
+        self.late: list[Job] = []
+        self.passes = threading.Semaphore(0)
+        self._tender.start()
+
+    @property
+    def workers(self) -> int:
+        return 1
+
+    def _capacity(self) -> int:
+        return 1
+
+    def _send(self, job: Job) -> None:
+        pass
+
+    def _abandon(self, job: Job) -> None:
+        self.late.append(job)
+        self._lose(job, "late")
+
+    def _refresh(self) -> None:
+        self.passes.release()
+
+    def look(self) -> int:
+        """How often the worker was given up, once the tender has looked at the clock as it is now."""
+        while self.passes.acquire(blocking=False):
+            pass
+        for _ in range(3):  # one that has begun before, one that begins now, and the sign that this has ended
+            self.passes.acquire()
+        return len(self.late)
+
+    def _end(self) -> None:
+        pass
+
+
+def test_the_time_limit_doubles_with_every_repetition(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(executors_core, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    limit = 0.02  # seconds of a clock that the test moves; a quarter of it passes between two looks
+    with Patient(limit) as pool:
+        future = pool.submit(add, 1)
+        for repetition in range(4):
+            now[0] += 0.9 * limit * 2**repetition
+            assert pool.look() == repetition
+            now[0] += 0.2 * limit * 2**repetition
+            assert pool.look() == repetition + 1
+        with pytest.raises(WorkerLost, match="late"):
+            future.result()

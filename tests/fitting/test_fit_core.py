@@ -207,6 +207,16 @@ def test_ridge_is_the_augmented_problem(synthetic: Synthetic) -> None:
     np.testing.assert_allclose(fit.parameters, expected, rtol=1e-10)
 
 
+@pytest.mark.parametrize(("start", "low", "high"), [(0.9, 0.1, 0.9), (0.1, 0.1, 0.9), (0.9, 0.6, 0.9), (0.1, 0.1, 0.3)])
+def test_a_start_at_a_bound_leaves_it_where_the_minimum_is_inside(start: float, low: float, high: float) -> None:
+    """The residuals a*x^2 - 0.5*x^2 in a nonlinear spelling: their minimum is a = 0.5, else the nearer bound."""
+    x = np.linspace(0.2, 1.0, 9)
+    problem = _core.FitProblem([("x", {"w": x}, np.eye(9))], np.exp(0.5 * x**2), np.ones(9))
+    (form,) = parse("exp(a*w**2)")
+    fit = _core.fit_batch(problem, [[form]], [np.array([start])], bounds=[(np.array([low]), np.array([high]))])[0]
+    assert fit.parameters[0] == pytest.approx(np.clip(0.5, low, high), abs=1e-7)
+
+
 def test_bounds_are_kept_and_optimal(synthetic: Synthetic) -> None:
     small = synthetic.only("x")
     form = parse("a + b*w + c*w**2")

@@ -89,7 +89,7 @@ def test_channels_are_told_apart() -> None:
         ("c0**2", set()),
         ("w/c0", set()),
         ("c0/w + fma(c1, w, c2)", {"c0", "c1", "c2"}),
-        ("select(w, c0, c1)", set()),
+        ("select(w, c0, c1)", {"c0", "c1"}),
         ("c0*c0*w + c1", {"c1"}),
     ],
 )

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+from fractions import Fraction
+
 import mpmath as mp
 import numpy as np
 import pytest
+import sympy
 
 import fastsfes as fs
+from fastsfes.evolve.rules import _combined
 from fastsfes.formula.expression import operators
 
 ROWS = {row["name"]: row for row in operators()}
@@ -16,17 +21,27 @@ DEFINED = [n for n, r in ROWS.items() if r["kind"] == "defined"]
 
 def missing_properties(row: dict) -> list[str]:
     """What a row of the operator table lacks."""
+    typeset = ("latex", "mathml", "levels", "label")
+    spelled = ("cpp", "maple", "sympy")
     needed = {
         "leaf": (),
-        "primitive": ("differential", "cpp", "maple", "latex"),
-        "defined": ("definition", "latex"),
+        "primitive": ("differential", "dimension", "cost", *spelled, *typeset),
+        "defined": ("definition", *typeset),
     }[row["kind"]]
     lacks = [p for p in ("name", "summary", "domain", *needed) if not row[p]]
+    if row["kind"] == "primitive":
+        lacks += [p for p in ("interactions", "sign") if row[p] is None]
     letters = "abcde"[: row["arity"]]
     # every argument occurs in every spelling
-    for spelling in ("cpp", "maple", "latex"):
+    for spelling in (*spelled, "latex", "mathml"):
         if spelling in needed and any(f"${k}" not in (row[spelling] or "") for k in letters):
             lacks.append(f"arguments in {spelling}")
+    # a letter for the operator and one for each argument
+    for levels in ("levels", "infix_levels"):
+        if row[levels] is not None and (len(row[levels]) != 1 + row["arity"] or set(row[levels]) - set("SPUWA")):
+            lacks.append(f"one of S P U W A for each argument in {levels}")
+    if (row["infix"] is None) != (row["infix_levels"] is None):
+        lacks.append("infix with its levels")
     smooth = letters[1:] if row["name"] == "select" else letters  # a condition only chooses
     if row["kind"] == "primitive" and any(f"d{k}" not in (row["differential"] or "") for k in smooth):
         lacks.append("arguments in differential")
@@ -44,9 +59,62 @@ def test_every_operator_has_every_property() -> None:
 
 @pytest.mark.parametrize("name", [*PRIMITIVES, *DEFINED])
 def test_a_missing_property_is_noticed(name: str) -> None:
-    for key in ("summary", "domain", "differential", "cpp", "maple", "latex", "definition"):
-        if ROWS[name][key]:
-            assert key in missing_properties({**ROWS[name], key: None}), key
+    for key, value in ROWS[name].items():
+        if value and key not in ("kind", "arity", "infix", "infix_levels"):
+            assert missing_properties({**ROWS[name], key: None}), key
+
+
+@pytest.mark.parametrize("name", PRIMITIVES)
+def test_signs_of_the_table(name: str) -> None:
+    """Where a rule says that a value is not negative, it is not."""
+    letters = ["x2", "w", "t"][: ROWS[name]["arity"]]
+    e = apply(name, *(fs.Expression.parse(x) for x in letters))
+    rng = np.random.default_rng(8)
+    for rule in filter(None, ROWS[name]["sign"].split("|")):
+        columns = [rng.uniform(-3, 3, 400) for _ in letters]
+        for k in range(len(letters)):
+            if "abc"[k] in rule:
+                columns[k] = np.abs(columns[k])
+        if "=" in rule:
+            columns = [columns[0]] * len(letters)
+        got = e.evaluate(dict(zip(letters, columns, strict=True)))
+        assert not np.any(got < 0), rule
+
+
+@pytest.mark.parametrize("name", PRIMITIVES)
+def test_dimensions_of_the_table(name: str) -> None:
+    """Arguments that scale with these powers of a length give a value that scales as the rule says."""
+    arity, rule = ROWS[name]["arity"], ROWS[name]["dimension"]
+    e = apply(name, *(fs.Expression.parse(x) for x in ("x2", "t", "s2")[:arity]))
+    rng = np.random.default_rng(9)
+    columns = rng.uniform(0.5, 2, (arity, 20))
+    if name == "**":
+        columns[1] = 3.0
+    stretch, met = 1.3, 0
+    for powers in itertools.product(range(-2, 3), repeat=arity):
+        if name == "**" and powers[1]:
+            continue
+        found = _combined(rule, [Fraction(p) for p in powers], 3.0 if name == "**" else None)
+        if found is None:
+            continue
+        met += 1
+        scaled = columns * stretch ** np.array(powers, float)[:, None]
+        values = [e.evaluate(dict(zip(("x2", "t", "s2"), v, strict=False))) for v in (columns, scaled)]
+        np.testing.assert_allclose(values[1], values[0] * stretch ** float(found), rtol=1e-13, atol=1e-13)
+    assert met
+
+
+@pytest.mark.parametrize("name", PRIMITIVES)
+def test_sympy_s_spelling_has_the_value(name: str) -> None:
+    arity = ROWS[name]["arity"]
+    letters = ["x2", "c1", "c2"][:arity]
+    e = apply(name, *(fs.Expression.parse(x) for x in letters))
+    made = e.to_sympy()
+    for row in np.random.default_rng(10).uniform(0.2, 1.8, (5, arity)).tolist():
+        given = dict(zip(letters, row, strict=True))
+        exact = made.subs({s: sympy.Float(given[s.name], 30) for s in made.free_symbols}).evalf(25)
+        mine = e.evaluate({"x2": given["x2"]}, given)
+        assert float(mine) == pytest.approx(float(exact), rel=1e-15, abs=1e-15)  # 4 ulp
 
 
 def mp_log1p(a: mp.mpf) -> mp.mpf:

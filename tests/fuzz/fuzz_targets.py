@@ -59,7 +59,7 @@ SYFES = {
 FORMULAS = (
     "c0 + c1*u(x2, g) + c2*w**2",
     "q = u(x2, g); r = q*q; r**3/(1 + r) - select(w, q, -q)",
-    "pbe_c_spin(rho_a, rho_b, sigma, beta, gamma)*erf_attenuation(0.3/cbrt(rho_a))",
+    "pbe_c_spin(rho_a, rho_b, sigma, b, gamma)*erf_attenuation(0.3/cbrt(rho_a))",
     "-(1.5e-3*x2)**(-4/3) + min(w, max(0.1, tanh(w))) + fma(w, w, -2)",
 )
 

@@ -102,6 +102,22 @@ def test_slope_and_curvature_by_finite_differences(name: str) -> None:
     np.testing.assert_allclose(got.curvature, curvature, rtol=0, atol=1e-8 * scale)  # rounding over h^2
 
 
+@pytest.mark.parametrize(("name", "passed"), [("wb97m_v", False), ("pbe", True)])
+def test_lieb_oxford_bound_of_the_potential_by_finite_differences(name: str, passed: bool) -> None:
+    """2.27 - F_xc - rs dF/drs, F all of F_xc, or correlation where attenuated exchange has a length of its own."""
+    subject = as_subject(name)
+    points = search_grid(subject.family, (12, 10, 4, 6))
+    moving = subject.correlation if subject.range_separated else (*subject.exchange, *subject.correlation)
+    whole = (*subject.exchange, *subject.correlation, *subject.exact_exchange_in_gas())
+    h = 2e-3
+    shifted = [enhancement(moving, points.at_rs(points.rs * np.exp(k * h)), order=0).value for k in (-2, -1, 1, 2)]
+    slope = (8 * (shifted[2] - shifted[1]) - (shifted[3] - shifted[0])) / (12 * h)
+    margin = np.nanmin(2.27 - enhancement(whole, points, order=0).value - slope)
+    row = next(r for r in exact_conditions(subject, points=points) if r.name == "Lieb-Oxford, U_xc")
+    assert row.margin == pytest.approx(margin, abs=1e-8)  # h^4, and rounding over h
+    assert row.passed is passed
+
+
 def test_channel_one_is_exchange_when_it_scales_like_exchange() -> None:
     def one(formula: str) -> fs.Functional:
         return fs.Functional("own", {"one": fs.Channel(fs.Expression.parse(formula))})

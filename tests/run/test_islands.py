@@ -239,3 +239,12 @@ def test_the_run_does_not_depend_on_the_processes(
     assert history(run.path) == history(undisturbed.path)
     assert run.pareto == undisturbed.pareto
     assert run.best == undisturbed.best
+
+
+@pytest.mark.parametrize("count", [2, 5])
+def test_migrants_come_from_every_other_island_and_never_from_the_own(count: int) -> None:
+    islands = [state(k, [individual(n, 5 + n, 1.0, k) for n in range(4)]) for k in range(count)]
+    rules = Migration(every=1, migrants=8, archive=0.0, tournament=2, population=50)
+    came = [migrants(islands, (), rules, 0, round_) for round_ in range(20)]
+    for k in range(count):
+        assert {m.island for one in came for m in one[k]} == set(range(count)) - {k}

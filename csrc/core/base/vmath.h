@@ -180,7 +180,7 @@ FASTSFES_VM double cbrt(double x) {
   return a < kInf ? copysign(root, x) : x;
 }
 
-// ---- tanh, erf, atan --------------------------------------------------------------------------------------------
+// ---- tanh, erf --------------------------------------------------------------------------------------------------
 
 FASTSFES_VM double tanh(double x) {
   const double a = fabs(x);
@@ -234,32 +234,6 @@ FASTSFES_VM double erf(double x) {
   return copysign(a < 1.0 ? small : large, x);
 }
 
-FASTSFES_VM double atan(double x) {
-  const double a = fabs(x);
-  const bool middle = a > 0x1.a827999fcef32p-2;  // tan(pi/8)
-  const bool outer = a > 0x1.3504f333f9de6p+1;   // 1/tan(pi/8)
-  const double above = outer ? -1.0 : a - 1.0;
-  const double below = outer ? a : a + 1.0;
-  const double t = (middle ? above : a) / (middle ? below : 1.0);
-  const double high = outer ? 0x1.921fb54442d18p+0 : 0x1.921fb54442d18p-1;
-  const double low = outer ? 0x1.1a62633145c07p-54 : 0x1.1a62633145c07p-55;
-  const double z = t * t, z2 = z * z, z4 = z2 * z2, z8 = z4 * z4;
-  const double p01 = fma(0x1.99999999958fep-3, z, -0x1.555555555553dp-2);
-  const double p23 = fma(0x1.c71c70e7d1933p-4, z, -0x1.24924922b1958p-3);
-  const double p45 = fma(0x1.3b111cc9c571ap-4, z, -0x1.745cf9109c96fp-4);
-  const double p67 = fma(0x1.df11ac6deba52p-5, z, -0x1.10ebe23e1de22p-4);
-  const double p89 = fma(0x1.37f073e6b5e7bp-5, z, -0x1.9cdd63e182224p-5);
-  const double p03 = fma(p23, z2, p01);
-  const double p47 = fma(p67, z2, p45);
-  const double p8a = fma(-0x1.25a4679167a88p-6, z2, p89);
-  const double p = fma(p8a, z8, fma(p47, z4, p03));
-  const double rest = fma(t * z, p, middle ? low : 0.0) + t;
-  return copysign(rest + (middle ? high : 0.0), x);
-}
-
-// ---- power ------------------------------------------------------------------------------------------------------
-
-// x^y with IEEE's special cases: log(x) and its product with y in double-double arithmetic, then exp.
 FASTSFES_VM double pow(double x, double y) {
   const double a = fabs(x);
   const bool denormal = a < 0x1p-1022;

@@ -1,6 +1,7 @@
 #include "core/expression/expression.hpp"
 
 #include "core/base/error.hpp"
+#include "core/expression/features.hpp"
 #include "core/expression/parser.hpp"
 #include "core/expression/printer.hpp"
 
@@ -55,7 +56,7 @@ std::size_t Expression::complexity() const { return graph_->size(); }
 
 Expression Expression::derivative(std::string_view name) const {
   auto graph = std::make_shared<Graph>(*graph_);
-  const NodeId leaf = is_feature_name(name) ? graph->feature(name) : graph->parameter(name);
+  const NodeId leaf = find_feature(name) != nullptr ? graph->feature(name) : graph->parameter(name);
   const NodeId root = differentiate(*graph, root_, leaf);
   return {std::move(graph), root};
 }

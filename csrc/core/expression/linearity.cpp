@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-namespace fastsfes::fit {
+namespace fastsfes {
 namespace {
 
 /// Sets of parameters, one row of bits per node.
@@ -30,12 +30,12 @@ class Sets {
 
 }  // namespace
 
-std::vector<char> linear_parameters(const Graph& graph, NodeId root, const std::vector<char>& allowed) {
+Linearity linearity(const Graph& graph, NodeId root, const std::vector<char>& allowed) {
   const std::size_t n = graph.parameters().size();
-  std::vector<char> linear(n, 0);
-  if (n == 0) return linear;
+  Linearity found{std::vector<char>(n, 0), std::vector<char>(n, 0)};
+  if (n == 0) return found;
   const std::vector<char> needed = graph.reachable({root});
-  Sets depends(root + 1, n), interacts(n, n);
+  Sets depends(root + 1, n), interacts(n, n), curved(1, n);
   // Every parameter of node x interacts with every one of node y, and the other way round.
   const auto couple = [&](NodeId x, NodeId y) {
     if (depends.empty(x) || depends.empty(y)) return;
@@ -50,32 +50,10 @@ std::vector<char> linear_parameters(const Graph& graph, NodeId root, const std::
     if (node.op == Op::Parameter) depends.insert(id, node.args[0]);
     const int arity = graph.arity(id);
     for (int i = 0; i < arity; ++i) depends.merge(id, depends, node.args[static_cast<std::size_t>(i)]);
-    const NodeId a = node.args[0], b = node.args[1], c = node.args[2];
-    switch (node.op) {
-      case Op::Constant:
-      case Op::Parameter:
-      case Op::Feature:
-      case Op::Add:
-      case Op::Sub:
-      case Op::Neg:
-        break;
-      case Op::Mul:
-      case Op::Fma:
-      case Op::Fms:
-      case Op::Fnma:
-        couple(a, b);
-        break;
-      case Op::Div:
-        couple(a, b);
-        couple(b, b);
-        break;
-      case Op::Select:
-        couple(a, a);
-        couple(a, b);
-        couple(a, c);
-        break;
-      default:
-        couple(id, id);
+    for (const char* pair = op_info(node.op).interactions; *pair; pair += 2) {
+      const NodeId x = node.args[static_cast<std::size_t>(pair[0] - 'a')];
+      couple(x, node.args[static_cast<std::size_t>(pair[1] - 'a')]);
+      if (pair[0] == pair[1]) curved.merge(0, depends, x);
     }
   }
   std::vector<char> open(n, 0);
@@ -91,13 +69,15 @@ std::vector<char> linear_parameters(const Graph& graph, NodeId root, const std::
         best = p;
       }
     }
-    if (best == n) return linear;
-    linear[best] = 1;
+    if (best == n) break;
+    found.linear[best] = 1;
     open[best] = 0;
     for (std::size_t q = 0; q < n; ++q) {
       if (interacts.contains(best, q)) open[q] = 0;
     }
   }
+  for (std::size_t p = 0; p < n; ++p) found.factors[p] = found.linear[p] == 0 && !curved.contains(0, p);
+  return found;
 }
 
 std::vector<char> block_parameters(const Graph& graph, NodeId root) {
@@ -113,4 +93,4 @@ std::vector<char> block_parameters(const Graph& graph, NodeId root) {
   return found;
 }
 
-}  // namespace fastsfes::fit
+}  // namespace fastsfes

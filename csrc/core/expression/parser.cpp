@@ -7,6 +7,7 @@
 #include <string>
 
 #include "core/base/error.hpp"
+#include "core/expression/features.hpp"
 
 namespace fastsfes {
 namespace {
@@ -130,7 +131,7 @@ class Parser {
 
   void assignment() {
     const std::string name(token_);
-    if (is_feature_name(name)) fail("\"" + name + "\" is a feature and cannot be assigned; take another name");
+    if (find_feature(name) != nullptr) fail("\"" + name + "\" is a feature and cannot be assigned; take another name");
     if (find_function(name)) fail("\"" + name + "\" is an operator and cannot be assigned; take another name");
     if (variables_.count(name)) fail("\"" + name + "\" is assigned twice; take another name");
     next();
@@ -222,7 +223,7 @@ class Parser {
     if (!symbol("(")) {
       const auto it = variables_.find(name);
       if (it != variables_.end()) return it->second;
-      if (is_feature_name(name)) return graph_.feature(name);
+      if (find_feature(name) != nullptr) return graph_.feature(name);
       if (find_function(name)) fail("\"" + name + "\" is an operator and needs arguments in parentheses", start);
       return graph_.parameter(name);
     }

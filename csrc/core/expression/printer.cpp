@@ -1,9 +1,12 @@
 #include "core/expression/printer.hpp"
 
+#include <array>
 #include <charconv>
 #include <cmath>
+#include <utility>
 
 #include "core/base/error.hpp"
+#include "core/expression/features.hpp"
 
 namespace fastsfes {
 namespace {
@@ -19,26 +22,18 @@ void check_depth(int depth) {
   }
 }
 
-// Binding strength of a printed node, as in the grammar of parser.hpp.
+// Binding strength of a printed node: sums, products, signs, powers, what needs no parentheses.
 enum Level { kSum = 1, kProduct = 2, kUnary = 3, kPower = 4, kAtom = 5 };
 
-Level level(const Graph& g, NodeId id) {
-  switch (g[id].op) {
-    case Op::Constant:
-      return g[id].value < 0.0 || std::signbit(g[id].value) ? kUnary : kAtom;
-    case Op::Add:
-    case Op::Sub:
-      return kSum;
-    case Op::Mul:
-    case Op::Div:
-      return kProduct;
-    case Op::Neg:
-      return kUnary;
-    case Op::Pow:
-      return kPower;
-    default:
-      return kAtom;
-  }
+Level level_named(char letter) {
+  return letter == 'S' ? kSum : letter == 'P' ? kProduct : letter == 'U' ? kUnary : letter == 'W' ? kPower : kAtom;
+}
+
+/// The own level of a node in print with these levels of its row ("" or null: an atom).
+Level level(const Graph& g, NodeId id, const char* levels) {
+  const Node& n = g[id];
+  if (n.op == Op::Constant) return std::signbit(n.value) ? kUnary : kAtom;
+  return levels != nullptr && *levels != 0 ? level_named(levels[0]) : kAtom;
 }
 
 class Infix {
@@ -52,46 +47,33 @@ class Infix {
                        " characters when written as one formula; simplify it");
     }
     const Node& n = g_[id];
-    const bool parentheses = level(g_, id) < least;
+    const OpInfo& info = op_info(n.op);
+    const bool parentheses = level(g_, id, info.infix_levels) < least;
     if (parentheses) out += '(';
-    switch (n.op) {
-      case Op::Constant:
-        out += number_text(n.value);
-        break;
-      case Op::Parameter:
-      case Op::Feature:
-        out += g_.name(id);
-        break;
-      case Op::Add:
-        binary(n, " + ", kSum, kProduct);
-        break;
-      case Op::Sub:
-        binary(n, " - ", kSum, kProduct);
-        break;
-      case Op::Mul:
-        binary(n, "*", kProduct, kUnary);
-        break;
-      case Op::Div:
-        binary(n, "/", kProduct, kUnary);
-        break;
-      case Op::Pow:
-        binary(n, "**", kAtom, kUnary);
-        break;
-      case Op::Neg:
-        out += '-';
-        // -(2) is the operation, -2 the number
-        write(n.args[0], g_[n.args[0]].op == Op::Constant ? static_cast<Level>(kAtom + 1) : kUnary);
-        break;
-      default: {
-        const OpInfo& info = op_info(n.op);
-        out += info.name;
-        out += '(';
-        for (int i = 0; i < info.arity; ++i) {
-          if (i > 0) out += ", ";
-          write(n.args[static_cast<std::size_t>(i)], kSum);
+    if (n.op == Op::Constant) {
+      out += number_text(n.value);
+    } else if (info.kind == OpKind::Leaf) {
+      out += g_.name(id);
+    } else if (info.infix != nullptr) {
+      for (const char* p = info.infix; *p; ++p) {
+        if (*p != '$') {
+          out += *p;
+          continue;
         }
-        out += ')';
+        const int i = *++p - 'a';
+        const NodeId argument = n.args[static_cast<std::size_t>(i)];
+        // -(2) is the operation, -2 the number
+        const bool number = n.op == Op::Neg && g_.is_constant(argument);
+        write(argument, number ? static_cast<Level>(kAtom + 1) : level_named(info.infix_levels[1 + i]));
       }
+    } else {
+      out += info.name;
+      out += '(';
+      for (int i = 0; i < info.arity; ++i) {
+        if (i > 0) out += ", ";
+        write(n.args[static_cast<std::size_t>(i)], kSum);
+      }
+      out += ')';
     }
     if (parentheses) out += ')';
   }
@@ -105,103 +87,160 @@ class Infix {
     int& depth;
   };
 
-  void binary(const Node& n, const char* symbol, Level left, Level right) {
-    write(n.args[0], left);
-    out += symbol;
-    write(n.args[1], right);
-  }
   const Graph& g_;
   int depth_ = 0;
 };
 
-std::string latex_name(const std::string& name) {
-  static const std::unordered_map<std::string, std::string> special{{"x2", "x^{2}"},
-                                                                    {"s2", "s^{2}"},
-                                                                    {"rho", "\\rho"},
-                                                                    {"sigma", "\\sigma"},
-                                                                    {"tau", "\\tau"},
-                                                                    {"rho_a", "\\rho_\\alpha"},
-                                                                    {"rho_b", "\\rho_\\beta"},
-                                                                    {"sigma_aa", "\\sigma_{\\alpha\\alpha}"},
-                                                                    {"sigma_ab", "\\sigma_{\\alpha\\beta}"},
-                                                                    {"sigma_bb", "\\sigma_{\\beta\\beta}"},
-                                                                    {"tau_a", "\\tau_\\alpha"},
-                                                                    {"tau_b", "\\tau_\\beta"},
-                                                                    {"zeta", "\\zeta"},
-                                                                    {"rs", "r_s"},
-                                                                    {"gamma", "\\gamma"},
-                                                                    {"g", "\\gamma"},
-                                                                    {"kappa", "\\kappa"},
-                                                                    {"mu", "\\mu"},
-                                                                    {"beta", "\\beta"},
-                                                                    {"alpha", "\\alpha"}};
-  const auto it = special.find(name);
-  if (it != special.end()) return it->second;
+/// What a typeset formula is written in.
+struct Style {
+  const char* OpInfo::* spelling;
+  const char* FeatureInfo::* feature;
+  const char* open;  ///< parentheses that grow with what they hold
+  const char* close;
+  const char* raised;  ///< what tells a name with an exponent of its own
+  int deepest;
+  std::string (*number)(double);
+  std::string (*parameter)(const std::string& name);
+};
+
+/// Parameters that have a letter of their own: LaTeX command and letter.
+constexpr std::array<std::array<const char*, 3>, 4> kLetters{
+    {{"gamma", "\\gamma", "γ"}, {"g", "\\gamma", "γ"}, {"kappa", "\\kappa", "κ"}, {"mu", "\\mu", "μ"}}};
+
+/// A parameter's name as stem and index, for example c and 10.
+std::pair<std::string, std::string> stem_and_index(const std::string& name) {
   std::size_t cut = name.size();
   while (cut > 0 && name[cut - 1] >= '0' && name[cut - 1] <= '9') --cut;
-  std::string stem = name.substr(0, cut), digits = name.substr(cut);
+  return {name.substr(0, cut), name.substr(cut)};
+}
+
+std::string latex_parameter(const std::string& name) {
+  for (const auto& letter : kLetters) {
+    if (name == letter[0]) return letter[1];
+  }
+  const auto [stem, index] = stem_and_index(name);
   std::string escaped;
   for (char c : stem) escaped += c == '_' ? std::string("\\_") : std::string(1, c);
   const std::string body = escaped.size() == 1 ? escaped : "\\mathrm{" + escaped + "}";
-  return digits.empty() ? body : body + "_{" + digits + "}";
+  return index.empty() ? body : body + "_{" + index + "}";
+}
+
+std::string mathml_parameter(const std::string& name) {
+  for (const auto& letter : kLetters) {
+    if (name == letter[0]) return std::string("<mi>") + letter[2] + "</mi>";
+  }
+  const auto [stem, index] = stem_and_index(name);
+  const std::string body =
+      (stem.size() == 1 ? std::string("<mi>") : std::string("<mi mathvariant=\"normal\">")) + stem + "</mi>";
+  return index.empty() ? body : "<msub>" + body + "<mn>" + index + "</mn></msub>";
+}
+
+std::string label_parameter(const std::string& name) {
+  for (const auto& letter : kLetters) {
+    if (name == letter[0]) return letter[2];
+  }
+  auto [text, index] = stem_and_index(name);
+  for (const char digit : index) text += std::string("\xe2\x82") + static_cast<char>(0x80 + (digit - '0'));  // ₀ ... ₉
+  return text;
+}
+
+/// Mantissa and exponent of a number's text; the exponent is empty where there is none.
+std::pair<std::string, std::string> mantissa_and_exponent(double value) {
+  std::string text = number_text(value);
+  const auto e = text.find('e');
+  if (e == std::string::npos) return {text, ""};
+  return {text.substr(0, e), std::to_string(std::stoi(text.substr(e + 1)))};
 }
 
 std::string latex_number(double value) {
-  std::string text = number_text(value);
-  const auto e = text.find('e');
-  if (e == std::string::npos) return text;
-  std::string exponent = text.substr(e + 1);
-  if (exponent[0] == '+') exponent.erase(0, 1);
-  while (exponent.size() > 1 && exponent[0] == '0') exponent.erase(0, 1);
-  if (exponent.size() > 2 && exponent[0] == '-' && exponent[1] == '0') exponent.erase(1, 1);
-  return text.substr(0, e) + "\\times 10^{" + exponent + "}";
+  const auto [mantissa, exponent] = mantissa_and_exponent(value);
+  return exponent.empty() ? mantissa : mantissa + "\\times 10^{" + exponent + "}";
 }
 
-std::string latex(const Graph& g, NodeId id, Level least, std::size_t& length, int depth) {
+std::string mathml_integer(std::string text, const char* element = "mn") {
+  const bool negative = text[0] == '-';
+  if (negative) text.erase(0, 1);
+  const std::string number = std::string("<") + element + ">" + text + "</" + element + ">";
+  return negative ? "<mo>−</mo>" + number : number;
+}
+
+std::string mathml_number(double value) {
+  const auto [mantissa, exponent] = mantissa_and_exponent(value);
+  if (!std::isfinite(value)) return mathml_integer(mantissa, "mi");
+  if (exponent.empty()) return mathml_integer(mantissa);
+  return mathml_integer(mantissa) + "<mo>×</mo><msup><mn>10</mn><mrow>" + mathml_integer(exponent) + "</mrow></msup>";
+}
+
+// Browsers nest layout less deeply than files nest text.
+constexpr int kDeepestMathml = 200;
+constexpr Style kLatex{&OpInfo::latex, &FeatureInfo::latex, "\\left(",      "\\right)", "^",
+                       kMaxDepth,      latex_number,        latex_parameter};
+constexpr Style kMathml{&OpInfo::mathml, &FeatureInfo::mathml, "<mrow><mo>(</mo>", "<mo>)</mo></mrow>",
+                        "<msup>",        kDeepestMathml,       mathml_number,      mathml_parameter};
+
+/// Writes typeset formulas, each node by its row of the operator table.
+class Typesetter {
+ public:
+  Typesetter(const Graph& graph, const Style& style) : g_(graph), style_(style) {}
+
+  std::string write(NodeId id, Level least = kSum, int depth = 0) {
+    if (depth > style_.deepest) {
+      throw InputError("the expression is nested more than " + std::to_string(style_.deepest) +
+                       " operations deep; simplify it");
+    }
+    const Node& n = g_[id];
+    const OpInfo& info = op_info(n.op);
+    std::string out;
+    bool wrap = level(g_, id, info.levels) < least;
+    if (info.kind == OpKind::Leaf) {
+      out = n.op == Op::Constant ? style_.number(n.value) : symbol(g_.name(id));
+      // x^2 to a power needs its own parentheses
+      wrap = wrap || (least == kAtom && out.find(style_.raised) != std::string::npos);
+    } else {
+      for (const char* p = info.*style_.spelling; *p; ++p) {
+        if (*p != '$') {
+          out += *p;
+          continue;
+        }
+        const int i = *++p - 'a';
+        out += write(n.args[static_cast<std::size_t>(i)], level_named(info.levels[1 + i]), depth + 1);
+      }
+    }
+    if ((length_ += out.size()) > 50 * kMaxText) {
+      throw InputError("the expression is too long to be typeset; simplify it");
+    }
+    return wrap ? style_.open + out + style_.close : out;
+  }
+
+  std::string symbol(const std::string& name) const {
+    const FeatureInfo* feature = find_feature(name);
+    return feature != nullptr ? feature->*style_.feature : style_.parameter(name);
+  }
+
+ private:
+  const Graph& g_;
+  const Style& style_;
+  std::size_t length_ = 0;
+};
+
+/// The terms of a sum, each with its sign in front of it.
+void collect_terms(const Graph& g, NodeId id, Typesetter& writer, std::vector<std::string>& terms, int depth = 0) {
   check_depth(depth);
   const Node& n = g[id];
-  if (n.op == Op::Constant || n.op == Op::Parameter || n.op == Op::Feature) {
-    std::string text = n.op == Op::Constant ? latex_number(n.value) : latex_name(g.name(id));
-    // x^2 to a power needs its own parentheses
-    const bool wrap = level(g, id) < least || (least == kAtom && text.find('^') != std::string::npos);
-    if ((length += text.size()) > kMaxText) throw InputError("the expression is too long for LaTeX; simplify it");
-    return wrap ? "\\left(" + text + "\\right)" : text;
-  }
-  // what each argument must at least bind as, for the operator's own spelling
-  Level first = kSum, second = kSum;
-  switch (n.op) {
-    case Op::Add:
-      second = kSum;
-      break;
-    case Op::Sub:
-      second = kProduct;
-      break;
-    case Op::Mul:
-      first = kProduct;
-      second = kUnary;
-      break;
-    case Op::Neg:
-      first = kProduct;
-      break;
-    case Op::Pow:
-      first = kAtom;
-      break;
-    default:
-      break;
-  }
-  std::string out;
-  const char* spelling = op_info(n.op).latex;
-  for (const char* p = spelling; *p; ++p) {
-    if (*p != '$') {
-      out += *p;
-      continue;
+  if (n.op == Op::Add || n.op == Op::Sub) {
+    // a sum that is subtracted stays together
+    collect_terms(g, n.args[0], writer, terms, depth + 1);
+    const bool minus = n.op == Op::Sub;
+    const Op right = g[n.args[1]].op;
+    if (!minus && (right == Op::Add || right == Op::Sub)) {
+      collect_terms(g, n.args[1], writer, terms, depth + 1);
+      return;
     }
-    const int i = *++p - 'a';
-    out += latex(g, n.args[static_cast<std::size_t>(i)], i == 0 ? first : second, length, depth + 1);
+    terms.push_back(std::string(minus ? "<mo form=\"infix\">−</mo>" : "<mo form=\"infix\">+</mo>") +
+                    writer.write(n.args[1], minus ? kProduct : kSum));
+    return;
   }
-  if ((length += out.size()) > 50 * kMaxText) throw InputError("the expression is too long for LaTeX; simplify it");
-  const Level own = n.op == Op::Div ? (least == kAtom ? kPower : kAtom) : level(g, id);
-  return own < least ? "\\left(" + out + "\\right)" : out;
+  terms.push_back((terms.empty() ? "" : "<mo form=\"infix\">+</mo>") + writer.write(id));
 }
 
 }  // namespace
@@ -219,9 +258,18 @@ std::string print_infix(const Graph& graph, NodeId root) {
   return std::move(writer.out);
 }
 
-std::string print_latex(const Graph& graph, NodeId root) {
-  std::size_t length = 0;
-  return latex(graph, root, kSum, length, 0);
+std::string print_latex(const Graph& graph, NodeId root) { return Typesetter(graph, kLatex).write(root); }
+
+std::vector<std::string> print_mathml(const Graph& graph, NodeId root) {
+  Typesetter writer(graph, kMathml);
+  std::vector<std::string> terms;
+  collect_terms(graph, root, writer, terms);
+  return terms;
+}
+
+std::string print_symbol(const std::string& name) {
+  const FeatureInfo* feature = find_feature(name);
+  return feature != nullptr ? feature->label : label_parameter(name);
 }
 
 std::string print_spelling(const Graph& graph, NodeId root, Spelling spelling,

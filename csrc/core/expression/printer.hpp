@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "core/expression/graph.hpp"
 
@@ -16,6 +17,13 @@ std::string print_infix(const Graph& graph, NodeId root);
 
 /// LaTeX; names of features and parameters are typeset (x2 as x^2, c10 as c_{10}, gamma as \gamma).
 std::string print_latex(const Graph& graph, NodeId root);
+
+/// MathML, the terms of a sum one by one, each with its sign in front of it. Throws InputError when it nests too
+/// deeply.
+std::vector<std::string> print_mathml(const Graph& graph, NodeId root);
+
+/// A feature's or parameter's name in plain print: x2 as x², c10 as c₁₀, g as γ.
+std::string print_symbol(const std::string& name);
 
 enum class Spelling { Cpp, Maple };
 

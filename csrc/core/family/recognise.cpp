@@ -5,12 +5,13 @@
 #include <cmath>
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "core/base/error.hpp"
 #include "core/base/sha256.hpp"
+#include "core/expression/linearity.hpp"
 #include "core/family/absorb.hpp"
-#include "core/family/linear.hpp"
 #include "core/fit/linalg.hpp"
 #include "core/fit/qr.hpp"
 #include "core/program/driver.hpp"
@@ -57,6 +58,26 @@ void append_rounded(std::string& bytes, const std::vector<double>& values) {
   const double scale = std::pow(10.0, exponent);
   append(bytes, exponent);
   for (const double v : values) append(bytes, std::nearbyint(v / scale * kDigits) + 0.0);  // + 0.0: no negative zeros
+}
+
+/// The parameters of an expression, told apart by how they enter it.
+struct Split {
+  std::vector<std::string> linear;  ///< in order of evaluation
+  std::set<std::string> factors;    ///< not linear, but only because they multiply a linear one
+};
+
+Split split(const Expression& expression) {
+  Graph graph;
+  for (const std::string& name : expression.parameters()) graph.parameter(name);
+  const NodeId root = expand_defined(graph, graph.import(expression.graph(), expression.root()));
+  const std::vector<std::string>& names = graph.parameters();
+  const Linearity how = linearity(graph, root, std::vector<char>(names.size(), 1));
+  Split found;
+  for (std::size_t p = 0; p < names.size(); ++p) {
+    if (how.linear[p]) found.linear.push_back(names[p]);
+    if (how.factors[p]) found.factors.insert(names[p]);
+  }
+  return found;
 }
 
 using Key = std::pair<std::string, std::size_t>;  ///< fingerprint and dimension of a linear space
@@ -172,23 +193,17 @@ std::optional<Family> probe(const Probed& probed, const Expression& expression, 
     std::stable_sort(nonlinear.begin(), nonlinear.end(),
                      [&](const std::string& a, const std::string& b) { return keys.at(a) < keys.at(b); });
   }
-  const auto in_order = [&](const std::vector<std::string>& order) {
-    Values fixed = rest;
-    for (std::size_t k = 0; k < order.size(); ++k) fixed[order[k]] = scale * probe_value(k);
-    return probed.space(fixed);
-  };
-  std::optional<Key> found = in_order(nonlinear);
+  // Two that nothing tells apart give the same in either order: that is what having one key means.
+  Values fixed = rest;
+  for (std::size_t k = 0; k < nonlinear.size(); ++k) fixed[nonlinear[k]] = scale * probe_value(k);
+  const std::optional<Key> found = probed.space(fixed);
   if (!found) return std::nullopt;
-  if (nonlinear.size() == 2 && !keys.empty() && keys.at(nonlinear[0]) == keys.at(nonlinear[1])) {
-    // nothing tells the two apart, so the order is that of what they give
-    const std::optional<Key> turned = in_order({nonlinear[1], nonlinear[0]});
-    if (!turned) return std::nullopt;
-    found = std::min(*found, *turned);
-  }
   return Family{found->first, found->second + nonlinear.size()};
 }
 
 }  // namespace
+
+std::vector<std::string> linear_parameters(const Expression& expression) { return split(expression).linear; }
 
 Recogniser::Recogniser(std::map<std::string, std::vector<double>> features, std::vector<std::vector<double>> directions)
     : features_(std::move(features)), directions_(std::move(directions)) {

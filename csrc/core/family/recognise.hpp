@@ -16,6 +16,9 @@ struct Family {
   std::size_t dimension = 0;  ///< parameters that count: dimension of the linear space, plus the nonlinear ones
 };
 
+/// A maximal set of parameters in which the expression is jointly affine, in order of evaluation.
+std::vector<std::string> linear_parameters(const Expression& expression);
+
 /// Recognises families by their values at probe features.
 class Recogniser {
  public:

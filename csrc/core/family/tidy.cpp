@@ -6,8 +6,8 @@
 #include <set>
 #include <utility>
 
-#include "core/family/linear.hpp"
 #include "core/family/polynomial.hpp"
+#include "core/family/recognise.hpp"
 
 namespace fastsfes::family {
 namespace {
@@ -18,7 +18,7 @@ constexpr std::size_t kMoreParameters = 2;
 constexpr double kLargestInteger = 9.0;
 
 Tidied renamed(const Expression& expression, const Values& values) {
-  const std::vector<std::string> linear = split(expression).linear;
+  const std::vector<std::string> linear = linear_parameters(expression);
   std::unordered_map<std::string, Expression> names;
   Tidied result{expression, {}};
   for (const bool wanted : {true, false}) {

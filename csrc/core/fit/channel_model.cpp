@@ -130,7 +130,7 @@ std::shared_ptr<const ChannelModel> Problem::model(std::size_t channel, const Ex
     const std::size_t n = m.parameters.size();
     m.positive = block_parameters(g, written);
     const NodeId root = expand_defined(g, written);
-    m.linear = linear_parameters(g, root, eliminable);
+    m.linear = linearity(g, root, eliminable).linear;
 
     std::vector<NodeId> leaves;
     std::vector<std::size_t> owner;

@@ -17,30 +17,6 @@ constexpr double kBreakEven = 2.0;
 // Looking into the disk cache costs about half a millisecond.
 constexpr double kSearch = 2e6;
 
-/// Nanoseconds per value of an operator in the interpreter with 512-bit kernels (measured by fastsfes-bench kernels).
-double operator_cost(Op op) noexcept {
-  switch (op) {
-    case Op::Pow:
-      return 5.0;
-    case Op::Erf:
-    case Op::Asinh:
-      return 3.0;
-    case Op::Tanh:
-      return 2.0;
-    case Op::Exp:
-    case Op::Expm1:
-    case Op::Log:
-    case Op::Log1p:
-    case Op::Cbrt:
-      return 1.5;
-    case Op::Div:
-    case Op::Sqrt:
-      return 0.7;
-    default:
-      return 0.2;
-  }
-}
-
 Backend backend_of_environment() {
   const char* text = std::getenv("FASTSFES_BACKEND");
   const std::string name = text != nullptr ? text : "";
@@ -74,13 +50,13 @@ void set_backend(Backend backend) { chosen_backend().store(static_cast<int>(back
 
 double interpreter_cost(const Program& program) noexcept {
   double cost = 0.0;
-  for (const Instruction& ins : program.instructions()) cost += operator_cost(ins.op);
+  for (const Instruction& ins : program.instructions()) cost += op_info(ins.op).cost;
   return cost;
 }
 
 double compile_cost(const Program& program) noexcept {
   double cost = 60e6;
-  for (const Instruction& ins : program.instructions()) cost += operator_cost(ins.op) >= 1.0 ? 8e6 : 0.3e6;
+  for (const Instruction& ins : program.instructions()) cost += op_info(ins.op).cost >= 1.0 ? 8e6 : 0.3e6;
   return cost;
 }
 

@@ -4,6 +4,7 @@
 #include <limits>
 #include <map>
 
+#include "core/expression/features.hpp"
 #include "core/jit/tiers.hpp"
 #include "core/program/divisions.hpp"
 
@@ -38,32 +39,26 @@ class Lowering {
   }
 
  private:
+  /// By the signs of the tables; only what is certain.
   bool nonnegative(NodeId id, int depth = 0) const {
     const Node& n = g_[id];
     if (depth > 20) return false;
-    const auto arg = [&](std::size_t i) { return nonnegative(n.args[i], depth + 1); };
-    switch (n.op) {
-      case Op::Constant:
-        return n.value >= 0.0;
-      case Op::Feature:
-        return is_nonnegative_feature(g_.name(id));
-      case Op::Add:
-      case Op::Div:
-      case Op::Min:
-        return arg(0) && arg(1);
-      case Op::Mul:
-        return n.args[0] == n.args[1] || (arg(0) && arg(1));
-      case Op::Max:
-        return arg(0) || arg(1);
-      case Op::Abs:
-      case Op::Sqrt:
-      case Op::Exp:
-        return true;
-      case Op::Cbrt:
-        return arg(0);
-      default:
-        return false;
+    if (n.op == Op::Constant) return n.value >= 0.0;
+    if (n.op == Op::Feature) return find_feature(g_.name(id))->nonnegative;
+    const char* sign = op_info(n.op).sign;
+    if (sign == nullptr || *sign == 0) return false;
+    bool holds = true;
+    for (; *sign != 0; ++sign) {
+      if (*sign == '|') {
+        if (holds) return true;
+        holds = true;
+      } else if (*sign == '=') {
+        holds = holds && n.args[0] == n.args[1];
+      } else if (*sign != '+') {
+        holds = holds && nonnegative(n.args[static_cast<std::size_t>(*sign - 'a')], depth + 1);
+      }
     }
+    return holds;
   }
 
   NodeId integer_power(NodeId base, int n) {

@@ -44,15 +44,14 @@ def subset_weights(references: Mapping[str, Iterable[float]]) -> dict[str, float
     return weights
 
 
-def compress(weights: Mapping[str, float], *, exponent: float | None = None) -> dict[str, float]:
+def compress(weights: Mapping[str, float]) -> dict[str, float]:
     """Divide by the smallest and raise to ln2/ln(max), so that all lie in [1, 2]."""
     if not weights:
         return {}
     smallest = min(weights.values())
     scaled = {name: value / smallest for name, value in weights.items()}
     largest = max(scaled.values())
-    if exponent is None:
-        exponent = math.log(2.0) / math.log(largest) if largest > 1.0 else 1.0
+    exponent = math.log(2.0) / math.log(largest) if largest > 1.0 else 1.0
     return {name: float(value**exponent) for name, value in scaled.items()}
 
 
@@ -68,8 +67,7 @@ def apply_weights(reactions: Iterable[Reaction]) -> tuple[Reaction, ...]:
     final: dict[str, float] = {}
     for types, factor in GROUPS:
         members = {name: raw[name] for name in raw if data_types[name] in types}
-        exponent = 1.0 if types == {RARE_GAS} else None
-        final.update({name: factor * value for name, value in compress(members, exponent=exponent).items()})
+        final.update({name: factor * value for name, value in compress(members).items()})
     weighted = []
     for reaction in reactions:
         if reaction.subset not in final:

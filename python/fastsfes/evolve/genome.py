@@ -36,8 +36,7 @@ class Instruction:
     @cached_property
     def code(self) -> _core.PlainLine:
         """The line as the core reads it."""
-        kind = self.kind
-        return kind.operator, kind.constant, kind.accumulates, self.output, self.inputs + self.bound
+        return self.kind.line(self.output, self.inputs, self.bound)
 
     @property
     def kind(self) -> InstructionKind:

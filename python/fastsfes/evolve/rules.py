@@ -7,6 +7,7 @@ unless the configuration gives another one.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -21,15 +22,6 @@ from ..formula.tidy import tidied_nodes
 __all__ = ["Rules", "complexity_of", "parse_nesting"]
 
 LEAVES = ("feature", "parameter", "constant")
-
-# Powers of a length; everything else is a pure number in atomic units.
-_LENGTHS = {
-    **dict.fromkeys(("rho", "rho_a", "rho_b"), Fraction(-3)),
-    **dict.fromkeys(("sigma", "sigma_aa", "sigma_ab", "sigma_bb"), Fraction(-8)),
-    **dict.fromkeys(("tau", "tau_a", "tau_b"), Fraction(-5)),
-    "rs": Fraction(1),
-}
-_SAME = ("+", "-", "min", "max")
 
 
 @dataclass(frozen=True)
@@ -137,37 +129,48 @@ def _keeps(text: str, rules: Rules) -> bool:
     return not rules.dimensions or _dimension(nodes) == 0
 
 
+_TERM = re.compile(r"([-+]?)\s*([a-e])(?:/(\d))?")
+
+
+@lru_cache(maxsize=1)
+def _lengths() -> dict[str, Fraction]:
+    return {row["name"]: Fraction(row["length"]) for row in _core.features()}
+
+
+@lru_cache(maxsize=1)
+def _dimension_rules() -> dict[str, str]:
+    """Of the operator table; what has none there takes and gives pure numbers."""
+    return {row["name"]: row["dimension"] or "0" for row in _core.operators()}
+
+
 def _dimension(nodes: Sequence[Node]) -> Fraction | None:
     """Power of a length that the expression has; None when it adds what cannot be added."""
     found: list[Fraction | None] = []
     for name, args, payload in nodes:
         inner = [found[a] for a in args]
         if name == "feature":
-            found.append(_LENGTHS.get(str(payload), Fraction(0)))
+            found.append(_lengths()[str(payload)])
         elif not args:
             found.append(Fraction(0))
         elif any(d is None for d in inner):
             return None
         else:
             exponent = float(nodes[args[1]][2]) if len(args) > 1 and nodes[args[1]][0] == "constant" else None
-            found.append(_combined(name, [d for d in inner if d is not None], exponent))
+            found.append(_combined(_dimension_rules()[name], [d for d in inner if d is not None], exponent))
     return found[-1]
 
 
-def _combined(name: str, inner: Sequence[Fraction], exponent: float | None) -> Fraction | None:
-    first, last = inner[0], inner[-1]
-    if name in ("neg", "abs"):
-        return first
-    if name in _SAME:
-        return first if first == last else None
-    if name in ("*", "/"):
-        return first + last if name == "*" else first - last
-    if name in ("fma", "fms", "fnma"):
-        return last if inner[0] + inner[1] == last else None
-    if name in ("sqrt", "cbrt"):
-        return first / (2 if name == "sqrt" else 3)
-    if name == "select":
-        return last if inner[1] == last else None
-    if name == "**" and exponent is not None:
-        return first * Fraction(exponent).limit_denominator(1000)
-    return Fraction(0) if not any(inner) else None
+def _combined(rule: str, inner: Sequence[Fraction], exponent: float | None) -> Fraction | None:
+    """By a rule of the operator table: "a = b", "a + b = c", "a/2", ..."""
+    if rule == "a*b" and exponent is not None:
+        return inner[0] * Fraction(exponent).limit_denominator(1000)
+    if rule in ("0", "a*b"):
+        return Fraction(0) if not any(inner) else None
+    values = {
+        sum(
+            (Fraction(f"{sign}1") / int(part or 1) * inner["abcde".index(letter)] for sign, letter, part in terms),
+            Fraction(0),
+        )
+        for terms in map(_TERM.findall, rule.split("="))
+    }
+    return values.pop() if len(values) == 1 else None

@@ -12,7 +12,7 @@ import re
 from dataclasses import replace
 
 from ..formula.expression import Expression
-from ..formula.features import DENSITY_THRESHOLD, channel_terms
+from ..formula.features import CHANNELS, DENSITY_THRESHOLD, channel_terms, pair_features, spin_features
 from ..functionals.formulas import VARIABLES, free_parameters
 from ..functionals.functional import Functional
 from .c import C
@@ -38,7 +38,6 @@ _MAPLE_ARGUMENTS = {
     "gga": "rs, z, xt, xs0, xs1",
     "mgga": "rs, z, xt, xs0, xs1, us0, us1, ts0, ts1",
 }
-_TAU_UEG = 4.5577998723455971  # (3/10)(6 pi^2)^(2/3)
 _RS = 0.6203504908994001  # (3/(4 pi))^(1/3)
 
 
@@ -136,27 +135,15 @@ def _reduced_energy(functional: Functional) -> Expression:
     variables = {name: Expression.parse(text) for name, text in raw.items()}
     variables["sigma"] = Expression.parse(f"xt**2*({n})**(8/3)")
     # features of one spin and of both in libxc's variables, where the general formulas would divide powers of rho
-    spin = [
-        {
-            "x2": f"xs{k}**2",
-            "x": f"xs{k}",
-            "s2": f"0.016455307846020562*xs{k}**2",
-            "t": f"{_TAU_UEG!r}/ts{k}",
-            "w": f"({_TAU_UEG!r} - ts{k})/({_TAU_UEG!r} + ts{k})",
-        }
-        for k in (0, 1)
-    ]
-    mean = {k: f"0.5*({spin[0][k]} + {spin[1][k]})" for k in ("x2", "s2", "t")}
-    mean |= {"x": f"sqrt({mean['x2']})", "w": f"t_ab = {mean['t']}; (t_ab - 1)/(t_ab + 1)"}
-    pair = {k: mean[k] for k in ("x2", "w")}
-    short: dict[str, list[dict[str, str]]] = {"x": spin, "css": spin, "cos": [mean], "c": [pair], "one": [{}]}
+    spin = [spin_features({v: Expression.parse(f"{v}{k}") for v in ("xs", "ts")}, "maple") for k in (0, 1)]
+    pair = pair_features(*spin)
     zero, total = Expression.constant(0.0), Expression.constant(0.0)
     for kind, channel in functional.channels.items():
         factor = channel.expression.substitute({p: Expression.parse(f"{kind}_{p}") for p in channel.parameters})
         terms = channel_terms(kind, functional.hybrid.omega, functional.correlation)
-        for term, forms in zip(terms, short[kind], strict=True):
+        for k, term in enumerate(terms):
             features = {f: e.substitute(variables) for f, e in term.features.items()}
-            features |= {f: Expression.parse(text) for f, text in forms.items()}
+            features |= spin[k] if CHANNELS[kind].per_spin else {f: pair[f] for f in term.of_pair if f in pair}
             if kind in ("c", "one"):
                 features["sigma"] = variables["sigma"]
             value = term.prefactor.substitute(variables) * factor.substitute(features)

@@ -57,7 +57,7 @@ class Language:
         if spelling is None:
             raise InputError(f"operator {operator} has no spelling in {self.column}")
         if self.column != "cpp":
-            return str(spelling), ()
+            return str(spelling), tuple(name for name in self.helpers if f"{name}(" in spelling)
         used: list[str] = []
 
         def call(found: re.Match[str]) -> str:

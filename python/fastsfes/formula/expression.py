@@ -12,7 +12,7 @@ Nothing in the text is ever executed as code: the grammar is closed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -21,21 +21,27 @@ from numpy.typing import ArrayLike, NDArray
 
 from .. import _core
 from ..common.errors import InputError
+from .symbolic import to_sympy
 
-__all__ = ["Expression", "Node", "feature_names", "operators"]
+__all__ = ["Expression", "Node", "feature_names", "features", "operators"]
 
 Node = tuple[str, tuple[int, ...], Any]
 """(operator name, indices of the arguments, number of a constant or name of a feature or parameter, else None)."""
 
 
 def operators() -> list[dict[str, Any]]:
-    """The operator table: name, kind, arity, definition, derivative, spellings, domain and source of each."""
+    """The operator table: name, kind, arity, definition, derivative, cost, spellings, domain and source of each."""
     return _core.operators()
+
+
+def features() -> list[dict[str, Any]]:
+    """The feature table: name, sign, dimension, spellings and definitions of each; a definition it lacks is None."""
+    return _core.features()
 
 
 def feature_names() -> list[str]:
     """The names that are features in every expression."""
-    return _core.feature_names()
+    return [row["name"] for row in features()]
 
 
 class Expression:
@@ -161,9 +167,17 @@ class Expression:
         """LaTeX of the expression."""
         return self._handle.to_latex()
 
+    def to_mathml(self) -> list[str]:
+        """MathML of the terms of the sum that the expression is, each with its sign: one after the other the formula.
+
+        Raises:
+            InputError: when operations nest more than 200 deep.
+        """
+        return self._handle.to_mathml()
+
     def to_sympy(self) -> Any:
         """The expression as a SymPy expression; features are nonnegative or real, parameters real symbols."""
-        return _to_sympy(self.expand().nodes())
+        return to_sympy(self.expand().nodes())
 
     def spell(self, language: str, names: Mapping[str, str]) -> str:
         """One formula in "cpp" or "maple" (libxc), with `names` for the features and parameters."""
@@ -215,57 +229,3 @@ def _named(values: Mapping[str, Any], name: str, kind: str, expression: Expressi
     except KeyError:
         given = ", ".join(sorted(values)) or "none"
         raise InputError(f'{kind} "{name}" of expression "{expression}" has no value; given: {given}') from None
-
-
-def _to_sympy(nodes: Sequence[Node]) -> Any:
-    import sympy
-
-    def number(value: float) -> Any:
-        return sympy.Integer(int(value)) if value == int(value) and abs(value) < 2**53 else sympy.Float(repr(value), 17)
-
-    def power(a: Any, b: Any) -> Any:
-        if b.is_Float:  # 1/3 arrives as a double; exponents are meant exactly
-            exact = sympy.nsimplify(b, rational=True, tolerance=1e-15)
-            b = exact if exact.q <= 12 else b
-        return a**b
-
-    table: dict[str, Callable[..., Any]] = {
-        "+": lambda a, b: a + b,
-        "-": lambda a, b: a - b,
-        "*": lambda a, b: a * b,
-        "/": lambda a, b: a / b,
-        "**": power,
-        "neg": lambda a: -a,
-        "fma": lambda a, b, c: a * b + c,
-        "fms": lambda a, b, c: a * b - c,
-        "fnma": lambda a, b, c: c - a * b,
-        "select": lambda a, b, c: sympy.Piecewise((b, a >= 0), (c, True)),
-        "min": sympy.Min,
-        "max": sympy.Max,
-        "abs": sympy.Abs,
-        "sqrt": sympy.sqrt,
-        "cbrt": lambda a: (
-            sympy.sign(a) * sympy.Abs(a) ** sympy.Rational(1, 3) if a.is_nonnegative is None else sympy.cbrt(a)
-        ),
-        "exp": sympy.exp,
-        "expm1": lambda a: sympy.exp(a) - 1,
-        "log": sympy.log,
-        "log1p": lambda a: sympy.log(1 + a),
-        "tanh": sympy.tanh,
-        "erf": sympy.erf,
-        "asinh": sympy.asinh,
-    }
-    signed = {"w", "zeta", "sigma_ab"}
-    values: list[Any] = []
-    for name, args, payload in nodes:
-        if name == "constant":
-            values.append(number(float(payload)))
-        elif name == "feature":
-            values.append(
-                sympy.Symbol(payload, real=True) if payload in signed else sympy.Symbol(payload, nonnegative=True)
-            )
-        elif name == "parameter":
-            values.append(sympy.Symbol(payload, real=True))
-        else:
-            values.append(table[name](*(values[i] for i in args)))
-    return values[-1]

@@ -17,7 +17,7 @@ from functools import lru_cache
 import numpy as np
 
 from .. import _core
-from .expression import Expression, feature_names
+from .expression import Expression, features
 
 __all__ = ["channel_dimension", "channel_fingerprint", "fingerprint", "linear_parameters"]
 
@@ -26,10 +26,10 @@ _DIRECTIONS = 3
 
 
 def linear_parameters(expression: Expression) -> tuple[str, ...]:
-    """A largest-first choice of parameters in which the expression is jointly affine.
+    """A maximal set of parameters in which the expression is jointly affine, in order of evaluation.
 
-    Where two linear parameters multiply each other one of them is left out: the one that occurs in fewer places
-    of the expression stays linear only if the other does not.
+    Where two parameters multiply each other one of them is left out: the one that multiplies more parameters, or the
+    later one. Fits eliminate the same parameters.
     """
     return tuple(_core.linear_parameters(expression._handle))
 
@@ -38,13 +38,15 @@ def linear_parameters(expression: Expression) -> tuple[str, ...]:
 def _recogniser() -> _core.Recogniser:
     """With feature values that are bounded, so that exponentials and high powers stay finite."""
     rng = np.random.default_rng(20220909)
-    signed = {"w", "zeta"}
-    features = {
-        name: rng.uniform(-0.95, 0.95, _POINTS) if name in signed else np.exp(rng.uniform(-4.0, 2.5, _POINTS))
-        for name in feature_names()
+    probes = {
+        # the signs and sizes of what is signed: w, zeta and the like lie between -1 and 1
+        row["name"]: np.exp(rng.uniform(-4.0, 2.5, _POINTS))
+        if row["nonnegative"]
+        else rng.uniform(-0.95, 0.95, _POINTS)
+        for row in features()
     }
     directions = np.random.default_rng(10126).standard_normal((_POINTS, _DIRECTIONS)).T
-    return _core.Recogniser({name: v.tolist() for name, v in features.items()}, directions.tolist())
+    return _core.Recogniser({name: v.tolist() for name, v in probes.items()}, directions.tolist())
 
 
 @lru_cache(maxsize=65536)

@@ -1,8 +1,8 @@
 """Channels: what an enhancement factor multiplies and which features it may use.
 
-A functional is a sum of channels, each the integral of a prefactor times an expression of features. Prefactors and
-features are formulas of the spin densities, written here once, in fastsfes' own syntax; the energy density of a whole
-functional, its derivatives and the features on a grid are all made from this table.
+A functional is a sum of channels, each the integral of a prefactor times an expression of features. Prefactors
+stand here, features in the feature table of the core, as formulas of the spin densities in fastsfes' own syntax. The
+energy density of a whole functional, its derivatives and the features on a grid are all made from these.
 
 Atomic units. Per spin s: rho_s, sigma_ss = |grad rho_s|^2, tau_s = 1/2 sum |grad phi|^2. The forms are those of the
 B97 family (10.1063/1.475007, 10.1063/1.4952647); range separation 10.1063/1.1383587.
@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .. import _core
 from ..common.errors import InputError
-from .expression import Expression
+from .expression import Expression, features
 
 __all__ = [
     "CHANNELS",
@@ -28,12 +28,15 @@ __all__ = [
     "ChannelTerm",
     "channel_features",
     "channel_terms",
+    "pair_features",
+    "spin_features",
 ]
 
 DENSITY_THRESHOLD = 1e-20
 """Spin densities below this (electrons/bohr^3) count as zero: their channels contribute exactly nothing."""
 
-CORRELATION = ("pw92_mod", "pw92")
+_PW92 = {"pw92_mod": ("pw92", "pw92_ferro"), "pw92": ("pw92_paper", "pw92_paper_ferro")}
+CORRELATION = tuple(_PW92)
 """Versions of the constants in the PW92 prefactors: libxc's B97 has those of 1992, wB97M-V and PBE the modified."""
 
 ABSENT = 0.25 * DENSITY_THRESHOLD
@@ -46,57 +49,33 @@ SIGMA_FLOOR = 1e-40
 TAU_FLOOR = 1e-40
 """Smallest kinetic energy density that reaches a formula."""
 
-# t_s = (3/10)(6 pi^2)^(2/3) rho_s^(5/3) / tau_s
-_TAU_UEG = "4.5577998723455971"
 _K_F = "3.897777089720754"  # (6 pi^2)^(1/3)
+_SPINS = ("a", "b")
+_ROWS = {row["name"]: row for row in features()}
 
 
-def _spin(s: str) -> dict[str, str]:
-    t_num = f"{_TAU_UEG}*rho_{s}**(5/3)"
-    return {
-        "rho": f"rho_{s}",
-        "sigma": f"sigma_{s}{s}",
-        "tau": f"tau_{s}",
-        "x2": f"sigma_{s}{s}/rho_{s}**(8/3)",
-        "x": f"sqrt(sigma_{s}{s})/rho_{s}**(4/3)",
-        "s2": f"0.016455307846020562*sigma_{s}{s}/rho_{s}**(8/3)",
-        "t": f"{t_num}/tau_{s}",
-        "w": f"({t_num} - tau_{s})/({t_num} + tau_{s})",
-    }
+def _defined(column: str) -> tuple[str, ...]:
+    return tuple(name for name, row in _ROWS.items() if row[column] is not None)
 
 
-def _pair() -> dict[str, str]:
-    a, b = _spin("a"), _spin("b")
-    mean = {k: f"0.5*({a[k]} + {b[k]})" for k in ("rho", "x2", "t", "s2")}
-    return {**mean, "x": f"sqrt({mean['x2']})", "w": f"t_ab = {mean['t']}; (t_ab - 1)/(t_ab + 1)"}
-
-
-_RAW = ("rho_a", "rho_b", "sigma_aa", "sigma_ab", "sigma_bb", "tau_a", "tau_b")
-_TOTAL = {
-    **{name: name for name in _RAW},
-    "rho": "rho_a + rho_b",
-    "sigma": "sigma_aa + 2*sigma_ab + sigma_bb",
-    "tau": "tau_a + tau_b",
-    "zeta": "(rho_a - rho_b)/(rho_a + rho_b)",
-    "rs": "0.6203504908994001/cbrt(rho_a + rho_b)",
-}
+_SPIN, _PAIR, _TOTAL = _defined("spin"), _defined("pair"), _defined("total")
 
 
 @dataclass(frozen=True)
 class ChannelKind:
-    """A kind of term: its prefactor, its features, and where it vanishes.
+    """A kind of term: its prefactor times an expression of its features.
 
-    `terms` holds (prefactor, features, density that must not vanish) per integral: one for each spin, or one in all.
+    Attributes:
+        kind: short name.
+        summary: what it is.
+        features: names of the features that an expression of this channel may use.
+        per_spin: whether it is the sum of an integral for each spin, or one in all.
     """
 
     kind: str
     summary: str
-    terms: tuple[tuple[str, Mapping[str, str], str], ...]
-
-    @property
-    def features(self) -> tuple[str, ...]:
-        """Names of the features that an expression of this channel may use."""
-        return tuple(self.terms[0][1])
+    features: tuple[str, ...]
+    per_spin: bool = False
 
 
 CHANNELS: dict[str, ChannelKind] = {
@@ -105,39 +84,27 @@ CHANNELS: dict[str, ChannelKind] = {
         ChannelKind(
             "x",
             "exchange: LDA exchange of each spin (attenuated when omega > 0) times f(features of that spin)",
-            tuple((f"lda_x(rho_{s})", _spin(s), f"rho_{s}") for s in "ab"),
+            _SPIN,
+            per_spin=True,
         ),
         ChannelKind(
             "css",
             "same-spin correlation: PW92 of each spin alone (Stoll partition) times f(features of that spin)",
-            tuple((f"pw92_ferro(rho_{s})", _spin(s), f"rho_{s}") for s in "ab"),
+            _SPIN,
+            per_spin=True,
         ),
         ChannelKind(
             "cos",
             "opposite-spin correlation: PW92 less its same-spin parts times f(mean features of both spins)",
-            (
-                (
-                    "pw92(rho_a, rho_b) - pw92_ferro(rho_a) - pw92_ferro(rho_b)",
-                    _pair(),
-                    "min(rho_a, rho_b)",
-                ),
-            ),
+            _PAIR,
         ),
         ChannelKind(
             "c",
             "correlation: full PW92 LDA correlation times f(features)",
-            (
-                (
-                    "pw92(rho_a, rho_b)",
-                    {**_TOTAL, **{k: v for k, v in _pair().items() if k in ("x2", "w")}},
-                    "rho_a + rho_b",
-                ),
-            ),
+            (*_TOTAL, *(name for name in _PAIR if name not in _TOTAL)),
         ),
         ChannelKind(
-            "one",
-            "prefactor 1: the expression is the energy per volume itself, of rho, sigma and tau",
-            (("1", _TOTAL, "rho_a + rho_b"),),
+            "one", "prefactor 1: the expression is the energy per volume itself, of rho, sigma and tau", _TOTAL
         ),
     )
 }
@@ -151,6 +118,8 @@ class ChannelTerm:
     features: Mapping[str, Expression]
     density: Expression
     """The term is zero where this falls below `DENSITY_THRESHOLD`."""
+    of_pair: frozenset[str] = frozenset()
+    """Features that are those of the pair of spins: of two equal spins they are those of one."""
 
 
 def channel(kind: str) -> ChannelKind:
@@ -161,6 +130,24 @@ def channel(kind: str) -> ChannelKind:
         raise InputError(f'channel "{kind}" is unknown; the channels are {", ".join(CHANNELS)}') from None
 
 
+def spin_features(variables: Mapping[str, Expression], column: str = "spin") -> dict[str, Expression]:
+    """The features of one spin by a column of the feature table, with expressions for the variables in it."""
+    rows = {name: row[column] for name, row in _ROWS.items() if row[column] is not None}
+    return {name: Expression.parse(text).substitute(variables) for name, text in rows.items()}
+
+
+def pair_features(a: Mapping[str, Expression], b: Mapping[str, Expression]) -> dict[str, Expression]:
+    """The features of the pair of spins that have these features."""
+    rows = {name: _ROWS[name]["pair"] for name in _PAIR if name in a}
+    made = {name: 0.5 * (a[name] + b[name]) for name, text in rows.items() if text == "mean"}
+    return made | {n: Expression.parse(text).substitute(made) for n, text in rows.items() if text != "mean"}
+
+
+def _of_spin(s: str) -> dict[str, Expression]:
+    names = {"rho": f"rho_{s}", "sigma": f"sigma_{s}{s}", "tau": f"tau_{s}"}
+    return spin_features({name: Expression.parse(text) for name, text in names.items()})
+
+
 @lru_cache(maxsize=64)
 def channel_terms(kind: str, omega: float = 0.0, correlation: str = "pw92_mod") -> tuple[ChannelTerm, ...]:
     """The integrals of a channel.
@@ -168,19 +155,28 @@ def channel_terms(kind: str, omega: float = 0.0, correlation: str = "pw92_mod") 
     `omega` (1/bohr) attenuates the exchange prefactor (erfc short range); `correlation` names the constants of the
     correlation prefactors: "pw92_mod", or "pw92" as printed in 1992.
     """
-    if correlation not in CORRELATION:
+    if correlation not in _PW92:
         raise InputError(f'LDA correlation "{correlation}" is unknown; expected one of {", ".join(CORRELATION)}')
-    terms = []
-    for prefactor, features, density in channel(kind).terms:
-        if correlation == "pw92":
-            prefactor = prefactor.replace("pw92", "pw92_paper")
-        pre = Expression.parse(prefactor)
+    both, alone = _PW92[correlation]
+    rho = {s: Expression.parse(f"rho_{s}") for s in _SPINS}
+    one = {s: Expression.apply(alone, rho[s]) for s in _SPINS}
+    if channel(kind).per_spin:
+        prefactors = one if kind == "css" else {s: Expression.apply("lda_x", rho[s]) for s in _SPINS}
         if kind == "x" and omega > 0.0:
-            s = density[-1]
-            pre = pre * Expression.parse(f"erf_attenuation({omega!r}/({_K_F}*cbrt(rho_{s})))")
-        parsed = {name: Expression.parse(text) for name, text in features.items()}
-        terms.append(ChannelTerm(pre, parsed, Expression.parse(density)))
-    return tuple(terms)
+            for s in _SPINS:
+                k_f = f"{_K_F}*cbrt(rho_{s})"
+                prefactors[s] = prefactors[s] * Expression.parse(f"erf_attenuation({omega!r}/({k_f}))")
+        return tuple(ChannelTerm(prefactors[s], _of_spin(s), rho[s]) for s in _SPINS)
+    pair = pair_features(_of_spin("a"), _of_spin("b"))
+    total = {name: Expression.parse(_ROWS[name]["total"]) for name in _TOTAL}
+    density = rho["a"] + rho["b"]
+    if kind == "cos":
+        prefactor = Expression.apply(both, rho["a"], rho["b"]) - one["a"] - one["b"]
+        return (ChannelTerm(prefactor, pair, Expression.apply("min", rho["a"], rho["b"]), frozenset(pair)),)
+    if kind == "c":
+        prefactor = Expression.apply(both, rho["a"], rho["b"])
+        return (ChannelTerm(prefactor, pair | total, density, frozenset(pair) - frozenset(total)),)
+    return (ChannelTerm(Expression.constant(1.0), total, density),)
 
 
 def clamp(
@@ -238,7 +234,7 @@ def channel_features(
     """
     inputs = clamp(np.asarray(rho, float), np.asarray(sigma, float), None if tau is None else np.asarray(tau, float))
     out = []
-    for term in range(len(channel(kind).terms)):
+    for term in range(2 if channel(kind).per_spin else 1):
         program = _feature_program(kind, tuple(names), float(omega), correlation, term)
         missing = [f for f in program.features if f not in inputs]
         if missing:

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+from .. import _core
 from ..common.errors import InputError
-from .expression import Expression
 
 __all__ = ["INSTRUCTIONS", "InstructionKind", "instruction_kind"]
 
@@ -44,11 +44,9 @@ class InstructionKind:
     defaults: tuple[float, ...] = ()
     accumulates: bool = False
 
-    def build(self, arguments: Sequence[Expression]) -> Expression:
-        """The new value, from [old output if accumulating], inputs, parameters."""
-        old, used = (arguments[:1], arguments[1:]) if self.accumulates else ([], arguments)
-        value = Expression.apply(self.operator, *used, *([] if self.constant is None else [self.constant]))
-        return old[0] + value if old else value
+    def line(self, output: str, inputs: Sequence[str], bound: Sequence[str]) -> _core.PlainLine:
+        """The instruction as the core's assembler reads it: what it means stands there."""
+        return self.operator, self.constant, self.accumulates, output, (*inputs, *bound)
 
 
 def _row(

@@ -115,10 +115,10 @@ def energy_expression(
             factor = channel.expression.substitute({n: Expression.parse(f"{kind}_{n}") for n in channel.parameters})
         for term in features.channel_terms(kind, functional.hybrid.omega, functional.correlation):
             formulas = dict(term.features)
-            if not polarised and kind in ("cos", "c"):
+            if not polarised:
                 # Equal spins: the mean of a feature is the feature of one spin, a shorter formula of the same value.
                 one = features.channel_terms("css")[0].features
-                formulas |= {n: one[n] for n in formulas if n in one and (kind == "cos" or n in ("x2", "w"))}
+                formulas |= {n: one[n] for n in term.of_pair}
             value = term.prefactor * factor.substitute(formulas)
             density = term.density
             if coupled and kind == "cos":

@@ -18,7 +18,7 @@ from .. import _core
 from ..common.errors import InputError
 from ..common.reading import closed, damage, finite, parse_json, read_text, text_member
 from ..formula import features
-from ..formula.expression import Expression
+from ..formula.expression import Expression, feature_names
 from .formulas import VARIABLES, derivative_expressions, energy_expression
 from .frame import VV10, Frame, Hybrid
 from .syfes import is_syfes, translated
@@ -43,7 +43,7 @@ class Channel:
             if name not in self.parameters:
                 raise InputError(
                     f'"{name}" in "{_start(self.expression)}" is neither a feature nor a parameter with a value; '
-                    f"features are {', '.join(_core.feature_names())}"
+                    f"features are {', '.join(feature_names())}"
                 )
             values[name] = float(self.parameters[name])
         unused = sorted(set(self.parameters) - set(values))
@@ -294,9 +294,11 @@ class Functional:
                 values = item.get("parameters", {})
                 if not isinstance(values, Mapping):
                     raise InputError(f'channel "{kind}": "parameters" must be an object of name: number')
+                # what was written before alpha, beta and s were features may have parameters of these names
+                taken = {n: f"{n}_" for n in values if n in feature_names()}
                 channels[kind] = Channel(
-                    Expression.parse(item["expression"]),
-                    {n: finite(v, f"{kind}.{n}") for n, v in values.items()},
+                    Expression.parse(item["expression"]).substitute({n: Expression.parse(m) for n, m in taken.items()}),
+                    {str(taken.get(n, n)): finite(v, f"{kind}.{n}") for n, v in values.items()},
                 )
             return cls(
                 name=text_member(data, "name", "unnamed"),

@@ -44,11 +44,11 @@ class _Entry:
 
 
 _PBE_X = {"kappa": 0.804, "mu": 0.2195149727645171}
-_PBE_C = {"beta": 0.06672455060314922, "gamma": 0.031090690869654895}
+_PBE_C = {"beta_c": 0.06672455060314922, "gamma": 0.031090690869654895}
 _B97_FORM = "c0 + c1*u(x2, g) + c2*u(x2, g)**2"
 _B97_X = (_B97_FORM, {"c0": 0.8094, "c1": 0.5073, "c2": 0.7481, "g": GAMMAS["x"]})
 _LDA_X: tuple[str, dict[str, float]] = ("1", {})
-_PBE_C_CHANNEL = ("pbe_c_spin(rho_a, rho_b, sigma, beta, gamma)", _PBE_C)
+_PBE_C_CHANNEL = ("pbe_c_spin(rho_a, rho_b, sigma, beta_c, gamma)", _PBE_C)
 
 _PBE_CITATION = "Perdew, Burke, Ernzerhof, Phys. Rev. Lett. 77, 3865 (1996), 10.1103/PhysRevLett.77.3865"
 _RPBE_CITATION = "Hammer, Hansen, Norskov, Phys. Rev. B 59, 7413 (1999), 10.1103/PhysRevB.59.7413"
@@ -94,7 +94,7 @@ _REGISTRY: dict[str, _Entry] = {
     "pw92": _Entry({"c": ("1", {})}, "lda_c_pw_mod", _PW92_CITATION),
     "lda": _Entry({"x": _LDA_X, "c": ("1", {})}, "lda_x,lda_c_pw_mod", f"{_LDA_CITATION}; {_PW92_CITATION}"),
     "b88_x": _Entry(
-        {"x": ("b88_x(x2, beta)", {"beta": 0.0042})},
+        {"x": ("b88_x(x2, beta_x)", {"beta_x": 0.0042})},
         "gga_x_b88",
         "Becke, Phys. Rev. A 38, 3098 (1988), 10.1103/PhysRevA.38.3098",
         aliases=("b88",),

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .. import _core
 from ..common.errors import InputError
 from ..common.reading import finite
 from ..formula.expression import Expression, feature_names
@@ -37,6 +38,7 @@ _GAMMA = GAMMAS["x"]
 """Its feature "u" is the transform with this scale in every channel."""
 
 _RESULT = "enhancement_factor"
+_SQUARE = "x^2"  # no name of a file, which are identifiers
 
 _MOST_INSTRUCTIONS = 500
 """Per factor; those of SyFES have up to a few dozen."""
@@ -95,21 +97,35 @@ def _factor(data: Any, given: Any, where: str) -> dict[str, Any]:
     variables = _names(data, "variable_names", where)
     if _RESULT not in variables:
         raise InputError(f'{where}: "variable_names" lacks "{_RESULT}"')
-    values: dict[str, Expression] = dict.fromkeys(variables, Expression.constant(0.0))
+    start: dict[str, Expression] = dict.fromkeys(variables, Expression.constant(0.0))
     own = {name: (name if name not in feature_names() else f"{name}_") for name in shared}
-    values |= {name: Expression.parse(own[name]) for name in shared}
+    start |= {name: Expression.parse(own[name]) for name in shared}
     for name in features:
         known = name in feature_names()
         if not known and name != "u":
             raise InputError(f'{where}: feature "{name}" is unknown; known are u and {", ".join(feature_names())}')
-        values[name] = Expression.parse(name) if known else Expression.parse(f"u(x2, {_GAMMA!r})")
+        start[name] = Expression.parse(name) if known else Expression.parse(f"u(x2, {_GAMMA!r})")
     if len(data["instructions"]) > _MOST_INSTRUCTIONS:
         raise InputError(f"{where}: has more than {_MOST_INSTRUCTIONS} instructions")
     usual = dict.fromkeys(shared, 1.0)
+    lines: list[_core.PlainLine] = []
+    roots: dict[str, str] = {}
     for number, line in enumerate(data["instructions"]):
-        kind = _apply(line, values, variables, f"{where}, instruction {number}")
-        usual |= dict(zip(_BOUND.get(line[0], ()), kind.defaults, strict=True))
-    result = values[_RESULT].simplify()
+        at = f"{where}, instruction {number}"
+        instruction = _checked(line, set(start), variables, at)
+        line = list(line)
+        if line[0] in _TAKES_X:
+            _scaled_square(line, lines, roots)
+        bound = _BOUND.get(line[0], ())
+        usual |= dict(zip(bound, instruction.defaults, strict=True))
+        lines.append(instruction.line(line[1], line[2:], bound))
+        roots.pop(line[1], None)
+        if line[0] == "SquareRootInstruction" and line[2] in features:
+            roots[line[1]] = line[2]
+    handle = _core.Assembler({name: e._handle for name, e in start.items()}).run(lines, _RESULT)
+    if handle is None:
+        raise InputError(f"{where}: the factor holds a number that is not finite, a division by zero, say")
+    result = Expression(handle)
     parameters = {}
     for name in result.parameters:
         original = next((a for a, b in own.items() if b == name), name)
@@ -118,7 +134,7 @@ def _factor(data: Any, given: Any, where: str) -> dict[str, Any]:
     return {"expression": str(result), "parameters": parameters}
 
 
-def _apply(line: Any, values: dict[str, Expression], variables: list[str], where: str) -> InstructionKind:
+def _checked(line: Any, readable: set[str], variables: list[str], where: str) -> InstructionKind:
     if not isinstance(line, list) or not line or not all(isinstance(item, str) for item in line):
         raise InputError(f"{where}: {line!r} is not a list of a class, an output and inputs")
     kind: InstructionKind | None = _CLASSES.get(line[0])
@@ -129,21 +145,18 @@ def _apply(line: Any, values: dict[str, Expression], variables: list[str], where
     if line[1] not in variables:
         raise InputError(f'{where}: writes "{line[1]}", which is not among the variables')
     for name in line[2:]:
-        if name not in values:
+        if name not in readable:
             raise InputError(f'{where}: reads "{name}", which is not a feature, parameter or variable')
-    arguments = [values[name] for name in line[2:]]
-    if line[0] in _TAKES_X:
-        arguments = [_SPINS * _square(arguments[0])]
-    if kind.accumulates:
-        arguments.insert(0, values[line[1]])
-    arguments += [Expression.parse(name) for name in _BOUND.get(line[0], ())]
-    values[line[1]] = kind.build(arguments)
     return kind
 
 
-def _square(x: Expression) -> Expression:
-    """x**2; of a square root of a feature the feature itself, whose derivative is finite at 0."""
-    nodes = x.nodes()
-    if len(nodes) == 2 and nodes[1][0] == "sqrt" and nodes[0][0] == "feature":
-        return Expression.parse(str(nodes[0][2]))
-    return x**2.0
+def _scaled_square(line: list[str], lines: list[_core.PlainLine], roots: Mapping[str, str]) -> None:
+    """Let an instruction take its input squared, times `_SPINS`.
+
+    The square of a square root of a feature is the feature itself, whose derivative is finite at 0.
+    """
+    square = roots.get(line[2], _SQUARE)
+    if square == _SQUARE:
+        lines.append(("**", 2.0, False, _SQUARE, (line[2],)))
+    lines.append(("*", _SPINS, False, _SQUARE, (square,)))
+    line[2] = _SQUARE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy.typing as npt
 
 from ... import _core
 from ...common.errors import InputError
+from ...formula.expression import Expression, features
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -149,20 +151,22 @@ def parse_channel_key(key: str) -> tuple[str, float, str]:
 
 
 def derived_features(kind: str, values: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
-    """Features that follow from those of the nodes: x, s2 from x2 and t from w.
+    """The features given and all that follow from them by the feature table: x, s, s2, t, alpha, beta of x2 and w.
 
-    For "cos", x is the root of the mean x2 and s2 follows the mean, as in the table of channels.
+    For "cos" and "c" they are those of the pair of spins, which follow its x2 and w in the same way.
     """
     out = dict(values)
-    if kind in ("x", "css", "cos"):
-        if "x2" in values:
-            out["x"] = np.sqrt(values["x2"])
-            out["s2"] = S2_PER_X2 * values["x2"]
-        if "w" in values:
-            with np.errstate(divide="ignore"):
-                out["t"] = (1.0 + values["w"]) / (1.0 - values["w"])
+    if kind in ("x", "css", "cos", "c"):
+        for name, relation in _relations().items():
+            if name not in values and set(relation.features) <= set(values):
+                out[name] = relation.evaluate(values)
     return out
 
 
-#: s^2 / x2 with s the reduced gradient of the spin-scaled density: 1 / (4 (6 pi^2)^(2/3)).
-S2_PER_X2 = 1.0 / (4.0 * (6.0 * np.pi**2) ** (2.0 / 3.0))
+@lru_cache(maxsize=1)
+def _relations() -> dict[str, Expression]:
+    return {row["name"]: Expression.parse(row["nodes"]) for row in features() if row["nodes"] is not None}
+
+
+#: s / x with s the reduced gradient of the spin-scaled density: 1 / (2 (6 pi^2)^(1/3)).
+S_PER_X = float(_relations()["s"].evaluate({"x2": 1.0}))

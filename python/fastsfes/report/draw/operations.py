@@ -9,22 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ... import _core
 from ...formula.expression import Expression, operators
 from .axis import number
 
 __all__ = ["Edge", "Operation", "operations", "symbol"]
 
-_SUB = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _SUPER = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-_NAMES = {
-    "x2": "x²", "s2": "s²", "rho": "ρ", "sigma": "σ", "tau": "τ", "rho_a": "ρα", "rho_b": "ρβ", "sigma_aa": "σαα",
-    "sigma_ab": "σαβ", "sigma_bb": "σββ", "tau_a": "τα", "tau_b": "τβ", "zeta": "ζ", "rs": "rₛ", "g": "γ",
-    "gamma": "γ", "kappa": "κ", "mu": "μ", "beta": "β", "alpha": "α",
-}  # fmt: skip
-_FUNCTIONS = {
-    "sqrt": "√", "cbrt": "∛", "log": "ln", "log1p": "ln(1+·)", "expm1": "exp(·)−1", "abs": "|·|", "select": "if ≥ 0",
-    "**": "aᵇ", "pbe_x": "PBE", "rpbe_x": "RPBE", "b88_x": "B88", "pbe_c": "PBE corr.", "pbe_c_spin": "PBE corr.",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -68,11 +59,8 @@ def _product_text(parameters: Sequence[str], numbers: Sequence[float]) -> str:
 
 
 def symbol(name: str) -> str:
-    """A feature's or parameter's name in print, as the LaTeX printer has it: x2 as x², c10 as c₁₀, g as γ."""
-    if name in _NAMES:
-        return _NAMES[name]
-    stem = name.rstrip("0123456789")
-    return stem + name[len(stem) :].translate(_SUB)
+    """A feature's or parameter's name in print: x2 as x², c10 as c₁₀, g as γ."""
+    return _core.symbol(name)
 
 
 def operations(expression: Expression, values: Mapping[str, float]) -> tuple[list[Operation], int]:
@@ -198,7 +186,7 @@ class _Builder:
         # what a function is of stands first and is always drawn; parameters and numbers after it go into its label
         fixed = [a for a in args[1:] if self.nodes[a][0] in ("parameter", "constant")]
         title = str(self.rows[name]["summary"])
-        label = "÷" if name == "/" else _FUNCTIONS.get(name, name)
+        label = str(self.rows[name]["label"])
         if name == "**" and self.nodes[args[1]][0] == "constant":
             power = float(self.nodes[args[1]][2])
             raised = str(int(power)).translate(_SUPER) if power == int(power) else f"^{number(power, 4)}"

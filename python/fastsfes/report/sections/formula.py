@@ -5,31 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 from ...common.errors import InputError
-from ...formula.expression import Expression
+from ...formula.expression import Expression, features, operators
 from ...functionals.functional import Functional
 from ..draw.axis import number
 from ..draw.graph import draw_operations
 from ..html import Content, Markup, join, tag
-from ..mathml import math, terms
+from ..mathml import around, equation, infix, letter, math, mathml, sub, symbol, terms
 from .parts import CHANNEL_NAMES, details, missing, section, table
 
 __all__ = ["formula_section"]
 
-_ENERGY = {
-    "x": r"\sum_{\sigma} \int e_x{attenuated}\left(\rho_\sigma\right) f_x\left(\sigma\right)",
-    "css": r"\sum_{\sigma} \int e_{c}\left(\rho_\sigma, 0\right) f_{\mathrm{css}}\left(\sigma\right)",
-    "cos": r"\int e_{c}^{\mathrm{opp}}\left(\rho_\alpha, \rho_\beta\right) f_{\mathrm{cos}}",
-    "c": r"\int e_{c}\left(\rho_\alpha, \rho_\beta\right) f_{c}",
-    "one": r"\int f_{1}",
-}
-_SYMBOLS = {"x": "f_x", "css": r"f_{\mathrm{css}}", "cos": r"f_{\mathrm{cos}}", "c": "f_c", "one": "f_1"}
-_DEFINITIONS = {
-    "u": (r"u\left(z; \gamma\right) = \frac{\gamma\,z}{1 + \gamma\,z}", "finite-domain transform of B97"),
-    "x2": (r"x^{2} = \frac{{|\nabla\rho_\sigma|}^{2}}{\rho_\sigma^{8/3}}", "squared reduced gradient of a spin"),
-    "w": (
-        r"w = \frac{t - 1}{t + 1}, \quad t = \frac{\tau_\sigma^{\mathrm{unif}}}{\tau_\sigma}",
-        "kinetic energy density beside the uniform gas's: −1 where it is much larger, 0 where equal, 1 much smaller",
-    ),
+_SPIN, _SUM, _INTEGRAL = letter("σ"), tag("munder", tag("mo", "∑"), letter("σ")), tag("mo", "∫")
+_RHO = {s: sub("ρ", s) for s in "σαβ"}
+_SYMBOLS = {kind: sub("f", kind) for kind in ("x", "css", "cos", "c")} | {"one": tag("msub", letter("f"), tag("mn", 1))}
+_DEFINED = {
+    "u": "finite-domain transform of B97",
+    "w": "−1 where the kinetic energy density is much larger than the uniform gas's, 0 where equal, 1 much smaller",
 }
 
 
@@ -48,19 +39,26 @@ def formula_section(data: dict[str, Any]) -> Markup:
         details(
             "As text, LaTeX and JSON",
             tag("pre", str(functional)),
-            tag("pre", [f"{_SYMBOLS[k]} = {c.expression.to_latex()}\n" for k, c in functional.channels.items()]),
+            tag("pre", [f"f_{{{k}}} = {c.expression.to_latex()}\n" for k, c in functional.channels.items()]),
             tag("p", "The functional file, with all digits, is ", tag("code", "best.json"), " in the run directory."),
         ),
     )
 
 
 def _energy(functional: Functional) -> Markup:
-    attenuated = r"^{\mathrm{SR}}" if functional.hybrid.omega else ""
+    exchange = sub("e", "x", above="SR" if functional.hybrid.omega else "")
+    correlation, both = sub("e", "c"), around(_RHO["α"], _RHO["β"])
+    integrals: dict[str, list[Content]] = {
+        "x": [_SUM, _INTEGRAL, exchange, around(_RHO["σ"]), _SYMBOLS["x"], around(_SPIN)],
+        "css": [_SUM, _INTEGRAL, correlation, around(_RHO["σ"], tag("mn", 0)), _SYMBOLS["css"], around(_SPIN)],
+        "cos": [_INTEGRAL, sub("e", "c", above="opp"), both, _SYMBOLS["cos"]],
+        "c": [_INTEGRAL, correlation, both, _SYMBOLS["c"]],
+        "one": [_INTEGRAL, _SYMBOLS["one"]],
+    }
     pieces = []
     for position, kind in enumerate(functional.channels):
-        latex = _ENERGY[kind].replace("{attenuated}", attenuated)
-        pieces.append(math((r"E_{xc} = " if position == 0 else "") + latex))
-        pieces.append(tag("math", tag("mo", "+", form="infix")))
+        pieces.append(math([sub("E", "xc"), infix("=")] if position == 0 else None, integrals[kind]))
+        pieces.append(tag("math", infix("+")))
     pieces.pop()
     h, nlc = functional.hybrid, functional.nlc
     frame: list[Content] = []
@@ -84,13 +82,13 @@ def _channel(kind: str, functional: Functional, uncertainties: dict[str, float])
     channel = functional.channels[kind]
     expression = channel.expression
     try:
-        typeset: Content = [math(rf"{_SYMBOLS[kind]} ="), [[" ", term] for term in terms(expression.to_latex())]]
+        typeset: Content = [math(_SYMBOLS[kind], infix("=")), [[" ", term] for term in terms(expression)]]
     except InputError as error:
         typeset = tag("code", str(expression), title=str(error))
     rows: list[list[Content]] = []
     for name, value in channel.parameters.items():
         spread = uncertainties.get(f"{kind}.{name}")
-        row: list[Content] = [join(math(Expression.parse(name).to_latex()), " ", tag("code", name)), repr(value)]
+        row: list[Content] = [join(math(symbol(name)), " ", tag("code", name)), repr(value)]
         if uncertainties:
             row.append("–" if spread is None else f"± {number(spread, 2)}")
         rows.append(row)
@@ -122,7 +120,16 @@ def _channel(kind: str, functional: Functional, uncertainties: dict[str, float])
 def _definitions(functional: Functional) -> Markup:
     used = {n for c in functional.channels.values() for n in c.expression.features}
     used |= {name for c in functional.channels.values() for name, _, _ in c.expression.nodes()}
-    rows = [tag("li", math(latex), tag("span", words)) for name, (latex, words) in _DEFINITIONS.items() if name in used]
+    rows = [
+        tag("li", equation(symbol(name), _definition(row)), tag("span", _DEFINED.get(name, row["summary"])))
+        for name, row in ((row["name"], row) for row in features())
+        if name in used and (row["spin"] or row["total"]) not in (None, name)
+    ]
+    if "u" in used:
+        u = next(row for row in operators() if row["name"] == "u")
+        formula = Expression.parse(u["definition"]).substitute({"a": Expression.parse("z"), "b": Expression.parse("g")})
+        left = mathml(Expression.parse("u(z, g)"))
+        rows.append(tag("li", equation(left, formula), tag("span", _DEFINED["u"])))
     if not rows:
         return Markup("")
     return tag(
@@ -137,3 +144,9 @@ def _definitions(functional: Functional) -> Markup:
             class_="note",
         ),
     )
+
+
+def _definition(row: dict[str, Any]) -> Expression:
+    """Of one spin, or of the whole density; by other features where the table has that."""
+    by_features = row["pair"] not in (None, "mean")
+    return Expression.parse(row["pair"] if by_features else row["spin"] or row["total"])

@@ -11,6 +11,7 @@ from ..draw.axis import Axis, number
 from ..draw.chart import Chart, colour_bar, figure, legend, sample
 from ..html import Content, Markup, join, tag
 from ..mathml import math as typeset
+from ..mathml import mathml
 from .parts import CHANNEL_NAMES, details, error_text, grid, missing, section, shaded, table
 
 __all__ = ["insight_section"]
@@ -82,8 +83,8 @@ def _growth(term: dict[str, Any], losses: dict[str, float]) -> float:
 
 def _formula(text: str) -> Markup:
     try:
-        latex = Expression.parse(text).to_latex()
-        return typeset(latex) if len(latex) <= _TYPESET else tag("code", text)
+        expression = Expression.parse(text)
+        return typeset(mathml(expression)) if len(expression.to_latex()) <= _TYPESET else tag("code", text)
     except InputError:
         return tag("code", text)
 

@@ -208,8 +208,9 @@ def _milestones(data: dict[str, Any]) -> Markup:
 def _changed(kind: str, text: str) -> Markup:
     typeset: Content
     try:
-        latex = Expression.parse(text).to_latex()
-        typeset = tag("code", text) if len(latex) > _LONGEST else [[term, " "] for term in terms(latex)]
+        expression = Expression.parse(text)
+        short = len(expression.to_latex()) <= _LONGEST
+        typeset = [[term, " "] for term in terms(expression)] if short else tag("code", text)
     except InputError:
         typeset = tag("code", text)
     return tag(
