@@ -59,6 +59,8 @@ def _defined(column: str) -> tuple[str, ...]:
 
 
 _SPIN, _PAIR, _TOTAL = _defined("spin"), _defined("pair"), _defined("total")
+_OF_PAIR = ("x2", "w")
+"""What the full correlation channel has of the pair: where a spin is absent, most means over both say nothing."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ CHANNELS: dict[str, ChannelKind] = {
         ChannelKind(
             "c",
             "correlation: full PW92 LDA correlation times f(features)",
-            (*_TOTAL, *(name for name in _PAIR if name not in _TOTAL)),
+            (*_TOTAL, *_OF_PAIR),
         ),
         ChannelKind(
             "one", "prefactor 1: the expression is the energy per volume itself, of rho, sigma and tau", _TOTAL
@@ -175,7 +177,7 @@ def channel_terms(kind: str, omega: float = 0.0, correlation: str = "pw92_mod") 
         return (ChannelTerm(prefactor, pair, Expression.apply("min", rho["a"], rho["b"]), frozenset(pair)),)
     if kind == "c":
         prefactor = Expression.apply(both, rho["a"], rho["b"])
-        return (ChannelTerm(prefactor, pair | total, density, frozenset(pair) - frozenset(total)),)
+        return (ChannelTerm(prefactor, total | {n: pair[n] for n in _OF_PAIR}, density, frozenset(_OF_PAIR)),)
     return (ChannelTerm(Expression.constant(1.0), total, density),)
 
 

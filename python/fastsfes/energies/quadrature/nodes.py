@@ -153,10 +153,10 @@ def parse_channel_key(key: str) -> tuple[str, float, str]:
 def derived_features(kind: str, values: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
     """The features given and all that follow from them by the feature table: x, s, s2, t, alpha, beta of x2 and w.
 
-    For "cos" and "c" they are those of the pair of spins, which follow its x2 and w in the same way.
+    For "cos" they are those of the pair of spins, which follow its x2 and w in the same way.
     """
     out = dict(values)
-    if kind in ("x", "css", "cos", "c"):
+    if kind in ("x", "css", "cos"):
         for name, relation in _relations().items():
             if name not in values and set(relation.features) <= set(values):
                 out[name] = relation.evaluate(values)
