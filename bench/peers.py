@@ -42,7 +42,7 @@ def density_functionals(
 def translate(expression: Expression, leaves: Mapping[str, Any], table: Mapping[str, Callable[..., Any]]) -> Any:
     """The expression built with another library's operators; parameters and features come from `leaves`."""
     values: list[Any] = []
-    for name, args, payload in expression.expand().nodes():
+    for name, args, payload in expression.define().nodes():
         if name == "constant":
             values.append(table["constant"](float(str(payload))))
         elif name in ("feature", "parameter"):

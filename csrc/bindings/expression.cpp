@@ -6,6 +6,8 @@
 #include "bindings/bindings.hpp"
 #include "core/base/error.hpp"
 #include "core/expression/assemble.hpp"
+#include "core/expression/normal/shorten.hpp"
+#include "core/expression/normal/size.hpp"
 #include "core/expression/printer.hpp"
 
 namespace fastsfes::bindings {
@@ -49,6 +51,7 @@ void register_expression(py::module_& m) {
           },
           py::arg("operator"), py::arg("args"))
       .def("__str__", &Expression::str)
+      .def("named", &Expression::named)
       .def("to_latex", &Expression::latex)
       .def("to_mathml", [](const Expression& e) { return print_mathml(e.graph(), e.root()); })
       .def_property_readonly("features", &Expression::features)
@@ -56,8 +59,11 @@ void register_expression(py::module_& m) {
       .def_property_readonly("complexity", &Expression::complexity)
       .def("derivative", &Expression::derivative, py::arg("name"))
       .def("substitute", &Expression::substitute, py::arg("replacements"))
-      .def("simplify", &Expression::simplify, py::arg("regular") = false)
-      .def("expand", &Expression::expand)
+      .def("counts", [](const Expression& e) { return normal::counted(e.graph(), e.root()); })
+      .def("simplify", &normal::shortest)
+      .def("expand", &normal::multiplied_out)
+      .def("fold", &Expression::fold, py::arg("regular") = false)
+      .def("define", &Expression::define)
       .def("nodes", [](const Expression& e) { return node_rows(e.graph()); })
       .def(
           "spell",
@@ -66,7 +72,7 @@ void register_expression(py::module_& m) {
             const Spelling spelling = language == "cpp" ? Spelling::Cpp : Spelling::Maple;
             if (language != "cpp" && language != "maple")
               throw InputError("language \"" + language + "\": expected \"cpp\" or \"maple\"");
-            const Expression flat = e.expand();
+            const Expression flat = e.define();
             return print_spelling(flat.graph(), flat.root(), spelling, [&](NodeId id) {
               if (flat.graph()[id].op == Op::Constant) {
                 const std::string text = number_text(flat.graph()[id].value);

@@ -87,7 +87,7 @@ def exact(expression: Expression, values: dict[str, float]) -> tuple[mp.mpf, mp.
     """
     ulp = mp.mpf(2) ** -52
     results: list[tuple[mp.mpf, mp.mpf]] = []
-    for name, args, payload in expression.expand().nodes():
+    for name, args, payload in expression.define().nodes():
         if name == "constant":
             results.append((mp.mpf(payload), mp.mpf(0)))
             continue

@@ -8,6 +8,8 @@ from fake_problem import FakeProblem, b97x_problem, three_channels
 
 from fastsfes.evolve.evaluation import Fitness, FitOutcome, FitRequest, Known
 from fastsfes.evolve.island import EpochResult, IslandState, epoch, settle
+from fastsfes.formula.expression import Expression
+from fastsfes.formula.family import channel_dimension
 from fastsfes.run.config import SearchConfig
 from fastsfes.run.setup import SearchParts, prepare
 
@@ -149,7 +151,7 @@ def test_limits_on_size_are_kept() -> None:
         for r in result.records:
             if not r.duplicate:
                 assert r.complexity <= 14
-                assert sum(len(p) for p in r.parameters.values()) <= 2
+                assert sum(channel_dimension(Expression.parse(t)) for t in r.expressions.values()) <= 2
         state = result.state
 
 

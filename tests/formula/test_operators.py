@@ -210,7 +210,7 @@ def test_defined_operators_equal_their_expansion(name: str) -> None:
     row = ROWS[name]
     letters = ["rho_a", "rho_b", "sigma", "c1", "c2"][: row["arity"]]
     e = apply(name, *(fs.Expression.parse(x) for x in letters))
-    flat = e.expand()
+    flat = e.define()
     assert name not in str(flat)
     values = {"rho_a": 0.3, "rho_b": 0.2, "sigma": 0.4, "c1": 0.07, "c2": 0.03}
     pick = {k: values[k] for k in flat.features}

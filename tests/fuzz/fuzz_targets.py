@@ -76,7 +76,7 @@ def expression(_: Path) -> tuple[Run, list[bytes]]:
         e.to_latex()
         values = {name: np.array([0.3, 1.5]) for name in e.features}
         parameters = dict.fromkeys(e.parameters, 0.7)
-        small = e.expand().complexity < 500
+        small = e.define().complexity < 500
         e.evaluate(values, parameters)
         if small:
             for name in (*e.features[:2], *e.parameters[:2]):

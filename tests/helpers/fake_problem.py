@@ -70,6 +70,9 @@ class FakeProblem:
             {k: Channel(e, {p: best.parameters[k][p] for p in e.parameters}) for k, e in expressions.items()},
         )
 
+    def refitted(self, winner: Functional) -> tuple[Functional, dict[str, float]]:
+        return winner, {"before": 1.0, "after": 1.0}
+
     def report(self, winner: Functional, progress: Progress) -> dict[str, Any]:
         row = {"name": winner.name, "parameters": len(winner.parameters), "train": 1.0, "validation": 2.0, "test": None}
         return {

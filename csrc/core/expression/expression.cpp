@@ -2,6 +2,7 @@
 
 #include "core/base/error.hpp"
 #include "core/expression/features.hpp"
+#include "core/expression/normal/size.hpp"
 #include "core/expression/parser.hpp"
 #include "core/expression/printer.hpp"
 
@@ -40,6 +41,7 @@ Expression Expression::apply(Op op, const std::vector<Expression>& args) {
 }
 
 std::string Expression::str() const { return print_infix(*graph_, root_); }
+std::string Expression::named() const { return print_named(*graph_, root_); }
 std::string Expression::latex() const { return print_latex(*graph_, root_); }
 
 std::vector<std::string> Expression::names(Op kind) const {
@@ -52,7 +54,7 @@ std::vector<std::string> Expression::names(Op kind) const {
 
 std::vector<std::string> Expression::features() const { return names(Op::Feature); }
 std::vector<std::string> Expression::parameters() const { return names(Op::Parameter); }
-std::size_t Expression::complexity() const { return graph_->size(); }
+std::size_t Expression::complexity() const { return normal::size(*graph_, root_).nodes; }
 
 Expression Expression::derivative(std::string_view name) const {
   auto graph = std::make_shared<Graph>(*graph_);
@@ -78,14 +80,14 @@ Expression Expression::substitute(const std::unordered_map<std::string, Expressi
   return {std::move(graph), root};
 }
 
-Expression Expression::simplify(bool regular) const {
+Expression Expression::fold(bool regular) const {
   auto graph = std::make_shared<Graph>();
   if (regular) graph->assume_regular();
   const NodeId root = graph->import(*graph_, root_, {}, true);
   return {std::move(graph), root};
 }
 
-Expression Expression::expand() const {
+Expression Expression::define() const {
   auto graph = std::make_shared<Graph>(*graph_);
   const NodeId root = expand_defined(*graph, root_);
   return {std::move(graph), root};

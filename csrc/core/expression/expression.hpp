@@ -23,11 +23,13 @@ class Expression {
   NodeId root() const noexcept { return root_; }
 
   std::string str() const;
+  /// As people read it, see print_named.
+  std::string named() const;
   std::string latex() const;
   /// Names that occur, in order of evaluation.
   std::vector<std::string> features() const;
   std::vector<std::string> parameters() const;
-  /// Number of distinct nodes: operators, features, parameters and constants, shared subexpressions counted once.
+  /// Number of distinct nodes: operators, features, parameters and numbers; see normal::counted.
   std::size_t complexity() const;
 
   /// Derivative with respect to a feature or parameter; zero when it does not occur.
@@ -35,9 +37,9 @@ class Expression {
   /// Features and parameters replaced by expressions, all at once.
   Expression substitute(const std::unordered_map<std::string, Expression>& replacements) const;
   /// Constants folded, neutral elements dropped, common subexpressions shared.
-  Expression simplify(bool regular = false) const;
+  Expression fold(bool regular = false) const;
   /// Defined operators (u, pbe_x, pw92, ...) replaced by their formulas.
-  Expression expand() const;
+  Expression define() const;
 
   bool operator==(const Expression& other) const;
 

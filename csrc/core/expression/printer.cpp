@@ -1,5 +1,6 @@
 #include "core/expression/printer.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -36,11 +37,22 @@ Level level(const Graph& g, NodeId id, const char* levels) {
   return levels != nullptr && *levels != 0 ? level_named(levels[0]) : kAtom;
 }
 
+using Names = std::unordered_map<NodeId, std::string>;
+
 class Infix {
  public:
-  explicit Infix(const Graph& graph) : g_(graph) {}
+  /// Nodes with a name are written as that, except where `write` is called for them by `defined`.
+  explicit Infix(const Graph& graph, const Names* names = nullptr) : g_(graph), names_(names) {}
 
   void write(NodeId id, Level least) {
+    if (names_ && names_->contains(id)) {
+      out += names_->at(id);
+    } else {
+      defined(id, least);
+    }
+  }
+
+  void defined(NodeId id, Level least) {
     const Depth guard(depth_);
     if (out.size() > kMaxText) {
       throw InputError("the expression is longer than " + std::to_string(kMaxText) +
@@ -88,8 +100,20 @@ class Infix {
   };
 
   const Graph& g_;
+  const Names* names_;
   int depth_ = 0;
 };
+
+/// How often each node's text is written out, with these names: by its users, or once where it is defined.
+std::vector<double> written(const Graph& g, NodeId root, const Names& names) {
+  std::vector<double> count(root + 1, 0.0);
+  count[root] = 1.0;
+  for (NodeId id = root + 1; id-- > 0;) {
+    const double times = names.contains(id) ? 1.0 : count[id];
+    for (std::size_t k = 0; k < static_cast<std::size_t>(g.arity(id)); ++k) count[g[id].args[k]] += times;
+  }
+  return count;
+}
 
 /// What a typeset formula is written in.
 struct Style {
@@ -98,6 +122,9 @@ struct Style {
   const char* open;  ///< parentheses that grow with what they hold
   const char* close;
   const char* raised;  ///< what tells a name with an exponent of its own
+  const char* minus;   ///< what a negative number or a changed sign begins with
+  const char* space;   ///< between the factors of a product
+  const char* times;   ///< in its place before a number
   int deepest;
   std::string (*number)(double);
   std::string (*parameter)(const std::string& name);
@@ -173,10 +200,24 @@ std::string mathml_number(double value) {
 
 // Browsers nest layout less deeply than files nest text.
 constexpr int kDeepestMathml = 200;
-constexpr Style kLatex{&OpInfo::latex, &FeatureInfo::latex, "\\left(",      "\\right)", "^",
-                       kMaxDepth,      latex_number,        latex_parameter};
-constexpr Style kMathml{&OpInfo::mathml, &FeatureInfo::mathml, "<mrow><mo>(</mo>", "<mo>)</mo></mrow>",
-                        "<msup>",        kDeepestMathml,       mathml_number,      mathml_parameter};
+constexpr Style kLatex{&OpInfo::latex, &FeatureInfo::latex, "\\left(",    "\\right)",     "^", "-", "\\,",
+                       "\\cdot ",      kMaxDepth,           latex_number, latex_parameter};
+constexpr Style kMathml{&OpInfo::mathml,
+                        &FeatureInfo::mathml,
+                        "<mrow><mo>(</mo>",
+                        "<mo>)</mo></mrow>",
+                        "<msup>",
+                        "<mo>−</mo>",
+                        "<mspace width=\"0.17em\"></mspace>",
+                        "<mo>⋅</mo>",
+                        kDeepestMathml,
+                        mathml_number,
+                        mathml_parameter};
+
+/// Whether a typeset factor begins with a digit, in either style.
+bool starts_number(const std::string& text) {
+  return text.starts_with("<mn>") || (!text.empty() && text[0] >= '0' && text[0] <= '9');
+}
 
 /// Writes typeset formulas, each node by its row of the operator table.
 class Typesetter {
@@ -191,7 +232,8 @@ class Typesetter {
     const Node& n = g_[id];
     const OpInfo& info = op_info(n.op);
     std::string out;
-    bool wrap = level(g_, id, info.levels) < least;
+    const Level kind = level(g_, id, info.levels);
+    bool wrap = kind < least;
     if (info.kind == OpKind::Leaf) {
       out = n.op == Op::Constant ? style_.number(n.value) : symbol(g_.name(id));
       // x^2 to a power needs its own parentheses
@@ -203,7 +245,15 @@ class Typesetter {
           continue;
         }
         const int i = *++p - 'a';
-        out += write(n.args[static_cast<std::size_t>(i)], level_named(info.levels[1 + i]), depth + 1);
+        std::string text = write(n.args[static_cast<std::size_t>(i)], level_named(info.levels[1 + i]), depth + 1);
+        // neither "a + -b" nor "a -b" nor "2 3"
+        if (kind <= kUnary && !out.empty()) {
+          if (text.starts_with(style_.minus)) text = style_.open + text + style_.close;
+          if (out.ends_with(style_.space) && starts_number(text)) {
+            out.replace(out.size() - std::string_view(style_.space).size(), std::string::npos, style_.times);
+          }
+        }
+        out += text;
       }
     }
     if ((length_ += out.size()) > 50 * kMaxText) {
@@ -256,6 +306,71 @@ std::string print_infix(const Graph& graph, NodeId root) {
   Infix writer(graph);
   writer.write(root, kSum);
   return std::move(writer.out);
+}
+
+std::string print_named(const Graph& graph, NodeId root) {
+  Names names;
+  const auto length = [&] {
+    std::vector<double> found(root + 1, 0.0);
+    for (NodeId id = 0; id <= root; ++id) {
+      const Op op = graph[id].op;
+      if (op == Op::Constant) found[id] = static_cast<double>(number_text(graph[id].value).size());
+      if (op == Op::Parameter || op == Op::Feature) found[id] = static_cast<double>(graph.name(id).size());
+      const int arity = graph.arity(id);
+      const bool symbol = arity > 0 && level(graph, id, op_info(op).infix_levels) != kAtom;
+      if (symbol) found[id] = op == Op::Add || op == Op::Sub ? 3.0 : op == Op::Pow ? 2.0 : 1.0;
+      if (arity > 0 && !symbol) {
+        found[id] = static_cast<double>(std::string_view(op_info(op).name).size()) + 2.0 * arity;
+      }
+      for (std::size_t k = 0; k < static_cast<std::size_t>(arity); ++k) {
+        const auto name = names.find(graph[id].args[k]);
+        found[id] += name == names.end() ? found[graph[id].args[k]] : static_cast<double>(name->second.size());
+      }
+    }
+    return found;
+  };
+  const auto text = [&](NodeId id) {
+    Infix writer(graph, &names);
+    writer.defined(id, kSum);
+    return std::move(writer.out);
+  };
+  const auto taken = [&](const std::string& name) {
+    const auto& parameters = graph.parameters();
+    return std::find(parameters.begin(), parameters.end(), name) != parameters.end();
+  };
+  for (int number = 1;; ++number) {
+    const std::string name = "y" + std::to_string(number);
+    if (taken(name)) continue;
+    const std::vector<double> count = written(graph, root, names), lengths = length();
+    NodeId best = root;
+    double most = 0.0;
+    for (NodeId id = 0; id < root; ++id) {
+      if (graph.arity(id) == 0 || count[id] < 2.0 || names.contains(id)) continue;
+      const auto own = static_cast<double>(name.size());
+      const double saved = count[id] * (lengths[id] - own) - lengths[id] - own - 5.0;  // "name = text; "
+      if (saved <= most) continue;
+      most = saved;
+      best = id;
+    }
+    if (best == root) break;
+    names.emplace(best, name);
+  }
+  std::string out;
+  int number = 0;
+  Names final;  // numbered as they are read
+  for (NodeId id = 0; id < root; ++id) {
+    if (!names.contains(id)) continue;
+    std::string name;
+    do {
+      name = "y" + std::to_string(++number);
+    } while (taken(name));
+    final.emplace(id, name);
+  }
+  names = std::move(final);
+  for (NodeId id = 0; id < root; ++id) {
+    if (names.contains(id)) out += names.at(id) + " = " + text(id) + "; ";
+  }
+  return out + text(root);
 }
 
 std::string print_latex(const Graph& graph, NodeId root) { return Typesetter(graph, kLatex).write(root); }

@@ -15,6 +15,10 @@ std::string number_text(double value);
 /// Throws InputError when the text would be longer than a million characters (a graph that shares its parts heavily).
 std::string print_infix(const Graph& graph, NodeId root);
 
+/// As people read it: parts that occur more than once are named where that is shorter, as in y1 = u(x2, g); y1 + y1**2.
+/// parse() reads it back as the same graph.
+std::string print_named(const Graph& graph, NodeId root);
+
 /// LaTeX; names of features and parameters are typeset (x2 as x^2, c10 as c_{10}, gamma as \gamma).
 std::string print_latex(const Graph& graph, NodeId root);
 

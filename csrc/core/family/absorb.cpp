@@ -1,5 +1,6 @@
 #include "core/family/absorb.hpp"
 
+#include <algorithm>
 #include <optional>
 
 namespace fastsfes::family {
@@ -36,7 +37,7 @@ class Absorber {
     }
   }
 
-  Expression result() const { return *made_.back(); }
+  Reparametrised result() const { return {*made_.back(), meaning_}; }
 
  private:
   NodeId argument(NodeId id, int k) const { return graph_[id].args[static_cast<std::size_t>(k)]; }
@@ -94,6 +95,15 @@ class Absorber {
     for (std::size_t k = 0; k < leaves.size() && !host; ++k) {
       if (alone(leaves[k].node) && !(sum && leaves[k].inverse)) host = k;
     }
+    double power = 1.0;
+    if (!host && !sum) {  // 16*c**4 is (2*c)**4
+      for (std::size_t k = 0; k < leaves.size() && !host; ++k) {
+        const Node& n = graph_[leaves[k].node];
+        if (n.op != Op::Pow || users_[leaves[k].node] != 1 || !graph_.is_constant(n.args[1])) continue;
+        power = graph_[n.args[1]].value;
+        if (power != 0.0 && free_[n.args[0]] && users_[n.args[0]] == 1) host = k;
+      }
+    }
     if (!host) return false;
     for (std::size_t k = 0; k < leaves.size(); ++k) {
       const NodeId node = leaves[k].node;
@@ -106,6 +116,7 @@ class Absorber {
       }
     }
     if (kept.size() == leaves.size()) return false;
+    mean(leaves, kept, leaves[*host], sum, power);
     Expression total = Expression::constant(sum ? 0.0 : 1.0);
     bool started = false;
     for (const Leaf& part : kept) {
@@ -117,19 +128,43 @@ class Absorber {
       if (part.inverse) total = Expression::apply(sum ? Op::Sub : Op::Div, {total, *made_[part.node]});
     }
     made_[id] = negative ? Expression::apply(Op::Neg, {total}) : total;
-    free_[id] = kept.size() == 1 && !negative && !kept[0].inverse;
+    free_[id] = kept.size() == 1 && power == 1.0 && !negative && !kept[0].inverse;
     return true;
+  }
+
+  /// What a leaf stands for in the parameters of before.
+  Expression meaning(NodeId node) const {
+    if (graph_.is_constant(node)) return *made_[node];
+    const auto it = meaning_.find(made_[node]->parameters()[0]);
+    return it == meaning_.end() ? *made_[node] : it->second;
+  }
+
+  /// The host takes over what its product or sum loses.
+  void mean(const std::vector<Leaf>& leaves, const std::vector<Leaf>& kept, const Leaf& host, bool sum, double power) {
+    const NodeId parameter = graph_[host.node].op == Op::Pow ? graph_[host.node].args[0] : host.node;
+    Expression total = meaning(parameter);
+    for (const Leaf& leaf : leaves) {
+      const auto same = [&](const Leaf& other) { return other.node == leaf.node && other.inverse == leaf.inverse; };
+      if (std::any_of(kept.begin(), kept.end(), same)) continue;
+      Expression part = meaning(leaf.node);
+      if (!sum && graph_.is_constant(leaf.node)) part = Expression::apply(Op::Abs, {part});
+      if (power != 1.0) part = Expression::apply(Op::Pow, {part, Expression::constant(1.0 / power)});
+      const Op op = leaf.inverse == host.inverse ? (sum ? Op::Add : Op::Mul) : (sum ? Op::Sub : Op::Div);
+      total = Expression::apply(op, {total, part});
+    }
+    meaning_.insert_or_assign(made_[parameter]->parameters()[0], total);
   }
 
   const Graph& graph_;
   std::vector<int> users_;
   std::vector<NodeId> user_;
   std::vector<std::optional<Expression>> made_;
+  std::map<std::string, Expression> meaning_;
   std::vector<char> free_;  ///< whether a node has become a parameter that occurs in it alone
 };
 
 }  // namespace
 
-Expression absorb(const Expression& expression) { return Absorber(expression.graph()).result(); }
+Reparametrised absorb(const Expression& expression) { return Absorber(expression.graph()).result(); }
 
 }  // namespace fastsfes::family

@@ -167,7 +167,7 @@ class Probed {
 };
 
 /// The family by its values for nonlinear parameters of this scale; nothing where it has none.
-std::optional<Family> probe(const Probed& probed, const Expression& expression, const Split& parts, double scale) {
+std::optional<std::string> probe(const Probed& probed, const Expression& expression, const Split& parts, double scale) {
   const std::set<std::string> linear(parts.linear.begin(), parts.linear.end());
   std::vector<std::string> nonlinear;
   for (std::string& p : expression.parameters()) {
@@ -198,7 +198,7 @@ std::optional<Family> probe(const Probed& probed, const Expression& expression, 
   for (std::size_t k = 0; k < nonlinear.size(); ++k) fixed[nonlinear[k]] = scale * probe_value(k);
   const std::optional<Key> found = probed.space(fixed);
   if (!found) return std::nullopt;
-  return Family{found->first, found->second + nonlinear.size()};
+  return found->first;
 }
 
 }  // namespace
@@ -218,8 +218,8 @@ Recogniser::Recogniser(std::map<std::string, std::vector<double>> features, std:
   }
 }
 
-Family Recogniser::recognise(const Expression& expression) const {
-  const Expression shorter = absorb(canonical(expression));
+std::string Recogniser::recognise(const Expression& expression) const {
+  const Expression shorter = absorb(canonical(expression)).expression;
   for (const std::string& name : shorter.features()) {
     if (!features_.contains(name)) throw InputError("no probes for feature \"" + name + "\"");
   }
@@ -229,7 +229,7 @@ Family Recogniser::recognise(const Expression& expression) const {
     if (const auto found = probe(probed, shorter, parts, scale)) return *found;
   }
   // undefined at the probes: nothing but the text is left to compare
-  return {hash("text" + canonical(shorter.simplify()).str()), shorter.parameters().size()};
+  return hash("text" + canonical(shorter.fold()).str());
 }
 
 }  // namespace fastsfes::family

@@ -56,7 +56,7 @@ def without_each_term(channels: Mapping[str, Channel]) -> Iterator[tuple[str, st
                 if other_text != text:
                     rest = rest + other
             factor = Expression.constant(float(copies[text]))
-            yield kind, text if copies[text] == 1 else str(factor * term), rest.simplify()
+            yield kind, text if copies[text] == 1 else str(factor * term), rest.fold()
 
 
 def contributions(channels: Mapping[str, Channel], evaluate: Evaluate) -> list[dict[str, Any]]:

@@ -76,11 +76,22 @@ class FitEvaluator:
         self.dense = None if self.dense is None else lru_cache(maxsize=1)(self.dense)
 
     def polished(self, channels: Mapping[str, Channel]) -> FitOutcome:
-        """A fit from given parameters that ends only where rounding errors end it."""
+        """A fit from given parameters, on the dense nodes if there are any, that ends only where rounding ends it."""
         request = FitRequest(
             {k: c.expression for k, c in channels.items()}, {k: c.parameters for k, c in channels.items()}
         )
-        return replace(self, options=FitSettings(max_evaluations=_POLISH, ftol=0.0, xtol=0.0))([request])[0]
+        problem = self.problem if self.dense is None else self.dense().problem
+        options = FitSettings(max_evaluations=_POLISH, ftol=0.0, xtol=0.0)
+        return replace(self, problem=problem, dense=None, options=options)([request])[0]
+
+    def training_loss(self, channels: Mapping[str, Channel]) -> float:
+        """WRMSD of the training rows for given parameters, on the dense nodes where there are any."""
+        candidate = [channels[k].expression._handle for k in self.kinds]
+        values = np.array([v for k in self.kinds for v in channels[k].parameters.values()])
+        if self.dense is not None:
+            return float(self.dense().losses(candidate, values)[0])
+        errors = self.problem.errors(candidate, values, "train")
+        return float(np.sqrt(np.mean(errors**2)))
 
     def __call__(self, requests: Sequence[FitRequest]) -> list[FitOutcome]:
         """Fit every request from its starting values."""

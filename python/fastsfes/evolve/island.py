@@ -166,7 +166,7 @@ class EvolutionSettings:
         rejoin: whether such a child joins when no member of the population is of its family.
         restart: start again from the base after this many candidates without a better one; 0 for never.
         max_complexity: candidates with more distinct nodes are not fitted; 0 for no limit.
-        max_parameters: candidates with more parameters are not fitted; 0 for no limit.
+        max_parameters: candidates with more independent parameters are not fitted; 0 for no limit.
         rules: what factors may contain; children that break a rule are drawn again.
     """
 
@@ -265,11 +265,10 @@ class _Child:
         self.expressions = expressions
         self.start = start
         self.fingerprint = "undefined"
-        self.parameters = self.dimension = 0
+        self.dimension = 0
         self.complexity = 0.0
         if expressions is not None:
             self.fingerprint = fingerprint(expressions)
-            self.parameters = sum(len(e.parameters) for e in expressions.values())
             self.dimension = sum(channel_dimension(e) for e in expressions.values())
             self.complexity = rules.complexity(expressions)
 
@@ -343,7 +342,7 @@ def _fits(child: _Child, settings: EvolutionSettings) -> bool:
         return False
     if settings.max_complexity and child.complexity > settings.max_complexity:
         return False
-    return not (settings.max_parameters and child.parameters > settings.max_parameters)
+    return not (settings.max_parameters and child.dimension > settings.max_parameters)
 
 
 _Mutant = tuple[Individual, Genome, str, dict[str, Expression] | None, dict[str, dict[str, float]]]

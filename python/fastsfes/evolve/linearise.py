@@ -48,7 +48,7 @@ def linearise(expression: Expression, parameters: Mapping[str, float]) -> Linear
         expression: any expression.
         parameters: a value for every parameter that occurs.
     """
-    return _Writer(expression.simplify(), parameters).finish()
+    return _Writer(expression.fold(), parameters).finish()
 
 
 class _Writer:
@@ -269,7 +269,7 @@ class _Writer:
     def _spell_out(self, index: int, name: str, args: Sequence[int]) -> None:
         """Write the formula of a defined operator in place."""
         arguments = [Expression.parse(f"arg{k}") for k in range(len(args))]
-        formula = Expression.apply(name, *arguments).expand()
+        formula = Expression.apply(name, *arguments).define()
         inner = _Writer(formula, dict.fromkeys(formula.parameters, 0.0))
         outside = {f"arg{k}": self._read(a) for k, a in enumerate(args)}
         rename = dict(outside)

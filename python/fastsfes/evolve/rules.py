@@ -1,8 +1,7 @@
 """Rules that every candidate keeps, and the measure of complexity.
 
-Complexity is the sum of the weights of the distinct nodes of an expression (operators, features, parameters and
-constants, shared parts counted once), after products are multiplied out where that makes it shorter; a weight is 1
-unless the configuration gives another one.
+Both speak of the normal form of a factor, which is what is reported. Complexity is the sum of the weights of its
+distinct nodes (see `Expression.complexity`); a weight is 1 unless the configuration gives another one.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from functools import lru_cache
 from .. import _core
 from ..common.errors import InputError
 from ..formula.expression import Expression, Node
-from ..formula.tidy import tidied_nodes
+from ..formula.normal_form import normal
 
 __all__ = ["Rules", "complexity_of", "parse_nesting"]
 
@@ -93,9 +92,11 @@ def parse_nesting(text: str) -> tuple[str, str]:
 @lru_cache(maxsize=65536)
 def complexity_of(text: str, weights: tuple[tuple[str, float], ...] = ()) -> float:
     """Complexity of one expression."""
-    nodes = tidied_nodes(text)
+    expression = normal(text)
+    if not weights:
+        return float(expression.complexity)
     given = dict(weights)
-    return float(sum(given.get(name, 1.0) for name in nodes))
+    return sum(given.get(n[0], 1.0) * count for n, count in zip(expression.nodes(), expression.counts(), strict=True))
 
 
 @lru_cache(maxsize=1)
@@ -112,7 +113,7 @@ def _operator(name: str, where: str) -> None:
 
 @lru_cache(maxsize=65536)
 def _keeps(text: str, rules: Rules) -> bool:
-    nodes = Expression.parse(text).simplify().nodes()
+    nodes = normal(text).nodes()
     names = [name for name, _, _ in nodes]
     if any(names.count(name) > limit for name, limit in rules.operators):
         return False

@@ -150,7 +150,7 @@ def _reduced_energy(functional: Functional) -> Expression:
             # libxc raises densities to the threshold: those that equal it are absent, as in libxc's own functionals
             below = Expression.parse(_THRESHOLD) - term.density.substitute(variables)
             total = total + Expression.apply("select", below, zero, value)
-    return (total / Expression.parse(n)).expand().simplify()
+    return (total / Expression.parse(n)).define().fold()
 
 
 # -- generated C ------------------------------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ def files(functional: Functional, stem: str) -> dict[str, str]:
     """One Python file with `energy`, `energy_closed_shell`, `factors` and `PARAMETERS`."""
     names, values = parameter_names(functional), free_parameters(functional)
     expressions = [functional.energy_expression(polarised, free=True) for polarised in (True, False)]
-    factors = {kind: c.expression.expand() for kind, c in functional.channels.items()}
+    factors = {kind: c.expression.define() for kind, c in functional.channels.items()}
     inputs = sorted({f for e in expressions for f in e.features})
     parts, helpers = [], dict[str, None]()
     symbols = [f"{f} = {symbol_text(f)}" for f in inputs]

@@ -220,7 +220,7 @@ def _poles(problem: FitProblem, functional: Functional) -> list[tuple[str, str, 
         if kind not in functional.channels:
             continue
         channel = functional.channels[kind]
-        nodes = channel.bound().expand().nodes()
+        nodes = channel.bound().define().nodes()
         made: list[Expression] = []
         for operator, arguments, payload in nodes:
             if operator == "constant":

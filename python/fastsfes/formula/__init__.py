@@ -1,1 +1,1 @@
-"""Expressions and what is said of them: features, instructions, families, tidy forms."""
+"""Expressions and what is said of them: features, instructions, families, normal forms."""

@@ -101,8 +101,16 @@ class Expression:
 
     @property
     def complexity(self) -> int:
-        """Number of distinct nodes: operators, features, parameters and constants, shared parts once."""
+        """Number of distinct nodes: operators, features, parameters and numbers, shared parts once.
+
+        Whole numbers that only multiply and numbers that are only exponents belong to their operation: w + w and 2*w,
+        w*w and w**2 are equally complex. Fused products and sums are two operations.
+        """
         return self._handle.complexity
+
+    def counts(self) -> list[int]:
+        """How often each of `nodes` counts in the complexity."""
+        return self._handle.counts()
 
     def nodes(self) -> list[Node]:
         """The graph in order of evaluation; the last node is the value."""
@@ -152,16 +160,36 @@ class Expression:
         """The expression with features and parameters replaced, all at once."""
         return Expression(self._handle.substitute({k: self._coerce(v)._handle for k, v in replacements.items()}))
 
-    def simplify(self, *, regular: bool = False) -> Expression:
-        """Constants folded, neutral elements dropped, sums and products in a fixed order.
+    def simplify(self) -> Expression:
+        """The shortest of a few ways to write the same: sums collected and factorised, powers, numbers folded.
+
+        Parameters keep their names and meaning, and values stay up to rounding wherever the expression is defined.
+        `complexity` does not grow. `fastsfes.formula.normal_form` also removes parameters that others can stand in for.
+        """
+        return Expression(self._handle.simplify())
+
+    def expand(self) -> Expression:
+        """Products and whole powers of sums multiplied out, like terms collected, as long as the terms are few."""
+        return Expression(self._handle.expand())
+
+    def fold(self, *, regular: bool = False) -> Expression:
+        """Constants folded and neutral elements dropped, operation by operation; values keep nearly all their bits.
 
         With `regular` every intermediate value counts as finite and different from zero: x - x is 0, x/x is 1.
         """
-        return Expression(self._handle.simplify(regular))
+        return Expression(self._handle.fold(regular))
 
-    def expand(self) -> Expression:
+    def define(self) -> Expression:
         """Defined operators (u, pbe_x, pw92, ...) replaced by their formulas."""
-        return Expression(self._handle.expand())
+        return Expression(self._handle.define())
+
+    @cached_property
+    def named(self) -> str:
+        """As people read it: what occurs several times is named where that is shorter, ``y1 = u(x2, g); y1 + y1**2``.
+
+        `parse` reads it back as the same expression.
+        """
+        return self._handle.named()
 
     def to_latex(self) -> str:
         """LaTeX of the expression."""
@@ -177,7 +205,7 @@ class Expression:
 
     def to_sympy(self) -> Any:
         """The expression as a SymPy expression; features are nonnegative or real, parameters real symbols."""
-        return to_sympy(self.expand().nodes())
+        return to_sympy(self.define().nodes())
 
     def spell(self, language: str, names: Mapping[str, str]) -> str:
         """One formula in "cpp" or "maple" (libxc), with `names` for the features and parameters."""

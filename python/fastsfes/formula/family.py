@@ -6,7 +6,9 @@ fixed nonlinear parameters a family is an affine space of functions, phi_0 + spa
 probe features it is determined by the projector P on the span and by (1 - P) phi_0, neither of which depends on how
 the space is parametrised. Nonlinear parameters get probe values in an order that does not depend on their names: that
 of the spaces which they give when they alone have another value. Before that their scales and shifts are removed:
-exp(3*g*h*x2/5) is the family exp(g*x2). All of it happens in the core; here stand the probes.
+exp(3*g*h*x2/5) is the family exp(g*x2). All of it happens in the core; here stand the probes. A family in a shape that
+is harder to fit, like a**3 + b*c*w for c0 + c1*w, counts as another one: its fit may end where the better shape's does
+not.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import numpy as np
 
 from .. import _core
 from .expression import Expression, features
+from .normal_form import normal
 
 __all__ = ["channel_dimension", "channel_fingerprint", "fingerprint", "linear_parameters"]
 
@@ -50,18 +53,18 @@ def _recogniser() -> _core.Recogniser:
 
 
 @lru_cache(maxsize=65536)
-def _family(text: str) -> tuple[str, int]:
+def _recognised(text: str) -> str:
     return _recogniser().recognise(text)
 
 
 def channel_fingerprint(expression: Expression) -> str:
     """Fingerprint of one channel's family, 16 hexadecimal digits."""
-    return _family(expression.text)[0]
+    return _recognised(expression.text)
 
 
 def channel_dimension(expression: Expression) -> int:
-    """Number of parameters that count: dimension of the linear space, plus the nonlinear parameters."""
-    return _family(expression.text)[1]
+    """Number of parameters that count: those of the normal form."""
+    return len(normal(expression.text).parameters)
 
 
 def fingerprint(expressions: dict[str, Expression]) -> str:

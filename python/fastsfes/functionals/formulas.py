@@ -126,7 +126,7 @@ def energy_expression(
                 density = Expression.parse(f"rho_{spins[0]}" if spins else "rho_a + rho_b")
             total = total + _where_present(density, value, threshold)
     if polarised:
-        return total.expand()
+        return total.define()
     half, quarter = Expression.parse("0.5*rho"), Expression.parse("0.25*sigma")
     total = total.substitute(
         {
@@ -140,7 +140,7 @@ def energy_expression(
         }
     )
     # Densities are positive where this is evaluated, so rho_a - rho_b folds to 0 and rho_a/rho_b to 1.
-    return total.expand().simplify(regular=True)
+    return total.define().fold(regular=True)
 
 
 def _where_present(density: Expression, value: Expression, threshold: str, absent: Expression = _ZERO) -> Expression:

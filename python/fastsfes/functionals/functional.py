@@ -169,7 +169,7 @@ class Functional:
 
     @property
     def complexity(self) -> int:
-        """Sum of the channels' complexities (distinct nodes, see `Expression.complexity`)."""
+        """Sum of the channels' complexities (see `Expression.complexity`)."""
         return sum(c.expression.complexity for c in self.channels.values())
 
     @cached_property
@@ -361,7 +361,7 @@ def _written_out(operator: str) -> int:
     row = next(row for row in _core.operators() if row["name"] == operator)
     if row["kind"] != "defined":
         return 1
-    return Expression.apply(operator, *(Expression.parse(f"p{k}") for k in range(row["arity"]))).expand().complexity
+    return Expression.apply(operator, *(Expression.parse(f"p{k}") for k in range(row["arity"]))).define().complexity
 
 
 def _start(expression: Expression) -> str:

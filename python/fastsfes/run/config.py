@@ -209,7 +209,7 @@ class SearchConfig:
         0.01,
         "float",
         "fitness",
-        "kcal/mol added to the fitness per distinct node of the formulas, multiplied out where that is shorter",
+        "kcal/mol added to the fitness per distinct node of the formulas in normal form",
         minimum=0,
     )
 

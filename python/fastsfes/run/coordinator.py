@@ -324,13 +324,17 @@ class Coordinator:
     def _save_best(self) -> Functional:
         name = f"{self.config.preset}-{self.config.seed}"
         winner = self.problem.functional(name, self.best, self.parts)
-        write_text(self.path / BEST, json.dumps(winner.to_dict(), indent=2, allow_nan=False) + "\n")
+        self._write_best(winner)
         return winner
+
+    def _write_best(self, winner: Functional) -> None:
+        write_text(self.path / BEST, json.dumps(winner.to_dict(), indent=2, allow_nan=False) + "\n")
 
     def finish(self, report: bool = True) -> None:
         """The winner, its figures on all splits and on the full grid, and the summary."""
-        winner = self._save_best()
         with self.totals.clock.phase("report"):
+            winner, refit = self.problem.refitted(self._save_best())
+            self._write_best(winner)
             figures = self.problem.report(winner, self.display) if report else None
         if figures is not None:
             self.log.event("report", rows=figures["rows"][:1], grid=figures["grid"])
@@ -350,6 +354,7 @@ class Coordinator:
                 "fitness": best.fitness,
                 "complexity": winner.complexity,
             },
+            "refit": refit,
             "resources": self.totals.to_dict(),
             "report": figures,
         }

@@ -25,7 +25,7 @@ from ..evolve.terms import ConditionTerm, CrossValidation, GridTerm, Term, folds
 from ..fitting import FitRows, FitSettings, fit, parse_conditions
 from ..fitting.rows import Channels
 from ..formula.expression import Expression
-from ..formula.tidy import tidy
+from ..formula.normal_form import normal_form
 from ..functionals.frame import Frame
 from ..functionals.functional import Channel, Functional
 from ..functionals.load import load
@@ -60,19 +60,34 @@ class _Common:
     folds: Callable[[], CrossValidation] | None = None
 
     def functional(self, name: str, best: Individual, parts: SearchParts) -> Functional:
-        """The winner as a functional with tidy parameter names, in the frame of the densities."""
+        """The winner in normal form as a functional, in the frame of the densities."""
         expressions = best.genome.expressions(parts.mutator.workspaces)
         if expressions is None:
             raise AssertionError("the best individual has a finite loss, so its expressions are defined")
         channels = {}
         for kind, expression in expressions.items():
-            channels[kind] = Channel(*tidy(expression, {p: best.parameters[kind][p] for p in expression.parameters}))
+            channels[kind] = Channel(*normal_form(expression, best.parameters[kind]))
         return Functional(
             name=name,
             channels={**channels, **self.fixed},
             citation=f"found by fastsfes search, preset {self.config.preset}, seed {self.config.seed}",
             **self.frame.fields(),
         )
+
+    def refitted(self, winner: Functional) -> tuple[Functional, dict[str, float]]:
+        """The winner with the parameters that are best for its form on the objective of the search, on dense nodes.
+
+        A search stops at the first parameters that will do, on few nodes, and in a form that may have had superfluous
+        parameters. Returns the functional and the training loss "before" and "after" in kcal/mol.
+        """
+        searched = {k: winner.channels[k] for k in self.config.channels}
+        before = self.evaluate.training_loss(searched)
+        found = self.evaluate.polished(searched)
+        if not found.known.finite:
+            return winner, {"before": before, "after": before}
+        fitted = {k: Channel(c.expression, found.parameters[k]) for k, c in searched.items()}
+        after = self.evaluate.training_loss(fitted)
+        return replace(winner, channels={**winner.channels, **fitted}), {"before": before, "after": after}
 
 
 class ReactionProblem(_Common):
@@ -131,16 +146,6 @@ class ReactionProblem(_Common):
 class SpeciesProblem(_Common):
     """Energies of another functional, species by species, in the searched channels."""
 
-    def functional(self, name: str, best: Individual, parts: SearchParts) -> Functional:
-        """The winner, its tidy form fitted to the last digit: a search stops at the first parameters that will do."""
-        winner = super().functional(name, best, parts)
-        searched = {k: winner.channels[k] for k in self.config.channels}
-        found = self.evaluate.polished(searched)
-        if not found.known.train < best.train:
-            return winner
-        fitted = {k: Channel(c.expression, found.parameters[k]) for k, c in searched.items()}
-        return replace(winner, channels={**winner.channels, **fitted})
-
     def describe(self) -> str:
         """One line for the log."""
         c = self.counts
@@ -192,7 +197,7 @@ def _reaction_problem(config: SearchConfig, dataset: Dataset, quadrature: Quadra
     def dense() -> Rows:
         full = quadrature.problem(dataset, searched, reactions=reactions, level="full")
         weights = {split: data.weights[part] for split, part in _blocks(data)}
-        return Rows(FitRows(_channels(full, config.channels), target, data.weights, _blocks(data)).problem(), weights)
+        return Rows(replace(rows, channels=_channels(full, config.channels)).problem(), weights)
 
     graded = _with_coarse(rows, data)
     evaluate = FitEvaluator(

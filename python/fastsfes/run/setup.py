@@ -73,7 +73,10 @@ class Problem(Protocol):
         """One line: data set, numbers of reactions, nodes."""
 
     def functional(self, name: str, best: Individual, parts: SearchParts) -> Functional:
-        """The winner as a functional."""
+        """The winner in normal form as a functional."""
+
+    def refitted(self, winner: Functional) -> tuple[Functional, dict[str, float]]:
+        """The winner with parameters that are best for its form, and the training loss "before" and "after"."""
 
     def report(self, winner: Functional, progress: Progress) -> dict[str, Any]:
         """Final figures, the test split and the full grid included; plain data for summary.json."""

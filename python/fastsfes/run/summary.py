@@ -20,7 +20,7 @@ def format_run(functional: Functional, summary: Mapping[str, Any], path: str) ->
     command = "select" if (Path(path) / SELECTION).is_file() else "search"
     lines = []
     for kind, channel in functional.channels.items():
-        lines.append(f"f_{kind} = {channel.expression}")
+        lines.append(f"f_{kind} = {channel.expression.named}")
         lines += [f"    {name} = {value!r}" for name, value in channel.parameters.items()]
     lines.append("")
     if not summary or not summary.get("report"):
@@ -35,6 +35,11 @@ def format_run(functional: Functional, summary: Mapping[str, Any], path: str) ->
     lines.append(f"{report['unit']} on {report['dataset']}{frame}")
     lines += _table([("", "parameters", *SPLITS, *(name.replace("_", " ") for name in terms)), *body])
     lines += _sizes(summary.get("selection", []))
+    refit = summary.get("refit")
+    if refit:
+        lines.append(
+            f"parameters fitted again in this form, on all nodes: train {refit['before']:.6g} -> {refit['after']:.6g}"
+        )
     parts = report.get("contributions", [])
     if parts:
         lines += [

@@ -193,7 +193,7 @@ def _expand(item: str, text: str) -> Iterator[Expression]:
             expression = Expression.parse("*".join(written) if written else "1")
         except InputError as error:
             raise InputError(f'terms "{text}": {error}') from None
-        yield expression.simplify()
+        yield expression.fold()
 
 
 def _choices(factor: str, text: str) -> list[str]:

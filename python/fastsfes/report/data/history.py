@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import Any
 
-from ...formula.expression import Expression
-from ...formula.tidy import tidy
+from ...formula.normal_form import normal
 from ...run.store import RunStore
 
 __all__ = ["ancestors", "mutation_statistics", "search_history"]
@@ -75,7 +73,7 @@ def ancestors(store: RunStore, number: int, island: int) -> list[dict[str, Any]]
     """The line from the base to a candidate, across islands where an ancestor migrated.
 
     Every step has number, island, mutation, complexity, train, validation, fitness; milestones (the base, each clear
-    improvement, the candidate itself) also have "expressions", multiplied out where that is shorter, and "changed", the
+    improvement, the candidate itself) also have "expressions" in normal form and "changed", the
     channels that differ from the milestone before.
     """
     line: list[dict[str, Any]] = []
@@ -96,19 +94,9 @@ def ancestors(store: RunStore, number: int, island: int) -> list[dict[str, Any]]
         fitness = math.inf if row["fitness"] is None else row["fitness"]
         clear = fitness < best * MILESTONE or position in (0, len(line) - 1)
         if clear and row["expressions"]:
-            step["expressions"] = _tidied(row["expressions"], row["parameters"])
+            step["expressions"] = {k: normal(text).text for k, text in row["expressions"].items()}
             step["changed"] = [k for k, text in step["expressions"].items() if before.get(k) != text]
             before = step["expressions"]
         best = min(best, fitness) if clear else best
         steps.append(step)
     return steps
-
-
-def _tidied(expressions: Mapping[str, str], parameters: Mapping[str, Mapping[str, float]]) -> dict[str, str]:
-    found = {}
-    for kind, text in expressions.items():
-        expression = Expression.parse(text)
-        values = parameters.get(kind, {})
-        known = {p: values.get(p, 1.0) for p in expression.parameters}
-        found[kind] = tidy(expression, known)[0].text
-    return found

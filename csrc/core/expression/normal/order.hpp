@@ -1,0 +1,34 @@
+#pragma once
+
+#include "core/expression/normal/sum.hpp"
+
+namespace fastsfes::normal {
+
+/// An order of nodes and terms that depends on what they are, not on how they came about: equal formulas are written
+/// alike. Parameters count as alike until nothing else decides; then as they stand in the graph's table of names.
+class Order {
+ public:
+  explicit Order(const Graph& graph) : g_(graph) {}
+
+  /// Negative, zero or positive. Numbers, parameters, features and functions by name, sums.
+  int compare(NodeId a, NodeId b) const;
+  /// The factors of a term as they are written: parameters, features and functions, sums.
+  std::vector<Factor> written(const Term& term) const;
+  /// Lower degrees first, then by the factors as they are written, without regard to coefficients.
+  void sort(Sum& sum) const;
+
+  bool is_parameter(NodeId id) const { return g_[id].op == Op::Parameter; }
+  bool is_sum(NodeId id) const { return g_[id].op == Op::Add || g_[id].op == Op::Sub; }
+
+ private:
+  struct Key {
+    double degree;
+    std::vector<Factor> factors;
+  };
+  int shape(NodeId a, NodeId b, bool names) const;
+  int kind(NodeId id) const;
+  int keys(const Key& a, const Key& b, bool names) const;
+  const Graph& g_;
+};
+
+}  // namespace fastsfes::normal

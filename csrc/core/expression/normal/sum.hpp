@@ -1,0 +1,48 @@
+#pragma once
+
+#include <vector>
+
+#include "core/expression/graph.hpp"
+
+namespace fastsfes::normal {
+
+/// A power of a node that is no sum, product or power of others: a feature, a parameter, a function, or a sum that is
+/// kept as it is.
+struct Factor {
+  NodeId atom;
+  double power;
+  bool operator==(const Factor&) const = default;
+};
+
+/// A number times powers of atoms; the atoms ascend.
+struct Term {
+  std::vector<Factor> factors;
+  double coefficient = 1.0;
+  bool operator==(const Term&) const = default;
+};
+
+/// Terms with different factors and coefficients other than 0; no term is the number 0.
+using Sum = std::vector<Term>;
+
+Sum number(double value);
+bool is_number(const Sum& sum);
+
+/// total += scale * term
+void add(Sum& total, const Term& term, double scale = 1.0);
+
+Term product(const Term& a, const Term& b);
+/// The term to a power that keeps it one term: an integer.
+Term power(const Term& term, double exponent);
+/// Every term with every other.
+Sum product(const Sum& a, const Sum& b);
+/// `from` without the factors of `by`.
+Term quotient(const Term& from, const Term& by);
+
+/// The power of an atom in a term; 0 when it does not occur.
+double power_of(const Term& term, NodeId atom);
+
+bool is_whole(double value);
+/// Whether a term is the number 1, or -1.
+bool is_one(const Term& term);
+
+}  // namespace fastsfes::normal

@@ -1,0 +1,129 @@
+#include "core/family/normal_form.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <set>
+#include <vector>
+
+#include "core/expression/normal/shorten.hpp"
+#include "core/expression/normal/size.hpp"
+#include "core/family/free_coefficients.hpp"
+#include "core/family/recognise.hpp"
+#include "core/family/superfluous.hpp"
+
+namespace fastsfes::family {
+namespace {
+
+constexpr std::size_t kMostRounds = 20;
+
+normal::Size size_of(const Expression& e) { return normal::size(e.graph(), e.root()); }
+
+/// The parameter called by a letter and a number.
+Expression parameter(char letter, std::size_t number) {
+  auto graph = std::make_shared<Graph>();
+  const NodeId id = graph->parameter(letter + std::to_string(number));
+  return {std::move(graph), id};
+}
+
+/// Whether one is at least as short as the other, in nodes and in parameters.
+bool no_longer(const Expression& a, const Expression& b) {
+  return size_of(a).nodes <= size_of(b).nodes && a.parameters().size() <= b.parameters().size();
+}
+
+/// Takes the other parametrisation where it is no longer.
+bool adopt(NormalForm& form, const Reparametrised& made) {
+  const Expression next = normal::shortest(made.expression);
+  if (!no_longer(next, form.expression)) return false;
+  Values values;
+  if (!form.values.empty()) {
+    for (const std::string& p : next.parameters()) {
+      const auto it = made.meaning.find(p);
+      values[p] = it == made.meaning.end() ? form.values.at(p) : value(it->second, form.values);
+    }
+  }
+  form = {next, std::move(values)};
+  return true;
+}
+
+/// Drops one superfluous parameter; false when there is none.
+bool drop(NormalForm& form) {
+  const Expression before = form.expression;
+  std::vector<std::pair<Superfluous, Expression>> choices;
+  for (const Superfluous& s : superfluous(before)) {
+    Expression next = normal::shortest(before.substitute({{s.parameter, Expression::constant(s.value)}}));
+    if (no_longer(next, before)) choices.emplace_back(s, std::move(next));
+  }
+  std::stable_sort(choices.begin(), choices.end(), [](const auto& a, const auto& b) {
+    return std::pair(a.second.parameters().size(), size_of(a.second)) <
+           std::pair(b.second.parameters().size(), size_of(b.second));
+  });
+  Values generic;
+  for (const std::string& p : before.parameters()) generic[p] = generic_value(generic.size() + 3);
+  for (const auto& [removed, next] : choices) {
+    if (!refitted(next, before, generic, removed)) continue;
+    Values values;
+    if (!form.values.empty()) {
+      const auto found = refitted(next, before, form.values, removed);
+      if (!found) continue;
+      values = *found;
+    }
+    form = {next, std::move(values)};
+    return true;
+  }
+  return false;
+}
+
+NormalForm renamed(const NormalForm& form) {
+  const Expression read = normal::in_reading_order(form.expression.graph(), form.expression.root());
+  const std::vector<std::string> before = read.parameters();
+  // which parameters are linear must not depend on what they were called
+  std::unordered_map<std::string, Expression> plain;
+  for (std::size_t k = 0; k < before.size(); ++k) plain.emplace(before[k], parameter('p', k));
+  const std::vector<std::string> linear = linear_parameters(read.substitute(plain));
+  std::unordered_map<std::string, Expression> names;
+  Values values;
+  std::size_t numbers[2] = {0, 0};
+  for (const std::string& p : before) {
+    const bool is_linear = std::find(linear.begin(), linear.end(), plain.at(p).str()) != linear.end();
+    const Expression name = parameter(is_linear ? 'c' : 'g', numbers[is_linear ? 0 : 1]++);
+    names.emplace(p, name);
+    if (!form.values.empty()) values[name.str()] = form.values.at(p);
+  }
+  return {read.substitute(names), std::move(values)};
+}
+
+/// Removes what the family does not need; false when that is nothing.
+bool reduce(NormalForm& form) {
+  bool changed = false;
+  const Reparametrised absorbed = absorb(form.expression);
+  if (!absorbed.meaning.empty()) changed = adopt(form, absorbed);
+  if (const auto made = free_coefficients(form.expression)) changed = adopt(form, *made) || changed;
+  while (drop(form)) changed = true;
+  return changed;
+}
+
+}  // namespace
+
+NormalForm normal_form(const Expression& expression, const Values& values) {
+  NormalForm form = renamed({expression, values});
+  // A round may leave what the next one shortens; should rounds go in a circle, the form with the first text stands.
+  std::vector<std::pair<std::string, NormalForm>> seen;
+  bool reduced = false;  // whether the form, whatever its parameters are called, has nothing superfluous
+  for (std::size_t k = 0; k < kMostRounds; ++k) {
+    const std::string text = form.expression.str();
+    const auto it = std::find_if(seen.begin(), seen.end(), [&](const auto& s) { return s.first == text; });
+    if (it != seen.end()) {
+      return std::min_element(it, seen.end(), [](const auto& a, const auto& b) { return a.first < b.first; })->second;
+    }
+    seen.emplace_back(text, form);
+    const Reparametrised absorbed = absorb(form.expression);  // before sums like 2*c + 1 are multiplied out
+    if (!absorbed.meaning.empty()) adopt(form, absorbed);
+    form.expression = normal::shortest(form.expression);
+    if (reduced && form.expression.str() == text) return form;
+    reduced = !reduce(form);
+    form = renamed(form);
+  }
+  return form;
+}
+
+}  // namespace fastsfes::family

@@ -1,0 +1,120 @@
+#include "core/family/probes.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <string_view>
+
+#include "core/expression/features.hpp"
+
+namespace fastsfes::family {
+namespace {
+
+/// The fractional part of k times an irrational number: points that fill (0, 1) evenly.
+double fraction(double k, double irrational) {
+  const double x = k * irrational;
+  return x - std::floor(x);
+}
+
+constexpr double kGolden = 0.6180339887498949;
+constexpr double kStep = 3e-6;  ///< of central differences, relative: their error is about 1e-11
+// logarithms of densities, gradients and the like at the probes; all other features lie in (-0.95, 0.95)
+constexpr double kLowest = -3.0, kHighest = 2.0;
+
+}  // namespace
+
+double generic_value(std::size_t k) { return 0.05 + 1.9 * fraction(static_cast<double>(k + 1), kGolden); }
+
+Probes::Probes(const Expression& expression, std::size_t points)
+    : flat_(expression.define()), parameters_(expression.parameters()) {
+  const Graph& g = flat_.graph();
+  const std::vector<std::string> features = flat_.features();
+  const auto all = all_features();
+  slot_.resize(flat_.root() + 1, 0);
+  for (NodeId id = 0; id <= flat_.root(); ++id) {
+    if (g[id].op != Op::Parameter && g[id].op != Op::Feature) continue;
+    const auto& names = g[id].op == Op::Parameter ? parameters_ : features;
+    slot_[id] = static_cast<std::size_t>(std::find(names.begin(), names.end(), g.name(id)) - names.begin());
+  }
+  for (std::size_t i = 0; i < points; ++i) {
+    points_.emplace_back();
+    for (std::size_t k = 0; k < features.size(); ++k) {
+      // a feature has its values whatever other features there are
+      const auto row = std::find_if(all.begin(), all.end(),
+                                    [&](const FeatureInfo& f) { return std::string_view(f.name) == features[k]; });
+      const auto number = row - all.begin();
+      const double x = fraction(static_cast<double>(i + 1), std::sqrt(static_cast<double>(2 + 3 * number)) * kGolden);
+      points_.back().push_back(row->nonnegative ? std::exp(kLowest + (kHighest - kLowest) * x) : 1.9 * x - 0.95);
+    }
+  }
+}
+
+std::vector<double> Probes::evaluate(const std::vector<double>& parameters) const {
+  const Graph& g = flat_.graph();
+  const std::size_t n = points_.size();
+  std::vector<double> values((flat_.root() + 1) * n);
+  for (NodeId id = 0; id <= flat_.root(); ++id) {
+    const Node& node = g[id];
+    double* own = values.data() + id * n;
+    const double *a = values.data() + node.args[0] * n, *b = values.data() + node.args[1] * n,
+                 *c = values.data() + node.args[2] * n;
+    switch (node.op) {
+      case Op::Constant:
+        std::fill(own, own + n, node.value);
+        break;
+      case Op::Parameter:
+        std::fill(own, own + n, slot_[id] < parameters.size() ? parameters[slot_[id]] : 0.0);
+        break;
+      case Op::Feature:
+        for (std::size_t i = 0; i < n; ++i) own[i] = slot_[id] < points_[i].size() ? points_[i][slot_[id]] : 0.0;
+        break;
+      case Op::Add:
+        for (std::size_t i = 0; i < n; ++i) own[i] = a[i] + b[i];
+        break;
+      case Op::Mul:
+        for (std::size_t i = 0; i < n; ++i) own[i] = a[i] * b[i];
+        break;
+      default:
+        for (std::size_t i = 0; i < n; ++i) own[i] = evaluate_primitive(node.op, a[i], b[i], c[i]);
+    }
+  }
+  return {values.end() - static_cast<std::ptrdiff_t>(n), values.end()};
+}
+
+std::vector<std::vector<double>> Probes::jacobian(const std::vector<double>& parameters) const {
+  std::vector<std::vector<double>> columns;
+  for (std::size_t k = 0; k < parameters.size(); ++k) {
+    const double step = kStep * std::max(std::abs(parameters[k]), 1e-3);
+    std::vector<double> moved = parameters;
+    moved[k] = parameters[k] + step;
+    std::vector<double> above = evaluate(moved);
+    moved[k] = parameters[k] - step;
+    const std::vector<double> below = evaluate(moved);
+    for (std::size_t i = 0; i < above.size(); ++i) above[i] = (above[i] - below[i]) / (2.0 * step);
+    columns.push_back(std::move(above));
+  }
+  return columns;
+}
+
+std::vector<char> Probes::keep_finite(const std::vector<double>& parameters) {
+  std::vector<char> finite;
+  for (const double value : evaluate(parameters)) finite.push_back(std::isfinite(value) ? 1 : 0);
+  keep(finite);
+  return finite;
+}
+
+void Probes::keep(const std::vector<char>& wanted) {
+  std::vector<std::vector<double>> kept;
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    if (wanted[i]) kept.push_back(points_[i]);
+  }
+  points_ = std::move(kept);
+}
+
+double value(const Expression& expression, const Values& values) {
+  const Probes probes(expression, 1);
+  std::vector<double> parameters;
+  for (const std::string& name : probes.parameters()) parameters.push_back(values.at(name));
+  return probes.evaluate(parameters)[0];
+}
+
+}  // namespace fastsfes::family

@@ -1,0 +1,197 @@
+"""The normal form: what it is for known cases, and what it never does."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fastsfes import Expression
+from fastsfes.formula.normal_form import normal, normal_form
+
+POINTS = 9
+EPSILON = np.finfo(float).eps
+
+CASES = [
+    # sums collected and factorised, numbers folded, equal factors as powers
+    ("2*3*w + w", "7*w"),
+    ("w*w*w*w", "w**4"),
+    ("-(-w)", "w"),
+    ("a - a", "0"),
+    ("(u(x2, g) + w)*(u(x2, g) - w)*c0", "c0*(u(x2, g0)**2 - w**2)"),
+    ("w*w + (a*w + w*w) - x2 - x2", "w*(c0 + 2*w) - 2*x2"),
+    ("(u(x2, g)*a + b)*u(x2, g) + c", "c0 + u(x2, g0)*(c1 + c2*u(x2, g0))"),
+    ("sqrt(w + x2)*w*sqrt(w + x2)", "w*(w + x2)"),
+    ("(w + x2)/(1 + x2)*(1 + x2)", "w + x2"),
+    ("w**0.5*w**1.5", "w**2"),
+    ("x2/(1 + x2) + w/(1 + x2)", "(w + x2)/(1 + x2)"),
+    # products of sums stay where they are shorter
+    ("(1 + w + u(x2, g))**4", "(1 + u(x2, g0) + w)**4"),
+    ("(a + w)**2", "(g0 + w)**2"),
+    ("exp(a*w)*(b + c*w)", "exp(g0*w)*(c0 + c1*w)"),
+    # ties are kept: one parameter stays one
+    ("c0*w + (c0*u(x2, g) + c0*w)", "c0*(u(x2, g0) + 2*w)"),
+    ("1 + c0 + c0*u(x2, g) + c0*w", "1 + c0*(1 + u(x2, g0) + w)"),
+    ("c0*(c0 + u(x2, g))", "g0*(g0 + u(x2, g1))"),
+    ("c0*(c0 + (c0 + u(x2, g)))", "g0*(2*g0 + u(x2, g1))"),
+    # superfluous parameters
+    ("exp(c0 + w)*c1", "c0*exp(w)"),
+    ("u(c0*x2, g)", "u(x2, g0)"),
+    ("(c0 + c1*w)/(c2 + c3*w)", "(c0 + c1*w)/(g0 + w)"),
+    ("c0/(c1*w)", "c0/w"),
+    ("c0*(c1*(c2*w))", "c0*w"),
+    ("c0*c1 + c2*w*c3", "c0 + c1*w"),
+    ("(w + x2)*c0 + (w + x2)*c1", "c0*(w + x2)"),
+    ("(1 + a*u(x2, g))*(b + c*u(x2, g)) + d", "c0 + u(x2, g0)*(c1 + c2*u(x2, g0))"),
+    ("exp(3*g*h*x2/5)", "exp(g0*x2)"),
+    ("1 - c0*w", "1 + c0*w"),
+    # a square has no sign, an exponential neither: these are no free coefficients; a cube is one
+    ("c0*c0*w", "g0**2*w"),
+    ("exp(c0)*w", "exp(g0)*w"),
+    ("c1*c1*c1 + w*c0*c1", "c0 + c1*w"),
+    ("a*u(x2, g) + b*(b + b*c + b**3*c**7 + w)", "c0 + c1*u(x2, g0) + c2*w"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "expected"), CASES)
+def test_known_forms(text: str, expected: str) -> None:
+    assert normal(text).text == expected
+
+
+def features(rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Values at which random forms seldom overflow."""
+    return {"x2": np.exp(rng.uniform(-3, 2, POINTS)), "w": rng.uniform(-0.95, 0.95, POINTS)}
+
+
+LEAVES = ("w", "u(x2, g)", "u(x2, h)", "x2", "a", "b", "c", "d", "a", "b", "1", "2", "0.5")
+UNARY = ("exp", "sqrt", "cbrt", "log1p", "tanh", "neg", "expm1")
+
+
+def random_form(rng: np.random.Generator, size: int) -> Expression:
+    """A random graph: every line takes its arguments from the lines and leaves before it, as evolution's do."""
+    pool = [Expression.parse(t) for t in rng.choice(LEAVES, 4)]
+    for _ in range(size):
+        first, second = (pool[-1 - min(int(rng.exponential(2.5)), len(pool) - 1)] for _ in range(2))
+        kind = rng.random()
+        if kind < 0.4:
+            made = first + second
+        elif kind < 0.75:
+            made = first * second
+        elif kind < 0.8:
+            made = first - second
+        elif kind < 0.85:
+            made = first / second
+        elif kind < 0.92:
+            made = first ** float(rng.choice([2, 3, 4, 0.5, -1, -2]))
+        else:
+            made = Expression.apply(str(rng.choice(UNARY)), first)
+        pool += [made] if rng.random() < 0.6 else [made, Expression.parse(str(rng.choice(LEAVES)))]
+    return pool[-1] if pool[-1].nodes()[-1][1] else pool[-2]
+
+
+NUMPY = {
+    "+": np.add, "-": np.subtract, "*": np.multiply, "/": np.divide, "**": np.power, "neg": np.negative, "exp": np.exp,
+    "sqrt": np.sqrt, "cbrt": np.cbrt, "log1p": np.log1p, "tanh": np.tanh, "expm1": np.expm1,
+}  # fmt: skip
+
+
+def evaluated(expression: Expression, values: dict[str, float], at: dict[str, np.ndarray], rng=None) -> np.ndarray:
+    """Values in NumPy; with a random generator every operation's result is moved by 4 roundings up or down."""
+    done: list[np.ndarray] = []
+    with np.errstate(all="ignore"):
+        for name, args, payload in expression.define().nodes():
+            if name == "constant":
+                done.append(np.full(POINTS, float(payload)))
+            elif name == "parameter":
+                done.append(np.full(POINTS, values[str(payload)]))
+            elif name == "feature":
+                done.append(at[str(payload)])
+            else:
+                value = NUMPY[name](*(done[a] for a in args))
+                moved = 1.0 if rng is None else 1.0 + 4 * EPSILON * rng.choice((-1.0, 1.0), POINTS)
+                done.append(value * moved)
+    return done[-1]
+
+
+def noise(expression: Expression, values: dict[str, float], at: dict[str, np.ndarray]) -> np.ndarray:
+    """Size of the rounding errors of an evaluation, per point."""
+    rng = np.random.default_rng(0)
+    exact = evaluated(expression, values, at)
+    with np.errstate(all="ignore"):
+        runs = [np.abs(evaluated(expression, values, at, rng) - exact) for _ in range(5)]
+    return np.max(runs, axis=0)
+
+
+def rank(expression: Expression, values: dict[str, float], at: dict[str, np.ndarray], tolerance: float) -> int:
+    """Independent directions of the values' change with the parameters, by central differences."""
+    names = list(expression.parameters)
+    columns = []
+    for name in names:
+        step = 1e-5 * max(abs(values[name]), 1e-3)
+        above, below = (evaluated(expression, {**values, name: values[name] + s}, at) for s in (step, -step))
+        columns.append((above - below) / (2 * step))
+    if not columns:
+        return 0
+    matrix = np.array(columns).T
+    norms = np.linalg.norm(matrix, axis=0)
+    return int(np.linalg.matrix_rank(matrix[:, norms > 0] / norms[norms > 0], tol=tolerance)) if norms.any() else 0
+
+
+def check(expression: Expression, values: dict[str, float], at: dict[str, np.ndarray]) -> None:
+    """The properties that hold for every form."""
+    form, mapped = normal_form(expression, values)
+    where = f"{expression} {values} -> {form} {mapped}"
+    if not np.isfinite(evaluated(expression, values, at)).all():  # what has no values cannot be met
+        form, mapped = normal(expression.text), {}
+    assert form.complexity <= expression.complexity, where
+    assert len(form.parameters) <= len(expression.parameters), where
+    assert form == normal(expression.text), f"the form depends on the values: {where}"
+    assert normal(form.text) == form, f"not idempotent: {where} -> {normal(form.text)}"
+    if not mapped and form.parameters:
+        return
+    assert tuple(mapped) == form.parameters, where
+    before, after = evaluated(expression, values, at), evaluated(form, mapped, at)
+    tolerance = 8 * (noise(expression, values, at) + noise(form, mapped, at)) + 64 * EPSILON * np.abs(before)
+    good = np.isfinite(before) & np.isfinite(tolerance) & (tolerance < 1e-3 * (1 + np.abs(before)))
+    assert (np.abs(after - before)[good] <= tolerance[good]).all(), where
+    # values are met whatever the parameters: the family is part of that of the normal form, which is no larger
+    if good.all():
+        assert rank(form, mapped, at, 1e-4) <= rank(expression, values, at, 1e-8), where
+
+
+@pytest.mark.parametrize("count", [1000, pytest.param(10_000, marks=pytest.mark.slow)])
+def test_properties_of_random_forms(count: int) -> None:
+    for seed in range(count):
+        rng = np.random.default_rng([20220909, seed])
+        expression = random_form(rng, int(rng.integers(1, 14)))
+        values = {p: float(rng.uniform(0.2, 1.5) * rng.choice((1, 1, -1))) for p in expression.parameters}
+        for name in {"g", "h"} & values.keys():
+            values[name] = abs(values[name])
+        check(expression, values, features(rng))
+
+
+def test_the_same_form_every_time() -> None:
+    """The order of lines and the names of parameters do not matter."""
+    assert normal("a*w + b*u(x2, g) + c") == normal("q + (p*u(x2, k) + w*r)")
+    assert normal("exp(-w*a)*w + exp(-x2*b)") == normal("exp(-x2*c)+exp(-w*d)*w")
+
+
+def test_simplify_keeps_parameters() -> None:
+    assert str(Expression.parse("c0*w + c0*w + c0*w").simplify()) == "3*c0*w"
+    assert str(Expression.parse("w + x2 - w").simplify()) == "x2"
+    assert str(Expression.parse("exp(b + w)*a + b*exp(w + b)").simplify()) == "exp(b + w)*(b + a)"
+
+
+def test_expand() -> None:
+    assert str(Expression.parse("(w + a)**2*(1 + x2)").expand()) == (
+        "a**2 + 2*a*w + a**2*x2 + w**2 + 2*a*w*x2 + w**2*x2"
+    )
+    assert str(Expression.parse("(w + a)**40").expand()) == "(a + w)**40"
+
+
+def test_numbers_in_products_and_exponents_do_not_count() -> None:
+    pairs = (("w + w", "2*w"), ("w*w", "w**2"), ("a*w + a*w", "2*(a*w)"))
+    for one, other in pairs:
+        assert Expression.parse(one).complexity == Expression.parse(other).complexity
+    assert Expression.parse("1 + w").complexity == 3
+    assert Expression.parse("0.5*w").complexity == 3
+    assert Expression.parse("fma(a, w, x2)").complexity == 5
