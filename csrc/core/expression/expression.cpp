@@ -8,7 +8,7 @@
 
 namespace fastsfes {
 
-Expression::Expression(std::shared_ptr<const Graph> graph, NodeId root) : root_(0) {
+Expression::Expression(const std::shared_ptr<const Graph>& graph, NodeId root) : root_(0) {
   // Keep only what the value needs, so that equal expressions have equal graphs.
   auto own = std::make_shared<Graph>();
   root_ = own->import(*graph, root);

@@ -17,7 +17,7 @@ class Expression {
   static Expression constant(double value);
   static Expression apply(Op op, const std::vector<Expression>& args);
 
-  Expression(std::shared_ptr<const Graph> graph, NodeId root);
+  Expression(const std::shared_ptr<const Graph>& graph, NodeId root);
 
   const Graph& graph() const noexcept { return *graph_; }
   NodeId root() const noexcept { return root_; }

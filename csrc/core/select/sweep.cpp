@@ -47,7 +47,8 @@ double Sweep::element(std::size_t k, std::size_t term) const noexcept {
 }
 
 bool Sweep::start(const std::vector<std::size_t>& chosen) {
-  const std::vector<std::size_t> wanted = chosen;  // may be our own
+  // A copy: what is given may be our own.
+  const std::vector<std::size_t> wanted(chosen.begin(), chosen.end());
   reserve(wanted.size());
   for (std::size_t j : chosen_) place_[j] = kOut;
   chosen_ = wanted;
