@@ -4,6 +4,7 @@ import importlib
 from typing import Any
 
 from ._core import __version__, build_info
+from .analysis.score import Score, score
 from .common.errors import FastsfesError, InputError
 from .datasets import Dataset
 from .energies.evaluate import Evaluation, evaluate, wrmsd
@@ -40,6 +41,7 @@ __all__ = [
     "LibxcFunctional",
     "Quadrature",
     "Run",
+    "Score",
     "SearchConfig",
     "SelectConfig",
     "Validation",
@@ -54,6 +56,7 @@ __all__ = [
     "list_functionals",
     "load",
     "load_comparison",
+    "score",
     "search",
     "select",
     "validate",

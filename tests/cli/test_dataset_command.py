@@ -23,7 +23,7 @@ def folder(tmp_path):
 
 
 def test_info_of_the_packaged_dataset(capsys):
-    assert main(["dataset", "info"]) == 0
+    assert main(["dataset", "info", "builtin"]) == 0
     out = capsys.readouterr().out
     assert "reactions   77, of which 77 can be evaluated" in out
     assert "10.1063/1.473182" in out

@@ -11,7 +11,7 @@ from fastsfes import Functional
 from fastsfes.cli import main
 from fastsfes.run import problem
 
-TINY = ["--candidates", "150", "--population", "20", "--generation", "16", "--generations", "2"]
+TINY = ["--dataset", "builtin", "--candidates", "150", "--population", "20", "--generation", "16", "--generations", "2"]
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import pytest
 from fastsfes import Dataset
 from fastsfes.datasets import HARTREE_TO_KCAL
 from fastsfes.datasets.builtin import BUILTIN_SETTINGS, WEIGHTS, atomisation_energy, builtin_contents
-from fastsfes.datasets.dataset import PACKAGED
 from fastsfes.densities import load_mole
 
 
@@ -178,11 +177,6 @@ def test_every_element_of_the_barriers_and_most_of_the_molecules_is_trained_on(b
             elements[reaction.split].update(builtin.species[name].symbols)
     assert elements["test"] <= elements["train"]
     assert elements["validation"] - elements["train"] == {"Be"}
-
-
-def test_the_package_data_stay_small():
-    total = sum(path.stat().st_size for path in PACKAGED["builtin"].parent.iterdir())
-    assert total <= 12 * 2**20
 
 
 def test_nothing_is_damaged(builtin):

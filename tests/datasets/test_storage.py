@@ -118,7 +118,7 @@ def test_a_truncated_file(copy):
 
 
 def test_an_absent_file_names_the_packaged_datasets(tmp_path):
-    with pytest.raises(InputError, match=r"none\.h5: no such file or folder, and not a packaged dataset \(builtin\)"):
+    with pytest.raises(InputError, match=r"none\.h5: no such file or folder, and no dataset of that name"):
         Dataset.open(tmp_path / "none.h5")
 
 

@@ -19,7 +19,9 @@ from fastsfes.energies.quadrature import (
     PANEL,
     NodeGrid,
     NotRepresentable,
+    build_quadrature,
     channel_key,
+    kept,
     list_quadratures,
     measured_expressions,
     parse_channel_key,
@@ -370,3 +372,30 @@ def test_absent_quadratures(small_file):
 def test_bad_arguments(small_file, options, message):
     with pytest.raises(InputError, match=message):
         build_small(Dataset.open(small_file), **options)
+
+
+def test_a_build_that_was_ended_goes_on_from_its_work_folder(builtin, tmp_path, monkeypatch):
+    """Every species is measured once, damaged files again, and the result has the same bits."""
+    species = ("g2_H", "g2_H2", "g2_He")
+    species = tuple(name for name in species if name in builtin.density_names)
+    settings = {"species": species, "channels": ("css",), "ladder": LADDERS["x2"], "reduce": False}
+    plain = build_quadrature(builtin, **settings)
+    made = []
+    real = kept.measure_species
+    monkeypatch.setattr(kept, "measure_species", lambda *given: made.append(1) or real(*given))
+    work = tmp_path / "work"
+    for expected in (len(species), 0):
+        made.clear()
+        found = build_quadrature(builtin, work=work, **settings)
+        assert len(made) == expected
+        for level, nodes in plain.rule("css").levels.items():
+            np.testing.assert_array_equal(found.rule("css").level(level).matrix, nodes.matrix)
+            for label, errors in plain.rule("css").errors[level].items():
+                np.testing.assert_array_equal(found.rule("css").errors[level][label], errors)
+    damaged = sorted(work.glob("*.h5"))[0]
+    damaged.write_bytes(damaged.read_bytes()[:500])
+    build_quadrature(builtin, work=work, **settings)
+    assert len(made) == 1
+    # Another grid of integration is another measure.
+    build_quadrature(builtin, work=work, integration_grid="level 1", **settings)
+    assert len(made) == 1 + len(species)

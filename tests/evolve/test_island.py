@@ -14,7 +14,7 @@ from fastsfes.run.config import SearchConfig
 from fastsfes.run.setup import SearchParts, prepare
 
 SMALL = SearchConfig.make(
-    candidates=400, population=20, tournament=4, generation=10, generations=3, features_x=("u", "w"),
+    dataset="builtin", candidates=400, population=20, tournament=4, generation=10, generations=3, features_x=("u", "w"),
     features_css=("u", "w"), features_cos=("u", "w"),
 )  # fmt: skip
 

@@ -20,11 +20,13 @@ from fastsfes.run.config import SearchConfig
 from fastsfes.run.search import SearchInterrupted, search
 
 SMALL = SearchConfig.make(
+    dataset="builtin",
     candidates=720, islands=3, migrate_every=2, population=20, tournament=4, generation=20, generations=2,
     features_x=("u", "w"), features_css=("u", "w"), features_cos=("u", "w"),
 )  # fmt: skip
 
 QUICK = [
+    "--dataset", "builtin",
     "--candidates", "1200", "--islands", "3", "--migrate-every", "2", "--population", "20", "--tournament", "4",
     "--generation", "20", "--generations", "3", "--no-report", "--progress", "plain",
 ]  # fmt: skip

@@ -62,6 +62,9 @@ class FakeProblem:
     def describe(self) -> str:
         return "a problem made up for tests"
 
+    def digests(self) -> dict[str, str]:
+        return {}
+
     def functional(self, name: str, best: Individual, parts: SearchParts) -> Functional:
         expressions = best.genome.expressions(parts.mutator.workspaces)
         assert expressions is not None

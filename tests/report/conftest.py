@@ -12,7 +12,7 @@ from fastsfes.run import problem
 from fastsfes.run.config import SearchConfig
 from fastsfes.run.search import Run, search
 
-TINY = SearchConfig.make(candidates=400, population=20, generation=16, generations=2, islands=2)
+TINY = SearchConfig.make(dataset="builtin", candidates=400, population=20, generation=16, generations=2, islands=2)
 
 
 @pytest.fixture(scope="session")

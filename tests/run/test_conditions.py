@@ -74,8 +74,8 @@ def test_other_texts_get_one_sentence(text: str, message: str) -> None:
 
 def test_exact_conditions_hold_after_every_fit_and_cost_something() -> None:
     asked = request("c0 + c1*u(x2, g) + c2*w", {"g": 0.004}, css="c0 + c1*w", cos="c0 + c1*w**2")
-    free = make_problem(SearchConfig.make()).evaluate([asked])[0]
-    bound = make_problem(SearchConfig.make(constraints=("uniform_gas",))).evaluate
+    free = make_problem(SearchConfig.make(dataset="builtin")).evaluate([asked])[0]
+    bound = make_problem(SearchConfig.make(dataset="builtin", constraints=("uniform_gas",))).evaluate
     held, impossible = bound([asked, request("c0*u(x2, g)", {"g": 0.004}, css="c0", cos="c0")])
     short_range = 0.15  # of the functional that made the packaged densities, wB97M-V
     for kind, value in (("x", 1 - short_range), ("css", 1.0), ("cos", 1.0)):
@@ -107,7 +107,7 @@ def test_graded_conditions_pull_the_fit_and_count_in_the_fitness() -> None:
     asked = request("c0 + c1*u(x2, g) + c2*w", {"g": 0.004}, css="c0 + c1*w", cos="c0 + c1*w**2")
     found = []
     for weight in ("0.01", "1000"):
-        config = SearchConfig.make(constraints=(f"0.5 <= f_css weight {weight}",))
+        config = SearchConfig.make(dataset="builtin", constraints=(f"0.5 <= f_css weight {weight}",))
         outcome = make_problem(config).evaluate([asked])[0]
         values = [
             float(asked.expressions["css"].evaluate({"x2": x2, "w": w}, outcome.parameters["css"]))

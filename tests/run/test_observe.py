@@ -219,7 +219,19 @@ def test_watching_a_run_that_is_over_shows_its_end(
 
 def start(path: Path, *more: str) -> subprocess.Popen[str]:
     """A long search of two islands in a process of its own."""
-    arguments = ["search", "--islands", "2", "--candidates", "1000000", "--output", str(path), "--progress", "none"]
+    arguments = [
+        "search",
+        "--dataset",
+        "builtin",
+        "--islands",
+        "2",
+        "--candidates",
+        "1000000",
+        "--output",
+        str(path),
+        "--progress",
+        "none",
+    ]
     return fastsfes(*arguments, "--population", "30", "--generation", "16", "--generations", "2", *more)
 
 

@@ -27,7 +27,7 @@ def request(x: str, start: dict[str, float] | None = None, css: str = "1", cos: 
 
 @pytest.fixture(scope="module")
 def evaluator() -> FitEvaluator:
-    return make_problem(SearchConfig.make()).evaluate
+    return make_problem(SearchConfig.make(dataset="builtin")).evaluate
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +96,6 @@ def test_the_test_split_is_not_read_before_the_report(monkeypatch: pytest.Monkey
         return original(self, dataset, channels, reactions=reactions, level=level)
 
     monkeypatch.setattr(problem_module.Quadrature, "problem", watched)
-    problem = make_problem(SearchConfig.make(channels=("x",)))
+    problem = make_problem(SearchConfig.make(dataset="builtin", channels=("x",)))
     problem.evaluate([request("c0 + logistic(60*w)")])
     assert set(seen) == {"train", "validation"}

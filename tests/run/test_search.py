@@ -20,7 +20,7 @@ from fastsfes.run.search import Run, SearchInterrupted, search
 from fastsfes.run.store import RunStore
 
 SMALL = SearchConfig.make(
-    candidates=601, population=20, tournament=4, generation=20, generations=3, features_x=("u", "w"),
+    dataset="builtin", candidates=601, population=20, tournament=4, generation=20, generations=3, features_x=("u", "w"),
     features_css=("u", "w"), features_cos=("u", "w"),
 )  # fmt: skip
 

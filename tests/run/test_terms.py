@@ -35,7 +35,9 @@ def test_folds_are_whole_subsets_of_like_size() -> None:
 
 
 def test_cross_validation_is_what_plain_least_squares_gives() -> None:
-    config = SearchConfig.make(cross_validation_coefficient=1.0, train_coefficient=0, validation_coefficient=0)
+    config = SearchConfig.make(
+        dataset="builtin", cross_validation_coefficient=1.0, train_coefficient=0, validation_coefficient=0
+    )
     evaluate = make_problem(config).evaluate
     asked = request("c0 + c1*u(x2, 0.004) + c2*w", css="c0", cos="c0 + c1*w")
     found = evaluate([asked])[0].known.terms["cross_validation"]
@@ -96,7 +98,7 @@ def test_grid_sensitivity_is_that_of_the_objective(two_grids: Path) -> None:
     with pytest.raises(InputError, match="grid_coefficient needs a second quadrature") as caught:
         make_problem(config)
     (_, remedy) = str(caught.value).split("; make it with: ")
-    assert remedy == f'fastsfes dataset quadrature {two_grids.name} --name fine --grid "level 5" --like default'
+    assert remedy == f'fastsfes dataset quadrature {two_grids} --name fine --grid "level 5" --like default'
     base = Quadrature.load(Dataset.open(two_grids))
     fine = build_quadrature(Dataset.open(two_grids), name="fine", integration_grid="level 1", like=base)
     save_quadrature(two_grids, fine)

@@ -45,7 +45,7 @@ def test_the_test_split_is_not_read_before_the_report(tmp_path: Path, monkeypatc
     dataset = Dataset(contents, builtin.path)
     monkeypatch.setattr(problem.Dataset, "open", lambda name: dataset)
     config = SearchConfig.make(
-        candidates=200, population=20, generation=16, generations=2, islands=2, migrate_every=1,
+        dataset="builtin", candidates=200, population=20, generation=16, generations=2, islands=2, migrate_every=1,
         cross_validation_coefficient=0.1, constraints=("0 <= f_x <= 2",),
     )  # fmt: skip
     run = search(config, output=tmp_path / "run", report=False)

@@ -16,10 +16,10 @@ from .._core import __version__, check_environment
 from ..common.arguments import ArgumentParser
 from ..common.errors import FastsfesError, InputError
 from ..common.signals import Stopped, exit_status, stopping_signals
-from . import analyse, dataset, export, fit, health, precompile, report, search, select, show, validate
+from . import analyse, dataset, export, fit, health, precompile, report, score, search, select, show, validate
 
 #: Modules with ``add_parser(subparsers)``, in the order of the help text.
-_COMMANDS = (search, select, fit, show, report, validate, health, analyse, export, dataset, precompile)
+_COMMANDS = (search, select, fit, show, report, validate, score, health, analyse, export, dataset, precompile)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -8,18 +8,21 @@ import sys
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..common.errors import InputError
 from ..common.files import check_output
 from ..common.options import add_arguments, given_arguments, option
 from ..datasets.dataset import SETTINGS, Dataset, DatasetInfo
 from ..datasets.model import SPLITS, DatasetContents
-from ..datasets.readers import READERS, read_folder
+from ..datasets.readers import READERS, is_source, read_folder
 from ..densities.basis import NO_ECP
 from ..densities.build import Progress
 from ..densities.settings import ScfSettings, parse_grid
-from . import quadrature
+from . import library, quadrature
+
+if TYPE_CHECKING:
+    from ..datasets.production import ImportResult
 
 #: Species without a density that ``info`` lists before it only counts them.
 _LISTED = 20
@@ -33,11 +36,12 @@ def add_parser(subparsers: Any) -> None:
     _add_build(actions)
     _add_import(actions)
     quadrature.add_action(actions)
+    library.add_actions(actions)
 
 
 def _add_info(actions: Any) -> None:
     info = actions.add_parser("info", help="count reactions and species, and say what is missing and why")
-    info.add_argument("dataset", nargs="?", default="builtin", help="builtin, a dataset file or a folder")
+    info.add_argument("dataset", nargs="?", default="gscdb", help="name of a dataset, a dataset file or a folder")
     info.add_argument("--json", action="store_true", help="print JSON")
     info.add_argument("--verify", action="store_true", help="read every density and report damage")
     info.set_defaults(handler=run_info)
@@ -79,6 +83,9 @@ def _add_import(actions: Any) -> None:
     imports = actions.add_parser("import", help="take densities from a folder of PySCF chkfiles")
     imports.add_argument("folder", type=Path, help="folder with reactions, geometries and densities/*.chk")
     imports.add_argument("--output", required=True, type=Path, metavar="FILE.h5", help="dataset file to write")
+    imports.add_argument(
+        "--grids", type=Path, metavar="FILE.h5", help="take densities on grids instead, from a grid file of any program"
+    )
     imports.add_argument("--densities", type=Path, metavar="DIR", help="folder of chkfiles when elsewhere")
     imports.add_argument("--xc", help="functional of the densities, when the chkfiles do not say")
     imports.add_argument("--grid", help="their grid, when the chkfiles do not say")
@@ -150,14 +157,23 @@ def run_build(arguments: argparse.Namespace) -> int:
 
 def run_import(arguments: argparse.Namespace) -> int:
     """``fastsfes dataset import``: 0, or 1 when a density was refused."""
+    from ..datasets.grids import import_grids
     from ..datasets.production import import_folder
 
     check_output(arguments.output)
     given = {key: getattr(arguments, key) for key in ("xc", "grid", "density_fit")}
+    if arguments.grids is not None:
+        if arguments.densities is not None or any(given.values()):
+            raise InputError("--grids says all of its densities; give none of --densities, --xc, --grid, --density-fit")
+        return _report_import(arguments, import_grids(arguments.folder, arguments.grids, arguments.output))
     chosen = {key: value for key, value in given.items() if value is not None}
     if arguments.grid is not None:
         parse_grid(arguments.grid)
     result = import_folder(arguments.folder, arguments.output, densities=arguments.densities, settings=chosen)
+    return _report_import(arguments, result)
+
+
+def _report_import(arguments: argparse.Namespace, result: ImportResult) -> int:
     for name, reason in result.refused.items():
         print(f"fastsfes: refused: {name}: {reason}", file=sys.stderr)
     print(
@@ -181,6 +197,13 @@ def format_info(info: DatasetInfo) -> str:
         lines.append("converged   " + ", ".join(f"{count} by {rung}" for rung, count in sorted(info.rungs.items())))
     if info.provenance:
         lines.append(f"source      {info.provenance}")
+    if info.licence:
+        lines.append(f"licence     {info.licence}")
+    if info.matched:
+        ambiguous = sum("ambiguous" in text for text in info.matched.values())
+        lines.append(f"matched     {len(info.matched)} species by geometry, {ambiguous} of them ambiguous")
+    if info.test_readings is not None:
+        lines.append(f"sealed      the test split is for final reports; it has been read {info.test_readings} times")
     lines.append("")
     lines.append(
         f"{'split':<11} {'type':<8} {'subset':<18} {'reactions':>9} {'available':>9}  species that cannot be used"
@@ -194,8 +217,10 @@ def format_info(info: DatasetInfo) -> str:
         lines.append(
             f"{split:<11} {'all':<8} {'':<18} {sum(r.reactions for r in rows):>9} {sum(r.available for r in rows):>9}"
         )
-    for name, reason in info.dropped.items():
-        lines.append(f"dropped: {name}: {reason}")
+    for reason in dict.fromkeys(info.dropped.values()):
+        names = [name for name, why in info.dropped.items() if why == reason]
+        more = f" and {len(names) - 3} more" if len(names) > 4 else ""
+        lines.append(f"dropped: {', '.join(names[: 3 if more else 4])}{more}: {reason}")
     for warning in info.warnings[:_LISTED]:
         lines.append(f"warning: {warning}")
     if len(info.warnings) > _LISTED:
@@ -211,7 +236,8 @@ def format_info(info: DatasetInfo) -> str:
 
 def _as_json(info: DatasetInfo, damage: dict[str, str], verified: bool) -> dict[str, Any]:
     document = {key: value for key, value in vars(info).items() if key not in ("subsets", "settings")}
-    document["missing"], document["dropped"] = dict(info.missing), dict(info.dropped)
+    for key in ("missing", "dropped", "matched", "sources"):
+        document[key] = dict(document[key])
     document["rungs"] = dict(info.rungs)
     document["subsets"] = [asdict(row) for row in info.subsets]
     document["settings"] = [
@@ -229,7 +255,7 @@ def _source(source: str, o: BuildOptions) -> tuple[DatasetContents, ScfSettings]
     defaults = ScfSettings()
     if source.lower() == "builtin":
         contents, defaults = builtin_contents(), BUILTIN_SETTINGS
-    elif Path(source).is_dir():
+    elif is_source(Path(source)):
         contents = read_folder(source, o.layout or None)
     else:
         contents = Dataset.open(source).contents

@@ -6,12 +6,15 @@ import argparse
 import json
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..common.errors import InputError
 from ..datasets.dataset import Dataset
+from ..datasets.packaged import PACKAGED
+from ..datasets.places import own_copy
 from ..energies.quadrature import (
     DEFAULT_CHANNELS,
     DEFAULT_TOLERANCE,
@@ -26,7 +29,11 @@ from ..energies.quadrature import (
 def add_action(actions: Any) -> None:
     """Register ``quadrature`` among the actions of ``fastsfes dataset``."""
     parser = actions.add_parser("quadrature", help="build the feature-space quadrature of a dataset file, or show it")
-    parser.add_argument("dataset", nargs="?", help="a dataset file; may be absent with --show: builtin")
+    parser.add_argument(
+        "dataset",
+        nargs="?",
+        help="name of a dataset or a dataset file; a packaged one is copied first; may be absent with --show: gscdb",
+    )
     parser.add_argument("--name", default="default", help="identifier in the file (default: default)")
     parser.add_argument("--show", action="store_true", help="describe the stored quadrature and build nothing")
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -54,6 +61,12 @@ def add_action(actions: Any) -> None:
     parser.add_argument(
         "--like", metavar="NAME", help="use the nodes of this stored quadrature, say with another --grid"
     )
+    parser.add_argument(
+        "--work",
+        type=Path,
+        metavar="DIR",
+        help="folder that keeps what is finished; the same command goes on from there",
+    )
     parser.add_argument("--no-reduce", action="store_true", help="keep only the full set of nodes")
     parser.add_argument(
         "--processes", "--workers", type=int, default=1, metavar="N", help="worker processes, one thread each"
@@ -68,7 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError(
             "name the dataset file to put the quadrature into, or add --show to see that of the packaged one"
         )
-    source = arguments.dataset or "builtin"
+    source = arguments.dataset or "gscdb"
     dataset = Dataset.open(source)
     if not arguments.show:
         started = time.perf_counter()
@@ -82,13 +95,18 @@ def run(arguments: argparse.Namespace) -> int:
             reduce=not arguments.no_reduce,
             like=Quadrature.load(dataset, arguments.like) if arguments.like else None,
             processes=arguments.processes,
+            work=arguments.work,
             report=None if arguments.quiet else lambda line: print(line, file=sys.stderr, flush=True),
         )
         assert dataset.path is not None
-        save_quadrature(dataset.path, quadrature)
+        path = dataset.path
+        if path in PACKAGED.values():
+            path = own_copy(path, f"{dataset.name}-{arguments.name}")
+            print(f"{source} is packaged and stays as it is; stored in {path}: use it with --dataset {path.stem}")
+        save_quadrature(path, quadrature)
         if not arguments.quiet:
             print(f"stored after {time.perf_counter() - started:.0f} s", file=sys.stderr)
-        dataset = Dataset.open(source)
+        dataset = Dataset.open(path)
     description = describe(Quadrature.load(dataset, arguments.name))
     print(json.dumps(description, indent=1) if arguments.json else format_description(description))
     return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,12 +13,14 @@ from typing import Any
 
 from ..common.errors import FastsfesError, InputError
 from ..densities.hdf5 import RecordError
-from ..densities.record import DensityRecord, Energies
+from ..densities.record import DensityRecord, Energies, GridRecord
 from . import storage
 from .balance import imbalance
 from .model import SPLITS, DatasetContents, Reaction, Species
 from .packaged import PACKAGED
-from .readers import read_folder
+from .places import find_dataset, user_datasets
+from .readers import is_source, read_folder
+from .seal import count_reading, readings
 
 #: Attributes of a density that `DatasetInfo.settings` counts, and what stands for one that is not said.
 SETTINGS = {"xc": "?", "basis": "?", "ecp": "none", "grid": "?", "density_fit": "?"}
@@ -52,6 +55,10 @@ class DatasetInfo:
     settings: distinct (xc, basis, ecp, grid, density_fit) of the densities -> number of species.
     rungs: rung of the convergence ladder -> number of distinct densities.
     warnings: reactions that do not conserve atoms or charge, and what PySCF warned of.
+    matched: species whose density was made for another collection -> which.
+    sources: subset -> what it is and what to cite.
+    licence: of the data.
+    test_readings: how often a sealed test split has been read, else None.
     """
 
     name: str
@@ -68,13 +75,31 @@ class DatasetInfo:
     settings: Mapping[tuple[str, ...], int]
     rungs: Mapping[str, int]
     warnings: tuple[str, ...]
+    matched: Mapping[str, str]
+    sources: Mapping[str, str]
+    licence: str
+    test_readings: int | None
+
+
+class FoldedError(InputError):
+    """A folded dataset has no densities, so that nothing can be evaluated on an integration grid."""
+
+
+class SealedError(InputError):
+    """The test split of a sealed dataset is for final reports."""
 
 
 class Dataset:
-    """Species, reactions with references and weights, and (when read from a file) densities."""
+    """Species, reactions with references and weights, and (when read from a file) densities.
+
+    Files come in two kinds: with densities, or *folded*: energies and a quadrature only, a few kilobytes per species,
+    which is all that a search needs. In a *sealed* dataset the test split is for final reports: `reactions`,
+    `available` and `split` do not give it, `unsealed` does, and counts.
+    """
 
     def __init__(self, contents: DatasetContents, path: Path | None = None) -> None:
         self._contents = contents
+        self._sealed = contents.sealed
         self._path = path
         self._summaries: dict[str, storage.DensitySummary] = {}
         self._problems: dict[str, str] = {}
@@ -84,21 +109,21 @@ class Dataset:
 
     @classmethod
     def open(cls, name_or_path: str | Path) -> Dataset:
-        """Open "builtin", a dataset file (.h5), or a folder of CSV and XYZ files.
+        """Open a dataset by name, a dataset file (.h5), or a folder of CSV and XYZ files.
 
-        A folder gives species and reactions only; ``fastsfes dataset build`` adds densities.
-        Layouts: MGCDB84 and ACCDB (``DatasetEval.csv``), GMTKN55 (``*/.res``), or the plain one
-        (``reactions.csv``), see docs/datasets.md.
+        Names are those of the packaged datasets ("gscdb", "builtin") and of files in the user's folder (FASTSFES_DATA).
+        A folder gives species and reactions only; ``fastsfes dataset build`` adds densities. Layouts: MGCDB84 and ACCDB
+        (``DatasetEval.csv``), GMTKN55 (``*/.res``), GSCDB138 (its archive too), or the plain one (``reactions.csv``),
+        see docs/datasets.md.
         """
-        if str(name_or_path).lower() in PACKAGED:
-            path = PACKAGED[str(name_or_path).lower()]
-        else:
-            path = Path(name_or_path)
-        if path.is_dir():
+        path = Path(name_or_path)
+        if str(name_or_path).lower() in PACKAGED or not path.exists():
+            path = find_dataset(str(name_or_path)) or path
+        if is_source(path):
             return cls(read_folder(path))
         if not path.exists():
-            names = ", ".join(PACKAGED)
-            raise InputError(f"{path}: no such file or folder, and not a packaged dataset ({names})")
+            names = ", ".join([*PACKAGED, *user_datasets()])
+            raise InputError(f"{path}: no such file or folder, and no dataset of that name (there are {names})")
         return cls(storage.read_contents(path), path)
 
     @property
@@ -122,9 +147,38 @@ class Dataset:
         return self._species
 
     @property
+    def has_densities(self) -> bool:
+        """Whether densities are stored, so that energies can be evaluated on integration grids."""
+        return bool(self._summaries) and not self._contents.folded
+
+    @property
+    def is_sealed(self) -> bool:
+        """Whether the test split is withheld; see `unsealed`."""
+        return self._sealed
+
+    def unsealed(self, reader: str) -> Dataset:
+        """The same dataset with its test split, for a final report; every call is counted for this user.
+
+        Args:
+            reader: what reads it, for the record, e.g. "report of the run in runs/7".
+        """
+        opened = copy(self)
+        for name in ("reactions", "available"):  # cached without the test split
+            opened.__dict__.pop(name, None)
+        opened._sealed = False
+        if self._sealed:
+            count_reading(self.name, reader)
+        return opened
+
+    @property
+    def test_readings(self) -> int | None:
+        """How often this user has read the test split of a sealed dataset; None for datasets without a seal."""
+        return readings(self.name) if self._contents.sealed else None
+
+    @cached_property
     def reactions(self) -> tuple[Reaction, ...]:
-        """All reactions, whether or not they can be evaluated."""
-        return self._contents.reactions
+        """All reactions, whether or not they can be evaluated; of a sealed dataset all but the test split."""
+        return tuple(r for r in self._contents.reactions if not (self._sealed and r.split == "test"))
 
     @property
     def provenance(self) -> str:
@@ -139,6 +193,11 @@ class Dataset:
         """
         if name not in SPLITS:
             raise InputError(f"split {name!r} is none of {', '.join(SPLITS)}")
+        if self._sealed and name == "test":
+            raise SealedError(
+                f"the test split of {self.name!r} is sealed: final reports read it, and every reading is counted "
+                f"({readings(self.name)} so far); Dataset.unsealed opens it on purpose"
+            )
         chosen = self.available if available_only else self.reactions
         return tuple(reaction for reaction in chosen if reaction.split == name)
 
@@ -147,6 +206,11 @@ class Dataset:
         """Reactions whose species all have converged densities."""
         usable = set(self.density_names)
         return tuple(reaction for reaction in self.reactions if usable.issuperset(reaction.coefficients))
+
+    @property
+    def summaries(self) -> Mapping[str, storage.DensitySummary]:
+        """Species -> energies and attributes of its density."""
+        return MappingProxyType(self._summaries)
 
     @cached_property
     def density_names(self) -> tuple[str, ...]:
@@ -167,8 +231,20 @@ class Dataset:
 
     def density(self, name: str) -> DensityRecord:
         """Occupied orbitals and energies of a species; raises when absent, damaged or unconverged."""
+        record = self.source(name)
+        if isinstance(record, GridRecord):
+            raise InputError(f"dataset {self.name!r}: {name!r} is stored as values on a grid and has no orbitals")
+        return record
+
+    def source(self, name: str) -> DensityRecord | GridRecord:
+        """What there is of a species' density: orbitals, or values on a grid; errors as `density`."""
         self._summary(name)
         assert self._path is not None
+        if self._contents.folded:
+            raise FoldedError(
+                f"dataset {self.name!r} is folded onto nodes and holds no densities, so nothing can be evaluated on a "
+                f"grid; use method='quadrature', or a dataset with densities"
+            )
         return storage.read_density(self._path, name)
 
     def verify(self) -> dict[str, str]:
@@ -178,10 +254,12 @@ class Dataset:
 
         found = dict(self._problems)
         for name, summary in self._summaries.items():
-            if summary.representative != name or self._path is None:
+            if summary.representative != name or self._path is None or self._contents.folded:
                 continue
             try:
                 record = storage.read_density(self._path, name)
+                if isinstance(record, GridRecord):
+                    continue
                 mol = load_mole(record.mole, f"{self._path}: density of {name!r}")
                 check_molecule(mol)
                 if record.mo_coeff.shape[-2] != mol.nao:
@@ -198,7 +276,7 @@ class Dataset:
     def _unusable(self) -> Mapping[str, tuple[str, str]]:
         """Species of the reactions that cannot be used -> (kind, why)."""
         usable = set(self.density_names)
-        names = sorted({name for reaction in self.reactions for name in reaction.coefficients} - usable)
+        names = sorted({name for reaction in self._contents.reactions for name in reaction.coefficients} - usable)
         reasons: dict[str, tuple[str, str]] = {}
         for name in names:
             if name in self._contents.missing:
@@ -213,11 +291,13 @@ class Dataset:
 
     def info(self) -> DatasetInfo:
         """Counts per subset and split, and what is missing and why."""
-        available = {reaction.name for reaction in self.available}
+        usable_species = set(self.density_names)
+        everything = self._contents.reactions  # counts give nothing away of a sealed split
+        available = {r.name for r in everything if usable_species.issuperset(r.coefficients)}
         total: Counter[tuple[str, str, str]] = Counter()
         usable: Counter[tuple[str, str, str]] = Counter()
         missing: dict[tuple[str, str, str], dict[str, set[str]]] = {}
-        for reaction in self.reactions:
+        for reaction in everything:
             key = (reaction.split, reaction.data_type, reaction.subset)
             total[key] += 1
             usable[key] += reaction.name in available
@@ -236,7 +316,7 @@ class Dataset:
             name=self.name,
             provenance=self.provenance,
             path=str(self._path or ""),
-            reactions=len(self.reactions),
+            reactions=len(everything),
             available=len(available),
             species=len(self._species),
             densities=len(self.density_names),
@@ -255,6 +335,10 @@ class Dataset:
             settings=dict(settings),
             rungs=dict(rungs),
             warnings=tuple(self._warnings()),
+            matched=dict(self._contents.matches),
+            sources=dict(self._contents.sources),
+            licence=self._contents.licence,
+            test_readings=self.test_readings,
         )
 
     def _warnings(self) -> Iterator[str]:

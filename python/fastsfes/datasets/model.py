@@ -133,6 +133,16 @@ class DatasetContents:
     provenance: str = ""
     #: Reactions left out on purpose, name -> why.
     dropped: Mapping[str, str] = field(default_factory=dict)
+    #: Species whose density was made for another collection -> which, and how near its geometry is.
+    matches: Mapping[str, str] = field(default_factory=dict)
+    #: Subset -> what it is and what to cite.
+    sources: Mapping[str, str] = field(default_factory=dict)
+    #: Licence of the data, in a few words.
+    licence: str = ""
+    #: Whether the test split is for final reports only.
+    sealed: bool = False
+    #: Whether the file holds energies and a quadrature but no densities.
+    folded: bool = False
 
     def __post_init__(self) -> None:
         seen: set[str] = set()

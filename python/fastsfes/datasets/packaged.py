@@ -9,5 +9,5 @@ __all__ = ["DATA", "PACKAGED"]
 DATA = Path(__file__).resolve().parent.parent / "data"
 """Folder of the package's data."""
 
-PACKAGED = {"builtin": DATA / "builtin.h5"}
+PACKAGED = {"gscdb": DATA / "gscdb.h5", "builtin": DATA / "builtin.h5"}
 """Datasets that come with the package: name -> file."""

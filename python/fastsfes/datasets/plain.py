@@ -36,8 +36,11 @@ _COLUMNS = (
 )
 
 
-def read_plain(folder: Path | str) -> DatasetContents:
-    """Read a folder in the plain layout; a species whose XYZ file is absent or bad is an error."""
+def read_plain(folder: Path | str, *, geometries: bool = True) -> DatasetContents:
+    """Read a folder in the plain layout; a species whose XYZ file is absent or bad is an error.
+
+    With `geometries` False, species without a file are named in ``missing``.
+    """
     folder = Path(folder)
     table = folder / "reactions.csv"
     text = read_text(table, "a table of reactions with a header line")
@@ -57,14 +60,16 @@ def read_plain(folder: Path | str) -> DatasetContents:
         reactions.append(_reaction(dict(zip(header, cells, strict=True)), where))
     names = list(dict.fromkeys(name for reaction in reactions for name in reaction.coefficients))
     directory = next((folder / d for d in ("geometries", "Geometries") if (folder / d).is_dir()), None)
-    if directory is None:
+    if directory is None and geometries:
         raise InputError(f"{folder / 'geometries'}: no such folder; expected one XYZ file per species")
-    species = {name: read_xyz(directory / f"{name}.xyz", name) for name in names}
+    present = names if geometries else [n for n in names if directory and (directory / f"{n}.xyz").is_file()]
+    species = {name: read_xyz(Path(directory or folder) / f"{name}.xyz", name) for name in present}
     notes = folder / "provenance.txt"
     return DatasetContents(
         name=folder.resolve().name,
         species=species,
         reactions=tuple(reactions),
+        missing={name: "it has no geometry, only grid data" for name in names if name not in species},
         provenance=read_text(notes, "a note on where the data come from").strip() if notes.exists() else "",
     )
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +19,20 @@ import numpy.typing as npt
 
 from .._core import __version__
 from ..common.errors import FastsfesError, InputError
-from ..common.reading import DAMAGE, damage, short
+from ..common.files import plain
+from ..common.reading import DAMAGE, damage, parse_json, short
 from ..common.reading.hdf5 import attributes as read_attributes
 from ..common.reading.hdf5 import child, open_file, read
-from ..densities.hdf5 import RecordError, read_record, write_array, write_atomically, write_record
-from ..densities.record import ENERGY_NAMES, DensityRecord, Energies
+from ..densities.hdf5 import RecordError, read_source, write_array, write_atomically, write_record
+from ..densities.record import ENERGY_NAMES, DensityRecord, Energies, GridRecord
 from .model import DatasetContents, Reaction, Species
+from .packaged import DATA
 
 FORMAT = "fastsfes-dataset"
 VERSION = 1
 
 #: Names that share one density, and the density.
-NamedDensity = tuple[Sequence[str], DensityRecord]
+NamedDensity = tuple[Sequence[str], DensityRecord | GridRecord]
 
 
 @dataclass(frozen=True)
@@ -50,20 +53,32 @@ def write_dataset(path: Path | str, contents: DatasetContents, densities: Iterab
     """
 
     def fill(file: h5py.File) -> None:
-        file.attrs["format"] = FORMAT
-        file.attrs["version"] = VERSION
-        file.attrs["name"] = contents.name
-        file.attrs["provenance"] = contents.provenance
-        file.attrs["created_by"] = f"fastsfes {__version__}"
-        _write_geometries(file.create_group("geometries"), contents)
-        _write_reactions(file.create_group("reactions"), contents.reactions)
-        _write_pairs(file.create_group("dropped"), contents.dropped)
+        _write_contents(file, contents)
         group = file.create_group("species")
         for names, record in densities:
             first, *others = sorted(names)
             write_record(group.create_group(first), record)
             for name in others:
                 group[name] = group[first]
+
+    write_atomically(Path(path), fill)
+
+
+def write_folded(path: Path | str, contents: DatasetContents, summaries: Mapping[str, DensitySummary]) -> None:
+    """Write a dataset file without densities, atomically: of every species its energies and how they were made."""
+    names = [name for name, summary in summaries.items() if name in contents.species and summary.converged]
+    first = list(dict.fromkeys(summaries[name].representative for name in names))
+
+    def fill(file: h5py.File) -> None:
+        _write_contents(file, replace(contents, folded=True))
+        group = file.create_group("folded")
+        _write_texts(group, "density", first)
+        write_array(
+            group, "energies", np.array([[getattr(summaries[n].energies, e) for e in ENERGY_NAMES] for n in first])
+        )
+        _write_texts(group, "attributes", [json.dumps(plain(summaries[n].attributes), sort_keys=True) for n in first])
+        _write_texts(group, "name", names)
+        write_array(group, "index", np.array([first.index(summaries[n].representative) for n in names], dtype=np.int32))
 
     write_atomically(Path(path), fill)
 
@@ -114,6 +129,11 @@ def read_contents(path: Path | str) -> DatasetContents:
             missing=missing,
             provenance=str(given.get("provenance", "")),
             dropped=dropped,
+            matches=_read_pairs(_Table(path, file, "matches")) if "matches" in file else {},
+            sources=_read_pairs(_Table(path, file, "sources")) if "sources" in file else {},
+            licence=str(given.get("licence", "")),
+            sealed=bool(given.get("sealed", False)),
+            folded="folded" in file,
         )
 
 
@@ -123,6 +143,9 @@ def read_summaries(path: Path | str) -> tuple[dict[str, DensitySummary], dict[st
     summaries: dict[str, DensitySummary] = {}
     problems: dict[str, str] = {}
     with open_dataset_file(path) as file:
+        if "folded" in file:
+            with damage(str(path), "make the file again"):
+                return _read_folded(_Table(path, file, "folded")), {}
         try:
             group = child(file, "species")
             names = sorted(group)
@@ -136,7 +159,8 @@ def read_summaries(path: Path | str) -> tuple[dict[str, DensitySummary], dict[st
                 attributes = read_attributes(record)
                 energies = Energies(**{key: float(attributes.pop(key)) for key in ENERGY_NAMES})
                 converged = bool(attributes["converged"])
-                if any(part not in record for part in ("mol", "mo_coeff", "mo_occ", "mo_energy")):
+                parts = ("weights", "rho", "sigma", "tau"), ("mol", "mo_coeff", "mo_occ", "mo_energy")
+                if not any(all(part in record for part in some) for some in parts):
                     raise KeyError("orbitals")
             except DAMAGE as error:
                 problems[name] = f"{path}: density of {name!r} is damaged ({short(error)}); compute or import it again"
@@ -146,19 +170,40 @@ def read_summaries(path: Path | str) -> tuple[dict[str, DensitySummary], dict[st
     return summaries, problems
 
 
-def read_density(path: Path | str, name: str) -> DensityRecord:
-    """Read one density with its orbitals; raises RecordError when it is absent or damaged."""
+def _read_folded(table: _Table) -> dict[str, DensitySummary]:
+    first, names, texts = table.texts("density"), table.texts("name"), table.texts("attributes")
+    energies, index = table.numbers("energies"), table.numbers("index", np.int64)
+    table.same_length(len(first), attributes=texts)
+    table.same_length(len(names), index=index)
+    if energies.shape != (len(first), len(ENERGY_NAMES)) or not np.all(np.isfinite(energies)):
+        raise table.error("energies", f"has shape {energies.shape} or holds NaN, expected {len(first)} rows of numbers")
+    if len(index) and (index.min() < 0 or index.max() >= len(first)):
+        raise table.error("index", f"points outside the {len(first)} densities")
+    found = []
+    for name, row, text in zip(first, energies.tolist(), texts, strict=True):
+        attributes = parse_json(text, f"attributes of {name!r}")
+        if not isinstance(attributes, dict) or not {"xc", "converged"} <= attributes.keys():
+            raise table.error("attributes", f"of {name!r} are not those of a density")
+        values = Energies(**dict(zip(ENERGY_NAMES, row, strict=True)))
+        found.append(DensitySummary(values, bool(attributes["converged"]), name, attributes))
+    return {name: found[k] for name, k in sorted(zip(names, index.tolist(), strict=True))}
+
+
+def read_density(path: Path | str, name: str) -> DensityRecord | GridRecord:
+    """Read one density: its orbitals, or its values on a grid; raises RecordError when it is absent or damaged."""
     with open_dataset_file(path) as file:
         try:
             group = child(child(file, "species"), name)
         except DAMAGE as error:
             raise RecordError(f"{path}: no density of {name!r}; compute it with 'fastsfes dataset build'") from error
-        return read_record(group, file=str(path), name=name)
+        return read_source(group, file=str(path), name=name)
 
 
 def update_dataset(path: Path | str, change: Callable[[h5py.File], None]) -> None:
     """Change a dataset file through a copy that replaces it, so that a kill leaves the old file whole."""
     path = Path(path)
+    if path.resolve().parent == DATA:
+        raise InputError(f"{path}: belongs to the installed package, which is never changed; copy it first")
     with open_dataset_file(path):
         pass
     handle, copy = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
@@ -223,6 +268,19 @@ class _Table:
 
     def error(self, column: str, what: str) -> InputError:
         return InputError(f"{self._where}/{column} {what}; make the file again")
+
+
+def _write_contents(file: h5py.File, contents: DatasetContents) -> None:
+    """What files with and without densities have in common."""
+    file.attrs["format"] = FORMAT
+    file.attrs["version"] = VERSION
+    for name in ("name", "provenance", "licence", "sealed"):
+        file.attrs[name] = getattr(contents, name)
+    file.attrs["created_by"] = f"fastsfes {__version__}"
+    _write_geometries(file.create_group("geometries"), contents)
+    _write_reactions(file.create_group("reactions"), contents.reactions)
+    for name in ("dropped", "matches", "sources"):
+        _write_pairs(file.create_group(name), getattr(contents, name))
 
 
 def _write_texts(group: h5py.Group, column: str, values: Sequence[str]) -> None:

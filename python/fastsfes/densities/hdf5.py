@@ -16,7 +16,7 @@ from ..common.errors import FastsfesError
 from ..common.reading import damage
 from ..common.reading.hdf5 import attributes as read_attributes
 from ..common.reading.hdf5 import read, read_text
-from .record import ENERGY_NAMES, DensityRecord, Energies
+from .record import ENERGY_NAMES, DensityRecord, Energies, GridRecord
 
 _ARRAYS = ("mo_coeff", "mo_occ", "mo_energy")
 
@@ -68,15 +68,49 @@ def write_array(group: h5py.Group, name: str, values: Any) -> None:
         )
 
 
-def write_record(group: h5py.Group, record: DensityRecord) -> None:
-    """Store a density in a group; `read_record` returns it bit for bit."""
-    write_array(group, "mol", np.frombuffer(record.mole.encode("utf-8"), dtype=np.uint8))
-    for name in _ARRAYS:
-        write_array(group, name, getattr(record, name))
+def write_record(group: h5py.Group, record: DensityRecord | GridRecord) -> None:
+    """Store a density in a group; `read_record` and `read_source` return it bit for bit."""
+    if record.mole:
+        write_array(group, "mol", np.frombuffer(record.mole.encode("utf-8"), dtype=np.uint8))
+    for name, array in record.arrays.items():
+        write_array(group, name, array)
     for name in ENERGY_NAMES:
         group.attrs[name] = np.float64(getattr(record.energies, name))
     for name, value in record.attributes.items():
         group.attrs[name] = value
+
+
+def read_source(group: h5py.Group, *, file: str, name: str) -> DensityRecord | GridRecord:
+    """Read a density, or values on a grid; errors as `read_record`."""
+    if "weights" not in group:
+        return read_record(group, file=file, name=name)
+    where = f"{file}: grid data of {name!r}"
+    with damage(where, "import them again", RecordError):
+        attributes = read_attributes(group)
+        energies = Energies(**{key: float(attributes.pop(key)) for key in ENERGY_NAMES})
+        arrays = {key: np.asarray(read(group, key), dtype=np.float64) for key in ("weights", "rho", "sigma", "tau")}
+        record = GridRecord(**arrays, energies=energies, attributes=attributes)
+    check_grid_record(record, where)
+    return record
+
+
+def check_grid_record(record: GridRecord, where: str) -> None:
+    """Shapes that belong together, and finite values; raises RecordError."""
+    count = record.weights.shape
+    shapes = (record.rho.shape, record.sigma.shape, record.tau.shape)
+    if len(count) != 1 or not count[0] or shapes not in ((count, count, count), tuple((k, *count) for k in (2, 3, 2))):
+        raise RecordError(
+            f"{where}: weights, rho, sigma and tau have shapes {count}, {', '.join(map(str, shapes))}; expected (n,) "
+            f"each, or (n,), (2, n), (3, n), (2, n) for spin densities"
+        )
+    for key, array in record.arrays.items():
+        if not np.all(np.isfinite(array)):
+            raise RecordError(f"{where}: {key} holds NaN or infinity")
+    negative = [key for key in ("rho", "tau") if np.any(record.arrays[key] < 0.0)]
+    if negative or np.any((record.sigma if record.sigma.ndim == 1 else record.sigma[::2]) < 0.0):
+        raise RecordError(f"{where}: {', '.join(negative) or 'sigma'} is negative somewhere; leave such points out")
+    if not np.isfinite(record.energies.e_frozen):
+        raise RecordError(f"{where}: the energy that does not change is NaN or infinite")
 
 
 def read_record(group: h5py.Group, *, file: str, name: str) -> DensityRecord:

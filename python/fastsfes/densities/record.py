@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -74,7 +74,51 @@ class DensityRecord:
         kind = str(self.attributes.get("reference", ""))
         return kind if kind in ("RKS", "UKS", "ROKS") else ("UKS" if self.mo_occ.ndim == 2 else "RKS")
 
+    @property
+    def arrays(self) -> dict[str, FloatArray]:
+        """What is stored beside the molecule, by name."""
+        return {"mo_coeff": self.mo_coeff, "mo_occ": self.mo_occ, "mo_energy": self.mo_energy}
+
     def density_matrix(self) -> FloatArray:
         """Density matrix in the atomic-orbital basis, (nao, nao) or (2, nao, nao)."""
         scaled = self.mo_coeff * self.mo_occ[..., None, :]
         return np.asarray(scaled @ np.swapaxes(self.mo_coeff, -1, -2))
+
+
+@dataclass(frozen=True)
+class GridRecord:
+    """A density as values on an integration grid, from any program; there are no orbitals.
+
+    Attributes
+    ----------
+    weights: quadrature weights in bohr^3, (n,).
+    rho: spin densities, (2, n); restricted: the total density, (n,).
+    sigma: grad rho_a . grad rho_a, a . b, b . b, (3, n); restricted: |grad rho|^2, (n,).
+    tau: (1/2) sum_i |grad phi_i|^2 per spin, (2, n); restricted: the total, (n,).
+    energies: ``e_tot - e_xc_semilocal`` is the energy that does not change.
+    attributes: xc (whose exact exchange and nonlocal correlation are in that energy), charge, spin, converged, grid.
+    """
+
+    weights: FloatArray
+    rho: FloatArray
+    sigma: FloatArray
+    tau: FloatArray
+    energies: Energies
+    attributes: dict[str, Any]
+    #: No molecule either: a solid has none.
+    mole: ClassVar[str] = ""
+
+    @property
+    def converged(self) -> bool:
+        """Whether the density may be used."""
+        return bool(self.attributes["converged"])
+
+    @property
+    def arrays(self) -> dict[str, FloatArray]:
+        """What is stored, by name."""
+        return {"weights": self.weights, "rho": self.rho, "sigma": self.sigma, "tau": self.tau}
+
+    @property
+    def electrons(self) -> float:
+        """Number of electrons on the grid."""
+        return float(np.sum(self.weights * (self.rho if self.rho.ndim == 1 else self.rho.sum(axis=0))))

@@ -16,7 +16,8 @@ import numpy.typing as npt
 
 from ..common.errors import InputError
 from ..datasets.dataset import Dataset
-from ..densities import DensityRecord, load_mole
+from ..densities import load_mole
+from ..densities.record import DensityRecord, GridRecord
 from ..densities.settings import parse_grid
 
 FloatArray = npt.NDArray[np.float64]
@@ -57,19 +58,27 @@ class GridBlock:
         return len(self.weights)
 
 
-def grid_blocks(record: DensityRecord, grid: str | None = None) -> Iterator[GridBlock]:
+def grid_blocks(record: DensityRecord | GridRecord, grid: str | None = None) -> Iterator[GridBlock]:
     """Stream a stored density on an integration grid.
 
     Parameters
     ----------
     record: the density.
     grid: "level N" (PySCF's pruned grids) or "(radial,angular)" (unpruned); by default the grid that
-        the density was made on.
+        the density was made on, the only one for values on a grid.
 
     Yields
     ------
     GridBlock: restricted densities give unpolarised blocks.
     """
+    if isinstance(record, GridRecord):
+        if grid not in (None, record.attributes["grid"]):
+            raise InputError(
+                f"{record.attributes.get('name', 'a species')!r} is stored on its own grid and cannot be put on "
+                f"{grid!r}"
+            )
+        yield from _stored_blocks(record)
+        return
     from pyscf.dft import numint
 
     mol = load_mole(record.mole, f"density of {record.attributes.get('name', 'a species')!r}")
@@ -83,6 +92,17 @@ def grid_blocks(record: DensityRecord, grid: str | None = None) -> Iterator[Grid
         block = _density(np.asarray(ao), np.asarray(weights), orbitals)
         if len(block):
             yield block
+
+
+def _stored_blocks(record: GridRecord) -> Iterator[GridBlock]:
+    for start in range(0, len(record.weights), _MAX_POINTS):
+        part = slice(start, start + _MAX_POINTS)
+        weights, rho = record.weights[part], record.rho[..., part]
+        keep = (weights != 0.0) & (rho.reshape(-1, len(weights)).max(axis=0) > DROP_DENSITY)
+        if keep.any():
+            yield GridBlock(
+                weights[keep], rho[..., keep], record.sigma[..., part][..., keep], record.tau[..., part][..., keep]
+            )
 
 
 #: Grid data kept in memory by `cached_blocks`, bytes; override with the environment variable FASTSFES_GRID_CACHE_MB.
@@ -108,8 +128,8 @@ def cached_blocks(dataset: Dataset, name: str, grid: str | None = None) -> Itera
         return _cache[key]
     limit = _cache_limit()
     if _cached_bytes >= limit:
-        return grid_blocks(dataset.density(name), grid)
-    blocks = list(grid_blocks(dataset.density(name), grid))
+        return grid_blocks(dataset.source(name), grid)
+    blocks = list(grid_blocks(dataset.source(name), grid))
     size = sum(a.nbytes for block in blocks for a in (block.weights, block.rho, block.sigma, block.tau))
     if _cached_bytes + size <= limit:
         _cache[key] = blocks

@@ -69,7 +69,9 @@ class SearchConfig:
         minimum=0,
     )
 
-    dataset: str = option("builtin", "text", "data", 'packaged dataset ("builtin") or a dataset file')
+    dataset: str = option(
+        "gscdb", "text", "data", 'name of a dataset ("gscdb" and "builtin" are packaged) or a dataset file'
+    )
     targets: str = option(
         "reference",
         "text",
@@ -333,6 +335,7 @@ def _preset_of(table: Mapping[str, Any]) -> Any:
 
 
 _REDISCOVER: dict[str, Any] = {
+    "dataset": "builtin",  # its densities are there, so that what is found is checked on the grid
     "stop_below": 1e-6,
     "channels": ("x",),
     "base": ("empty",),

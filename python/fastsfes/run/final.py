@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from ..common.files import plain
 from ..datasets import HARTREE_TO_KCAL, SPLITS, Dataset
 from ..energies.evaluate import evaluate_many, grid_energies
-from ..energies.quadrature import Quadrature, reaction_targets
+from ..energies.quadrature import Quadrature, is_binding, reaction_targets
 from ..formula.expression import Expression
 from ..functionals.functional import Channel, Functional
 from ..functionals.registry import get_functional
 
-__all__ = ["Row", "baselines", "grid_row", "quadrature_rows", "species_rows"]
+__all__ = ["Row", "baselines", "grid_row", "node_errors", "quadrature_rows", "species_rows"]
 
 Tell = Callable[[str, int, int], None]
 
@@ -84,6 +84,35 @@ def grid_row(dataset: Dataset, functional: Functional, tell: Tell | None = None)
     return Row(functional.name, len(functional.parameters), found), float(np.abs(errors - nodes).max())
 
 
+def node_errors(quadrature: Quadrature, functional: Functional) -> dict[str, Any]:
+    """What the nodes leave of accuracy, kcal/mol per species: measured once, and estimated for this functional.
+
+    Returns:
+        "measured": the largest measured error of a species' energy in one channel, over all registered functionals and
+        rough expressions, with "species" and "label"; "median" over species of their largest; "estimate": the largest
+        difference between the reduced and the coarse nodes for this functional, None where there is one set only.
+    """
+    worst = np.zeros(len(quadrature.species))
+    where: tuple[float, str] = (0.0, "")
+    for key in quadrature.keys(functional).values():
+        rule = quadrature.channels[key]
+        for label, errors in rule.errors["full"].items():
+            if is_binding(key, label):
+                worst = np.maximum(worst, np.abs(errors))
+                where = max(where, (float(np.abs(errors).max()), label))
+    estimate: float | None = None
+    if all("coarse" in quadrature.channels[key].levels for key in quadrature.keys(functional).values()):
+        change = quadrature.energies(functional, "reduced") - quadrature.energies(functional, "coarse")
+        estimate = HARTREE_TO_KCAL * float(np.abs(change).max())
+    return {
+        "measured": float(worst.max()),
+        "species": quadrature.species[int(worst.argmax())],
+        "label": where[1],
+        "median": float(np.median(worst)),
+        "estimate": estimate,
+    }
+
+
 def species_rows(
     dataset: Dataset,
     quadrature: Quadrature,
@@ -91,15 +120,22 @@ def species_rows(
     target: Functional,
     splits: Mapping[str, NDArray[np.int64]],
     tell: Tell | None = None,
-) -> tuple[Row, Row, float]:
-    """Errors of species energies against another functional's: by quadrature, on the grid, largest difference."""
+    *,
+    on_grid: bool = True,
+) -> tuple[Row, Row | None, float | None]:
+    """Errors of species energies against another functional's: by quadrature, on the grid, largest difference.
+
+    The last two are None without densities (`on_grid` False).
+    """
     nodes = HARTREE_TO_KCAL * (quadrature.energies(winner) - quadrature.energies(target))
-    energies = HARTREE_TO_KCAL * grid_energies([winner, target], dataset, quadrature.species, progress=tell)
-    grid = energies[0] - energies[1]
 
     def row(name: str, error: NDArray[np.float64]) -> Row:
         return Row(
             name, len(winner.parameters), {s: float(np.sqrt(np.mean(error[rows] ** 2))) for s, rows in splits.items()}
         )
 
+    if not on_grid:
+        return row(winner.name, nodes), None, None
+    energies = HARTREE_TO_KCAL * grid_energies([winner, target], dataset, quadrature.species, progress=tell)
+    grid = energies[0] - energies[1]
     return row(winner.name, nodes), row(winner.name, grid), float(np.abs(nodes - grid).max())

@@ -30,7 +30,8 @@ from ..functionals.frame import Frame
 from ..functionals.functional import Channel, Functional
 from ..functionals.load import load
 from .config import SEARCHED, SearchConfig
-from .final import baselines, grid_row, quadrature_rows, species_rows
+from .digests import data_digests
+from .final import baselines, grid_row, node_errors, quadrature_rows, species_rows
 from .progress import Progress, teller
 from .setup import SearchParts
 
@@ -58,6 +59,14 @@ class _Common:
     frame: Frame
     fixed: Mapping[str, Channel]
     folds: Callable[[], CrossValidation] | None = None
+
+    def digests(self) -> dict[str, str]:
+        """Digests of the data that the result depends on."""
+        quadratures = {"quadrature": self.quadrature}
+        if self.config.grid_coefficient > 0:
+            quadratures["fine quadrature"] = Quadrature.load(self.dataset, self.config.fine_quadrature)
+        reactions = _selection(self.dataset) if self.config.targets == "reference" else []
+        return data_digests(self.config, self.dataset, quadratures, reactions)
 
     def functional(self, name: str, best: Individual, parts: SearchParts) -> Functional:
         """The winner in normal form as a functional, in the frame of the densities."""
@@ -102,25 +111,27 @@ class ReactionProblem(_Common):
         )
 
     def report(self, winner: Functional, progress: Progress) -> dict[str, Any]:
-        """Errors of the winner and of known functionals on the same densities; the winner on the full grid too."""
+        """Errors of the winner and of known functionals on the same densities; the winner on the full grid too, where
+        the dataset has densities. This is what opens the seal of a test split.
+        """
         named = [(winner.name, winner), *self._known(progress)]
-        rows = [r.to_dict() for r in quadrature_rows(self.dataset, named)]
+        opened = self.dataset.unsealed(f"final table of {winner.name}")
+        rows = [r.to_dict() for r in quadrature_rows(opened, named)]
         for row, (_, functional) in zip(rows, named, strict=True):
             row["terms"] = self._terms(functional) if len(functional.parameters) else {}
             row["functional"] = functional.to_dict()
         searched = {k: winner.channels[k] for k in self.config.channels}
         parts = contributions(searched, self.evaluate)
-        progress.message("checking the winner on the full integration grid")
-        grid, worst = grid_row(self.dataset, winner, teller(progress))
         return {
             "kind": "reactions",
             "dataset": self.dataset.name,
             "frame": self.frame.source,
             "unit": "WRMSD in kcal/mol",
             "rows": rows,
-            "grid": grid.to_dict(),
+            **_on_grid(opened, winner, progress),
+            "nodes": node_errors(self.quadrature, winner),
+            "test_readings": opened.test_readings,
             "contributions": parts,
-            "largest_difference": worst,
         }
 
     def _known(self, progress: Progress) -> list[tuple[str, Functional]]:
@@ -158,18 +169,32 @@ class SpeciesProblem(_Common):
     def report(self, winner: Functional, progress: Progress) -> dict[str, Any]:
         """Errors of the winner against the target's energies, by quadrature and on the full grid."""
         target = target_functional(self.config)
-        progress.message("checking the winner and the target on the full integration grid")
         splits = species_splits(self.quadrature)
-        nodes, grid, worst = species_rows(self.dataset, self.quadrature, winner, target, splits, teller(progress))
+        on_grid = self.dataset.has_densities
+        if on_grid:
+            progress.message("checking the winner and the target on the full integration grid")
+        nodes, grid, worst = species_rows(
+            self.dataset, self.quadrature, winner, target, splits, teller(progress), on_grid=on_grid
+        )
         return {
             "kind": "species",
             "dataset": self.dataset.name,
             "targets": self.config.targets,
             "unit": "root mean square error in kcal/mol",
             "rows": [nodes.to_dict()],
-            "grid": grid.to_dict(),
+            "grid": grid.to_dict() if grid is not None else None,
+            "nodes": node_errors(self.quadrature, winner),
             "largest_difference": worst,
         }
+
+
+def _on_grid(dataset: Dataset, winner: Functional, progress: Progress) -> dict[str, Any]:
+    """The winner on the full grid, where the dataset has densities."""
+    if not dataset.has_densities:
+        return {"grid": None, "largest_difference": None}
+    progress.message("checking the winner on the full integration grid")
+    grid, worst = grid_row(dataset, winner, teller(progress))
+    return {"grid": grid.to_dict(), "largest_difference": worst}
 
 
 def make_problem(config: SearchConfig) -> ReactionProblem | SpeciesProblem:

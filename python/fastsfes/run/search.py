@@ -28,6 +28,7 @@ from ..executors import open_executor
 from ..functionals.functional import Functional
 from .config import SearchConfig
 from .coordinator import Coordinator
+from .digests import check_digests, version_of, with_absolute_paths
 from .interrupt import SearchInterrupted, signals
 from .lock import RunLock
 from .log import RunLog
@@ -40,8 +41,9 @@ from .worker import set_up
 __all__ = ["RESUME_OPTIONS", "Problem", "Run", "SearchInterrupted", "search"]
 
 
-RESUME_OPTIONS = ("time_limit", "executor", "workers", "worker_timeout", "threads")
-"""Options that do not change what a run finds: they may differ when it is resumed."""
+RESUME_OPTIONS = ("time_limit", "executor", "workers", "worker_timeout", "threads", "dataset")
+"""Options that do not change what a run finds: they may differ when it is resumed. A dataset may be in another place,
+not another one."""
 
 
 class Run:
@@ -110,6 +112,7 @@ def search(
     workers: int | None = None,
     worker_timeout: float | None = None,
     threads: int | None = None,
+    dataset: str | None = None,
     go_on: bool = False,
     progress: str = "none",
     report: bool = True,
@@ -123,6 +126,7 @@ def search(
         resume: directory of an earlier run to go on with, instead of `config` and `output`.
         time_limit, executor, workers, worker_timeout, threads: override the configuration's for this call; the result
             does not depend on the last four.
+        dataset: where the run's dataset is now, to resume; another one than it began with is refused.
         go_on: when `output` holds a run with the same options already, go on with it, so that one call serves for the
             first job and for all that follow it.
         progress: "live", "plain", "auto" or "none"; written to standard error.
@@ -155,7 +159,7 @@ def search(
             check_folder(path)
     if resume is not None and (done := finished(path, report)) is not None:
         return done
-    given = (time_limit, executor, workers, worker_timeout, threads)
+    given = (time_limit, executor, workers, worker_timeout, threads, dataset)
     own: dict[str, Any] = dict(zip(RESUME_OPTIONS, given, strict=True))
     here = replace(config, **{k: v for k, v in own.items() if v is not None})
     parts = prepare(here)
@@ -169,9 +173,10 @@ def search(
             here.executor, here.workers, set_up, context, threads=here.threads, timeout=here.worker_timeout
         ) as pool:  # first, so that a cluster that is not there leaves nothing behind
             if resume is None:
-                make_folder(path, {CONFIG: config.to_toml()})
+                make_folder(path, {CONFIG: with_absolute_paths(config).to_toml()})
             with RunLock(path, display.message) as lock, open_store(path) as store:
                 log = RunLog(path, display.message)
+                _check_data(path, store, made, log)
                 coordinator = Coordinator(path, config, parts, made, store, lock, stop, log, display)
                 _log_start(log, here, coordinator, resume is not None)
                 try:
@@ -182,6 +187,17 @@ def search(
                     coordinator.failed(error)
                     raise
     return Run(path)
+
+
+def _check_data(path: Path, store: RunStore, problem: Problem, log: RunLog) -> None:
+    """Refuse a run's going on with other data; note what a new one is made with."""
+    stored, now = store.digests, problem.digests()
+    if not stored:
+        store.note_digests(now)
+        return
+    check_digests(path, stored, now)
+    if version_of(stored) != version_of(now):
+        log.event("version", f"begun with fastsfes {version_of(stored)}, resumed with {version_of(now)}")
 
 
 def _log_start(log: RunLog, config: SearchConfig, coordinator: Coordinator, resumed: bool) -> None:

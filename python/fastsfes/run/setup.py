@@ -20,7 +20,7 @@ from ..formula import features as channel_table
 from ..formula.expression import Expression
 from ..formula.instructions import instruction_kind
 from ..functionals.frame import Hybrid
-from ..functionals.functional import Functional
+from ..functionals.functional import Channel, Functional
 from ..functionals.gammas import GAMMAS
 from ..functionals.load import load
 
@@ -72,6 +72,9 @@ class Problem(Protocol):
     def describe(self) -> str:
         """One line: data set, numbers of reactions, nodes."""
 
+    def digests(self) -> Mapping[str, str]:
+        """Digests of the data that the result depends on; resuming on others is refused."""
+
     def functional(self, name: str, best: Individual, parts: SearchParts) -> Functional:
         """The winner in normal form as a functional."""
 
@@ -112,7 +115,8 @@ def parse_features(kind: str, texts: Sequence[str]) -> dict[str, Expression]:
 def prepare(config: SearchConfig) -> SearchParts:
     """Workspaces, bases and mutator of a search; raises `InputError` when the options do not go together."""
     kinds = config.channels
-    starts = [_starting_point(name, kinds) for name in config.base]
+    exact = bool(parse_conditions(config.constraints, kinds, Hybrid()).equalities)
+    starts = [_starting_point(name, kinds, exact) for name in config.base]
     written = {kind: _factors(config, kind, starts) for kind in kinds}
     workspaces = {kind: factors.workspace for kind, factors in written.items()}
     bases = tuple(
@@ -200,9 +204,13 @@ def _fitness(config: SearchConfig) -> Fitness:
     )  # fmt: skip
 
 
-def _starting_point(name: str, kinds: Sequence[str]) -> Genome | Functional:
+def _starting_point(name: str, kinds: Sequence[str], exact: bool) -> Genome | Functional:
     if name == "empty":
         return empty_genome(kinds)
+    if name == "lda" and exact:
+        # Exact conditions fix values of the factors, which takes a parameter: beside exact exchange, the uniform gas
+        # wants less than 1.
+        return Functional("lda", {k: Channel(Expression.parse("c0"), {"c0": 1.0}) for k in kinds})
     if name == "lda":
         return lda_genome(kinds)
     functional = load(name, where="base")

@@ -325,6 +325,19 @@ class RunStore:
         with self._damage("its resource use"):
             return dict(parse_json(row[0], str(self.path))) if row else {}
 
+    @property
+    def digests(self) -> dict[str, str]:
+        """What the run was made with, see `data_digests`; empty when it was not noted."""
+        row = self._db.execute("SELECT value FROM meta WHERE key = 'data'").fetchone()
+        with self._damage("the digests of its data"):
+            return {str(k): str(v) for k, v in parse_json(row[0], str(self.path)).items()} if row else {}
+
+    def note_digests(self, digests: Mapping[str, str]) -> None:
+        """Keep what the run is made with."""
+        with self._writing():
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES ('data', ?)", (json.dumps(dict(digests)),))
+            self._db.execute("COMMIT")
+
     def counts(self) -> tuple[int, int]:
         """Candidates made, and families fitted among them."""
         with self._damage("the number of candidates"):

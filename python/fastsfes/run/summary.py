@@ -30,7 +30,8 @@ def format_run(functional: Functional, summary: Mapping[str, Any], path: str) ->
     report = summary["report"]
     terms = dict.fromkeys(name for row in report["rows"] for name in row.get("terms", {}))
     body = [_cells(row, terms) for row in report["rows"]]
-    body.insert(1, _cells({**report["grid"], "name": "  on the full grid"}, terms))
+    if report["grid"] is not None:
+        body.insert(1, _cells({**report["grid"], "name": "  on the full grid"}, terms))
     frame = f"; all in the frame of {report['frame']}" if report.get("frame") else ""
     lines.append(f"{report['unit']} on {report['dataset']}{frame}")
     lines += _table([("", "parameters", *SPLITS, *(name.replace("_", " ") for name in terms)), *body])
@@ -58,7 +59,7 @@ def format_run(functional: Functional, summary: Mapping[str, Any], path: str) ->
             ]
         )
     lines.append("")
-    lines.append(f"quadrature against full grid: largest difference {report['largest_difference']:.2g} kcal/mol")
+    lines += _accuracy(report)
     rate = summary["candidates"] / summary["seconds"] if summary["seconds"] > 0 else math.inf
     lines.append(
         f"{summary['candidates']} candidates ({summary['fitted']} fitted) in {summary['seconds']:.1f} s, {rate:.0f}/s"
@@ -84,6 +85,25 @@ def _sizes(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         for r in rows
     ]  # fmt: skip
     return ["", *_table([("terms", "by", "value", "train", "validation", "certificate"), *body])]
+
+
+def _accuracy(report: Mapping[str, Any]) -> list[str]:
+    """How far the figures can be trusted."""
+    lines = []
+    if report["largest_difference"] is not None:
+        lines.append(f"quadrature against full grid: largest difference {report['largest_difference']:.2g} kcal/mol")
+    nodes = report.get("nodes")
+    if nodes:
+        estimate = f"; estimated for this functional {nodes['estimate']:.2g}" if nodes["estimate"] is not None else ""
+        lines.append(
+            f"nodes: measured errors of a species' energy in a channel at most {nodes['measured']:.2g} kcal/mol, half "
+            f"of the species below {nodes['median']:.2g}{estimate}"
+        )
+    if report["grid"] is None:
+        lines.append("not checked on a grid: the dataset is folded and holds no densities")
+    if report.get("test_readings") is not None:
+        lines.append(f"the sealed test split has been read {report['test_readings']} times, this table included")
+    return lines
 
 
 def _table(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -4,7 +4,8 @@
 (`QuadratureProblem`).
 """
 
-from .build import DEFAULT_CHANNELS, DEFAULT_TOLERANCE, build_quadrature, worst_error
+from .build import DEFAULT_CHANNELS, DEFAULT_TOLERANCE, build_quadrature, is_binding, worst_error
+from .fold import FOLDED_NODES, fold_dataset, fold_quadratures
 from .nodes import LADDERS, Axis, NodeGrid, channel_key, parse_channel_key
 from .panel import PANEL, measured_expressions
 from .quadrature import ProblemChannel, Quadrature, QuadratureProblem, reaction_targets
@@ -14,6 +15,7 @@ from .storage import list_quadratures, save_quadrature
 __all__ = [
     "DEFAULT_CHANNELS",
     "DEFAULT_TOLERANCE",
+    "FOLDED_NODES",
     "LADDERS",
     "LEVELS",
     "PANEL",
@@ -27,6 +29,9 @@ __all__ = [
     "QuadratureProblem",
     "build_quadrature",
     "channel_key",
+    "fold_dataset",
+    "fold_quadratures",
+    "is_binding",
     "list_quadratures",
     "measured_expressions",
     "parse_channel_key",

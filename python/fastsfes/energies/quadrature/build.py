@@ -14,7 +14,8 @@ from ...common.errors import FastsfesError, InputError
 from ...datasets.dataset import Dataset
 from ...datasets.model import HARTREE_TO_KCAL
 from ...executors import open_executor
-from .measure import SpeciesMeasure, measure_species
+from .kept import kept_measure
+from .measure import SpeciesMeasure
 from .nodes import LADDERS, NodeGrid, parse_channel_key
 from .panel import PANEL, Labelled, measured_expressions
 from .quadrature import Quadrature
@@ -50,6 +51,7 @@ def build_quadrature(
     reduce: bool = True,
     like: Quadrature | None = None,
     processes: int = 1,
+    work: Path | None = None,
     report: Report | None = None,
 ) -> Quadrature:
     """Build the quadrature of all converged densities of a dataset file.
@@ -69,6 +71,7 @@ def build_quadrature(
         the node values that the new ones (say on a finer integration grid) take: the grid sensitivity of a candidate
         is then one more product.
     processes: worker processes; each uses one thread.
+    work: folder that keeps the measure of every species, so that a build that was ended goes on where it was.
     report: called with lines of progress.
 
     Raises
@@ -97,7 +100,7 @@ def build_quadrature(
         # Every batch is a pass over all grid points; a grid with one axis costs next to nothing in it.
         batch = {key: grids[: 3 if len(grids[0].axes) > 1 else None] for key, grids in pending.items()}
         with Measures(batch, dataset.path.parent) as measures:
-            for measure in _stream(dataset.path, rows, batch, integration_grid, processes):
+            for measure in _stream(dataset.path, rows, batch, integration_grid, processes, work):
                 measures.append(measure)
                 if len(measures) % max(1, len(rows) // 10) == 0:
                     say(f"grid points on nodes: {len(measures)} of {len(rows)} species")
@@ -205,9 +208,13 @@ def _reduced(rule: ChannelRule, measures: Measures, share: float, say: Report) -
 
 
 def _measure_one(
-    dataset: Dataset, name: str, grids: Mapping[str, Sequence[NodeGrid]], integration_grid: str | None
+    dataset: Dataset,
+    name: str,
+    grids: Mapping[str, Sequence[NodeGrid]],
+    integration_grid: str | None,
+    work: Path | None,
 ) -> SpeciesMeasure:
-    return measure_species(dataset.density(name), grids, integration_grid)
+    return kept_measure(work, dataset.source(name), grids, integration_grid)
 
 
 def _stream(
@@ -216,13 +223,14 @@ def _stream(
     grids: Mapping[str, Sequence[NodeGrid]],
     integration_grid: str | None,
     processes: int,
+    work: Path | None,
 ) -> Iterator[SpeciesMeasure]:
     """Measures in the order of the species; only a few are under way at a time."""
     executor = "local" if processes <= 1 else "processes"
     with open_executor(executor, processes, Dataset.open, (path,), threads=1) as pool:
         waiting: deque[Future[SpeciesMeasure]] = deque()
         for name in species:
-            waiting.append(pool.submit(_measure_one, name, dict(grids), integration_grid))
+            waiting.append(pool.submit(_measure_one, name, dict(grids), integration_grid, work))
             if len(waiting) > 4 * pool.workers:
                 pool.wait([waiting[0]])
                 yield waiting.popleft().result()

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ... import _core
-from ...densities import DensityRecord
+from ...densities.record import DensityRecord, GridRecord
 from ...formula.features import channel_features
 from ..grid import GridBlock, grid_blocks
 from .nodes import NodeGrid, parse_channel_key
@@ -67,11 +67,11 @@ def channel_points(key: str, features: Sequence[str], block: GridBlock) -> list[
 
 
 def measure_species(
-    record: DensityRecord, grids: Mapping[str, Sequence[NodeGrid]], integration_grid: str | None = None
+    record: DensityRecord | GridRecord, grids: Mapping[str, Sequence[NodeGrid]], integration_grid: str | None = None
 ) -> SpeciesMeasure:
     """Move a density onto node grids; ``grids`` holds for each measure the grids, all with the same features."""
     dense = {key: [np.zeros(_nodes(grid).size) for grid in some] for key, some in grids.items()}
-    truth = {key: np.zeros(len(_measured(key, some[0].features))) for key, some in grids.items()}
+    truth = {key: np.zeros(len(measured(key, some[0].features))) for key, some in grids.items()}
     outside = dict.fromkeys(grids, 0)
     points = 0
     for block in grid_blocks(record, integration_grid):
@@ -86,7 +86,7 @@ def measure_species(
                     moved, beyond = _nodes(grid).scatter(coordinates, weights[None, :])
                     dense[key][k] += moved[0]
                     outside[key] += beyond if k == 0 else 0
-                truth[key] += integrals(_measured(key, features), features, weights, values)
+                truth[key] += integrals(measured(key, features), features, weights, values)
     rows = {key: [SparseRow(np.flatnonzero(row), row[row != 0.0]) for row in some] for key, some in dense.items()}
     return SpeciesMeasure(rows, truth, outside, points)
 
@@ -107,7 +107,8 @@ def _nodes(grid: NodeGrid) -> _core.TensorNodes:
 
 
 @lru_cache(maxsize=64)
-def _measured(key: str, features: tuple[str, ...]) -> tuple[Labelled, ...]:
+def measured(key: str, features: tuple[str, ...]) -> tuple[Labelled, ...]:
+    """What a channel is measured on, see `measured_expressions`."""
     return tuple(measured_expressions(parse_channel_key(key)[0], features))
 
 

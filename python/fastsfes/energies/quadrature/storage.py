@@ -15,6 +15,7 @@ from ...common.errors import FastsfesError, InputError
 from ...common.reading import DAMAGE, damage, parse_json, short
 from ...common.reading.hdf5 import attributes, child, read, read_text
 from ...datasets.dataset import Dataset
+from ...datasets.packaged import PACKAGED
 from ...datasets.storage import open_dataset_file, update_dataset
 from ...densities.hdf5 import RecordError, write_array
 from .nodes import NodeGrid
@@ -50,9 +51,14 @@ def load_rules(kind: type[_Kind], dataset: Dataset, name: str = "default", *, op
     try:
         found = _read(path, name, status.st_mtime_ns, status.st_ino)
     except _MissingError as error:
-        words = ["fastsfes dataset quadrature", path.name, "" if name == "default" else f"--name {name}", options]
+        words = ["fastsfes dataset quadrature", _typed(path), "" if name == "default" else f"--name {name}", options]
         raise InputError(f"{error}; make it with: {' '.join(w for w in words if w)}") from None
     return kind(**vars(found))
+
+
+def _typed(path: Path) -> str:
+    """What to type for a dataset: the name of a packaged one, else the file."""
+    return next((name for name, file in PACKAGED.items() if file == path), str(path))
 
 
 def list_quadratures(path: Path | str) -> list[str]:

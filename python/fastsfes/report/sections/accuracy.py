@@ -87,6 +87,24 @@ def accuracy_section(data: dict[str, Any]) -> Markup:
     )
 
 
+def _checks(report: dict[str, Any]) -> list[str]:
+    """What was checked, in sentences."""
+    said = []
+    if report["largest_difference"] is not None:
+        said.append(f"Quadrature and full grid differ by at most {number(report['largest_difference'], 2)} kcal/mol.")
+    else:
+        said.append("The dataset is folded and holds no densities, so nothing was checked on a grid.")
+    nodes = report.get("nodes")
+    if nodes:
+        said.append(
+            f"Errors of the nodes were measured: at most {number(nodes['measured'], 2)} kcal/mol for the energy of a "
+            f"species in a channel, half of the species below {number(nodes['median'], 2)}."
+        )
+    if report.get("test_readings") is not None:
+        said.append(f"The sealed test split had been read {report['test_readings']} times then.")
+    return said
+
+
 def _final(data: dict[str, Any]) -> Markup:
     report = data["summary"].get("report")
     if not report:
@@ -99,7 +117,7 @@ def _final(data: dict[str, Any]) -> Markup:
         cells: list[Content] = [row["name"], cell(row["parameters"])]
         cells += [cell(_error(row[s]), best=row[s] is not None and row[s] == best[s]) for s in SPLITS]
         rows.append(cells)
-        if position == 0:
+        if position == 0 and report["grid"] is not None:
             grid_row = report["grid"]
             rows.append(
                 [
@@ -117,7 +135,7 @@ def _final(data: dict[str, Any]) -> Markup:
         ),
         tag(
             "p",
-            f"Quadrature and full grid differ by at most {number(report['largest_difference'], 2)} kcal/mol.",
+            " ".join(_checks(report)),
             class_="note",
         ),
     )
