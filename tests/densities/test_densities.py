@@ -343,7 +343,7 @@ def test_a_chkfile_whose_orbitals_feel_vv10_is_stationary_with_it(tmp_path, monk
     mf.nlc = 0
     product = mf.get_fock(dm=density) @ density @ overlap
     assert np.abs(product - product.T).max() > 10 * chkfile._STATIONARY
-    assert read_chkfile(path, settings=WITH_VV10).converged
+    assert read_chkfile(path, settings=said(WITH_VV10)).converged
 
 
 def test_a_chkfile_of_a_run_that_did_not_converge_is_recognised(tmp_path):
