@@ -11,6 +11,7 @@ from fastsfes import Expression, Functional
 from fastsfes.evolve.evaluation import FitOutcome, FitRequest, Known
 from fastsfes.evolve.island import Individual
 from fastsfes.formula.family import linear_parameters
+from fastsfes.formula.normal_form import normal_form
 from fastsfes.functionals.functional import Channel
 from fastsfes.run.config import SearchConfig
 from fastsfes.run.progress import Progress
@@ -70,7 +71,7 @@ class FakeProblem:
         assert expressions is not None
         return Functional(
             name,
-            {k: Channel(e, {p: best.parameters[k][p] for p in e.parameters}) for k, e in expressions.items()},
+            {k: Channel(*normal_form(e, best.parameters[k])) for k, e in expressions.items()},
         )
 
     def refitted(self, winner: Functional) -> tuple[Functional, dict[str, float]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -12,17 +13,20 @@ from typing import Any
 from ..common.errors import FastsfesError, InputError
 from ..common.runfolder import CONFIG, HISTORY
 from ..run.config import SearchConfig
+from ..run.front import format_front
 from ..run.search import Run
-from ..run.summary import format_run
+from ..run.summary import format_functional, format_run
 from ..run.watch import Snapshot, plain_line, table, watch
 
 
 def add_parser(subparsers: Any) -> None:
     """Add the command to the parser."""
     parser = subparsers.add_parser("show", help="print the result of a search again")
-    parser.add_argument("run", metavar="RUN", help="run directory")
+    parser.add_argument("run", metavar="RUN", help="run directory, or RUN:7 for a member of its front")
     parser.add_argument("--json", action="store_true", help="print summary and best functional as JSON")
-    parser.add_argument("--pareto", action="store_true", help="print the front of complexity against fitness too")
+    parser.add_argument(
+        "--pareto", action="store_true", help="print the front too: its members, their figures and formulas"
+    )
     parser.add_argument("--watch", action="store_true", help="follow the run until it ends, or until Ctrl-C")
     parser.add_argument(
         "--interval", type=float, default=2.0, metavar="S", help="with --watch: seconds between looks (default: 2)"
@@ -34,6 +38,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit status."""
     if arguments.watch:
         return _watch(arguments)
+    folder, colon, number = arguments.run.rpartition(":")
+    if colon and number.isdecimal():
+        member = Run(folder).functional(int(number))
+        print(json.dumps(member.to_dict(), indent=2) if arguments.json else format_functional(member))
+        return 0
     found = Run(arguments.run)
     best = found.best
     if arguments.json:
@@ -44,12 +53,8 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     print(format_run(best, found.summary, str(found.path)))
     if arguments.pareto:
-        print("\ncomplexity  fitness  train  validation  expressions")
-        for row in found.pareto:
-            texts = "; ".join(f"f_{k} = {t}" for k, t in row["expressions"].items())
-            print(
-                f"{row['complexity']:10g}  {row['fitness']:.5g}  {row['train']:.5g}  {row['validation']:.5g}  {texts}"
-            )
+        print(f"\nthe front; a member's name is {found.path}:INDEX")
+        print(format_front(found.members, shutil.get_terminal_size((120, 24)).columns))
     return 0
 
 

@@ -4,6 +4,7 @@ __all__ = [
     "BEST",
     "CONFIG",
     "EVENTS",
+    "FRONT",
     "HISTORY",
     "LOCK",
     "LOG",
@@ -17,6 +18,7 @@ __all__ = [
 BEST = "best.json"
 CONFIG = "config.toml"
 EVENTS = "events.jsonl"
+FRONT = "front.json"
 HISTORY = "history.sqlite"
 LOCK = "run.lock"
 LOG = "log.txt"

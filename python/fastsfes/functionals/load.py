@@ -5,6 +5,7 @@ Every command and function that takes a functional as text reads it here:
 * ``gas22``: a registered name, whatever the case;
 * ``my.json``: a functional file, ours or SyFES's;
 * ``fastsfes-runs/...``: a run directory, whose best functional is meant;
+* ``fastsfes-runs/...:7``: the member of its front with index 7;
 * ``x = c0 + c1*u(x2, g); css = c0; x.c0 = 0.8; x.c1 = 0.5; x.g = 0.004; css.c0 = 1``: formulas per channel and values;
 * ``libxc:mgga_x_r2scan``: a functional of libxc, only where it is compared with (`load_comparison`).
 
@@ -16,9 +17,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from ..common.errors import InputError
-from ..common.runfolder import BEST
+from ..common.reading import parse_json, read_text
+from ..common.runfolder import BEST, FRONT
 from ..formula.expression import Expression
 from ..formula.features import CHANNELS, CORRELATION
 from .frame import VV10, Frame, Hybrid
@@ -26,12 +29,15 @@ from .functional import Channel, Functional
 from .libxc import LibxcFunctional
 from .registry import get_functional, list_functionals
 
-__all__ = ["FUNCTIONAL", "Comparison", "by_name", "load", "load_comparison"]
+__all__ = ["FUNCTIONAL", "Comparison", "by_name", "front_member", "load", "load_comparison", "read_front"]
 
 Comparison = Functional | LibxcFunctional
 """What can be evaluated beside a functional: has name, family, hybrid, nlc and energy_density."""
 
-FUNCTIONAL = "registered name, JSON file, run directory, or formulas such as 'x = 1 + c*w; x.c = 0.3'"
+FUNCTIONAL = (
+    "registered name, JSON file, run directory, RUN:7 for a member of its front, or formulas such as "
+    "'x = 1 + c*w; x.c = 0.3'"
+)
 """What commands say that they take."""
 
 _LIBXC = "libxc:"
@@ -109,6 +115,9 @@ def _load(text: str, default: float | None) -> Functional:
         )
     if "=" in name:
         return _formulas(name, default)
+    folder, colon, number = name.rpartition(":")
+    if colon and number.strip().isdecimal():
+        return front_member(folder, int(number))
     path = Path(name)
     if path.suffix.lower() == ".json":
         return Functional.from_json(path)
@@ -128,6 +137,38 @@ def _load(text: str, default: float | None) -> Functional:
         raise InputError(
             f'{error}; a file\'s name ends in .json, a run is a folder, formulas are written "x = 1 + 0.5*u(x2, 0.004)"'
         ) from None
+
+
+def read_front(folder: str | Path) -> list[dict[str, Any]]:
+    """The members of a run's front as its file holds them: figures, and the functional as a dictionary."""
+    path = Path(folder) / FRONT
+    try:
+        is_run = path.parent.is_dir()
+        is_file = path.is_file()
+    except (OSError, ValueError):
+        is_run = is_file = False
+    if not is_file:
+        what = (
+            f"has no {FRONT} yet; finish it with: fastsfes search --resume {folder}"
+            if is_run
+            else "there is no such run"
+        )
+        raise InputError(f"{folder}: {what}")
+    data = parse_json(read_text(path, "the front of a run"), str(path))
+    rows = data.get("members") if isinstance(data, dict) else None
+    if not isinstance(rows, list) or not all(isinstance(r, dict) and "functional" in r for r in rows):
+        raise InputError(f"{path}: expected members, each with a functional; write it again with a resumed search")
+    return rows
+
+
+def front_member(folder: str | Path, index: int) -> Functional:
+    """The functional with this index on the front of a run."""
+    rows = read_front(folder)
+    if not 0 <= index < len(rows):
+        raise InputError(
+            f"{folder}:{index}: the front has members 0 to {len(rows) - 1}; see: fastsfes show {folder} --pareto"
+        )
+    return Functional.from_dict(rows[index]["functional"])
 
 
 def _formulas(text: str, default: float | None) -> Functional:

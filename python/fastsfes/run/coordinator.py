@@ -14,7 +14,7 @@ import heapq
 import json
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from ..evolve.migration import migrants, receive
 from ..executors import Executor
 from ..functionals.functional import Functional
 from .config import SearchConfig
+from .front import front_rows, write_front
 from .interrupt import SearchInterrupted, Signals
 from .lock import RunLock
 from .log import RunLog
@@ -327,6 +328,11 @@ class Coordinator:
         self._write_best(winner)
         return winner
 
+    def _member(self, index: int, member: Individual) -> tuple[Functional, Mapping[str, float]]:
+        """A member of the front as a functional, fitted in the form that is printed."""
+        name = f"{self.config.preset}-{self.config.seed}:{index}"
+        return self.problem.refitted(self.problem.functional(name, member, self.parts))
+
     def _write_best(self, winner: Functional) -> None:
         write_text(self.path / BEST, json.dumps(winner.to_dict(), indent=2, allow_nan=False) + "\n")
 
@@ -335,6 +341,7 @@ class Coordinator:
         with self.totals.clock.phase("report"):
             winner, refit = self.problem.refitted(self._save_best())
             self._write_best(winner)
+            write_front(self.path, front_rows(self.archive, self.best, self._member))
             figures = self.problem.report(winner, self.display) if report else None
         if figures is not None:
             self.log.event("report", rows=figures["rows"][:1], grid=figures["grid"])

@@ -96,7 +96,8 @@ class _Common:
             return winner, {"before": before, "after": before}
         fitted = {k: Channel(c.expression, found.parameters[k]) for k, c in searched.items()}
         after = self.evaluate.training_loss(fitted)
-        return replace(winner, channels={**winner.channels, **fitted}), {"before": before, "after": after}
+        losses = {"before": before, "after": after, "validation": found.known.validation}
+        return replace(winner, channels={**winner.channels, **fitted}), losses
 
 
 class ReactionProblem(_Common):

@@ -26,9 +26,11 @@ from ..common.runfolder import BEST, CONFIG, HISTORY, SUMMARY
 from ..evolve.island import IslandState
 from ..executors import open_executor
 from ..functionals.functional import Functional
+from ..functionals.load import front_member, read_front
 from .config import SearchConfig
 from .coordinator import Coordinator
 from .digests import check_digests, version_of, with_absolute_paths
+from .front import Front
 from .interrupt import SearchInterrupted, signals
 from .lock import RunLock
 from .log import RunLog
@@ -81,10 +83,22 @@ class Run:
         return data
 
     @property
-    def pareto(self) -> list[dict[str, Any]]:
+    def pareto(self) -> Front:
         """Candidates that no simpler one beats in error: dicts with complexity, error, train, expressions and more."""
         with RunStore.open(self.path / HISTORY, read_only=True) as store:
-            return store.pareto()
+            return Front(store.pareto())
+
+    def functional(self, index: int) -> Functional:
+        """The member of the front with this index, in normal form and fitted in it; the run has to be complete."""
+        return front_member(self.path, index)
+
+    def __getitem__(self, index: int) -> Functional:
+        return self.functional(index)
+
+    @property
+    def members(self) -> list[dict[str, Any]]:
+        """The front as it is printed: index, complexity, parameters, losses, terms, functional, the pick marked."""
+        return read_front(self.path)
 
     @property
     def states(self) -> list[IslandState]:

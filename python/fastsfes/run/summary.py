@@ -12,17 +12,22 @@ from ..datasets.model import SPLITS
 from ..functionals.functional import Functional
 from .usage import resources_line
 
-__all__ = ["format_run"]
+__all__ = ["format_functional", "format_run"]
+
+
+def format_functional(functional: Functional) -> str:
+    """Formulas and parameters, a line each."""
+    lines = []
+    for kind, channel in functional.channels.items():
+        lines.append(f"f_{kind} = {channel.expression.named}")
+        lines += [f"    {name} = {value!r}" for name, value in channel.parameters.items()]
+    return "\n".join(lines)
 
 
 def format_run(functional: Functional, summary: Mapping[str, Any], path: str) -> str:
     """The winner's formulas and parameters, the table of errors, and how the run went."""
     command = "select" if (Path(path) / SELECTION).is_file() else "search"
-    lines = []
-    for kind, channel in functional.channels.items():
-        lines.append(f"f_{kind} = {channel.expression.named}")
-        lines += [f"    {name} = {value!r}" for name, value in channel.parameters.items()]
-    lines.append("")
+    lines = [format_functional(functional), ""]
     if not summary or not summary.get("report"):
         lines.append("The run is not complete: no final figures yet.")
         lines.append(f"Continue with: fastsfes {command} --resume {path}")
