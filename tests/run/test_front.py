@@ -80,7 +80,7 @@ def test_wrong_members_get_one_sentence(run: Run, tmp_path: Path) -> None:
 
 def test_parameters_are_the_optimum_of_the_printed_form(tmp_path: Path) -> None:
     """Of the winner and of a member: fitting it again with all nodes brings nothing."""
-    made = search(SearchConfig.make(candidates=600, seed=2), output=tmp_path / "run", report=False)
+    made = search(SearchConfig.make(candidates=600, seed=2, dataset="builtin"), output=tmp_path / "run", report=False)
     dataset = fs.Dataset.open("builtin")
     for functional in (made.best, made[len(made.members) // 2]):
         before = fs.wrmsd(functional, dataset, "train")
