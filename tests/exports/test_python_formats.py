@@ -49,9 +49,7 @@ def test_pyscf_values(name, points, tmp_path):
 
     own = NumInt(f)
     if name in ("b97", "wb97m_v"):
-        pytest.xfail(
-            "second derivatives where one spin is all but absent: the file is off by 1e-8"
-        )
+        pytest.xfail("second derivatives where one spin is all but absent: the file is off by 1e-8")
     for p in points:
         data = rows(p, f.family)
         got = made.eval_xc(data, int(p.polarised), 2)
