@@ -48,8 +48,7 @@ def test_pyscf_values(name, points, tmp_path):
     from fastsfes.functionals.pyscf import NumInt
 
     own = NumInt(f)
-    if name in ("b97", "wb97m_v"):
-        pytest.xfail("second derivatives where one spin is all but absent: the file is off by 1e-8")
+    off = []
     for p in points:
         data = rows(p, f.family)
         got = made.eval_xc(data, int(p.polarised), 2)
@@ -60,8 +59,13 @@ def test_pyscf_values(name, points, tmp_path):
         dense = density > 1e-5
         scale = np.abs(want).max(axis=0)
         error = np.abs(got - want)[:, dense] / scale[dense]
-        assert np.quantile(error, 0.99) < 1e-12
-        assert error.max() < 1e-10
+        if name not in ("b97", "wb97m_v"):
+            assert np.quantile(error, 0.99) < 1e-12
+            assert error.max() < 1e-10
+        elif error.max() >= 1e-10:
+            off.append(error.max())
+    if off:
+        pytest.xfail(f"derivatives of the exported file differ from the integrator by {max(off):.0e}; energies agree")
 
 
 def test_pyscf_file_runs_alone(tmp_path):
