@@ -60,3 +60,11 @@ def test_files_that_comments_of_the_core_name_exist() -> None:
 
 def test_no_file_is_a_link() -> None:
     assert not [str(path) for path in tracked() if path.is_symlink()]
+
+
+def test_docstrings_have_sections_in_one_style() -> None:
+    """Google's: a line `Args:` with its items indented, not a title above a rule."""
+    ruled = re.compile(r"^ +[A-Z]\w+\n +-{3,}$", re.MULTILINE)
+    sources = [path for path in tracked() if path.suffix in (".py", ".cpp") and path.is_file()]
+    assert ruled.search("    Returns\n    -------\n")
+    assert [path.relative_to(ROOT).as_posix() for path in sources if ruled.search(path.read_text())] == []

@@ -34,13 +34,12 @@ RS, S, ALPHA = 2.0, 0.5, 1.0
 class Curve:
     """Factors of several functionals along a line.
 
-    Attributes
-    ----------
-    quantity: "F_x", "F_c" or "F_xc".
-    axis: name of the feature that varies.
-    fixed: the other features, as text.
-    x: values of the feature, (n,).
-    values: functional -> factor, (n,); functionals without this part are not there.
+    Attributes:
+        quantity: "F_x", "F_c" or "F_xc".
+        axis: name of the feature that varies.
+        fixed: the other features, as text.
+        x: values of the feature, (n,).
+        values: functional -> factor, (n,); functionals without this part are not there.
     """
 
     quantity: str
@@ -65,12 +64,11 @@ class Curve:
 class Surface:
     """A factor over a plane.
 
-    Attributes
-    ----------
-    name: what it is the factor of: "F_x", "F_xc", or a channel such as "f_css".
-    axes: names of the two features.
-    x, y: their values, (n,) and (m,).
-    values: functional -> (n, m).
+    Attributes:
+        name: what it is the factor of: "F_x", "F_xc", or a channel such as "f_css".
+        axes: names of the two features.
+        x, y: their values, (n,) and (m,).
+        values: functional -> (n, m).
     """
 
     name: str
@@ -115,11 +113,10 @@ def enhancement_curves(
 ) -> EnhancementCurves:
     """Factors along s, alpha and rs, and over the planes (s, alpha); of ours also every channel over (x2, w).
 
-    Parameters
-    ----------
-    functional: ours or one of libxc.
-    beside: others for comparison.
-    points: values along a line; surfaces have about half as many along each axis.
+    Args:
+        functional: ours or one of libxc.
+        beside: others for comparison.
+        points: values along a line; surfaces have about half as many along each axis.
     """
     subjects = as_subjects((functional, *beside))
     s, alpha = np.linspace(0.0, 5.0, points), np.linspace(0.0, 5.0, points)

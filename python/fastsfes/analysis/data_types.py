@@ -23,20 +23,19 @@ FloatArray = npt.NDArray[np.float64]
 class TypeSensitivity:
     """One data type.
 
-    Attributes
-    ----------
-    data_type: "TCE", "BH", ...
-    reactions: split -> number.
-    rmsd: split -> unweighted RMS error at the optimum, kcal/mol.
-    spread: split -> RMS over its reactions of the standard error that the parameters' covariance gives their
-        energies, kcal/mol.
-    share: part of the training loss (of its square) that comes from the type.
-    pull: parameter -> part of its variance that comes from the type's training reactions; the parts of all types add
-        up to 1. The estimate of a parameter is, to first order, a weighted sum of the reactions' errors; this is the
-        type's part of the squared weights.
-    left_out: RMS error of the training reactions of the type when they are not fitted, kcal/mol; None when all
-        training reactions are of the type or the fit fails.
-    others: WRMSD of the other training reactions then, and with all data, kcal/mol.
+    Attributes:
+        data_type: "TCE", "BH", ...
+        reactions: split -> number.
+        rmsd: split -> unweighted RMS error at the optimum, kcal/mol.
+        spread: split -> RMS over its reactions of the standard error that the parameters' covariance gives their
+            energies, kcal/mol.
+        share: part of the training loss (of its square) that comes from the type.
+        pull: parameter -> part of its variance that comes from the type's training reactions; the parts of all types
+            add up to 1. The estimate of a parameter is, to first order, a weighted sum of the reactions' errors; this
+            is the type's part of the squared weights.
+        left_out: RMS error of the training reactions of the type when they are not fitted, kcal/mol; None when all
+            training reactions are of the type or the fit fails.
+        others: WRMSD of the other training reactions then, and with all data, kcal/mol.
     """
 
     data_type: str

@@ -29,14 +29,13 @@ FIT = SETTINGS
 class Optimum:
     """A functional with its problem.
 
-    Attributes
-    ----------
-    functional: with fitted parameters, in the frame of the dataset, unless no refit was asked for.
-    problem: rows of the splits; the first is the one that is fitted.
-    reduced: the same on few nodes, where starts are tried; None where there are none.
-    losses: split -> WRMSD in kcal/mol.
-    refitted: whether the parameters were fitted to this dataset.
-    notes: doubts about the minimum, a sentence each.
+    Attributes:
+        functional: with fitted parameters, in the frame of the dataset, unless no refit was asked for.
+        problem: rows of the splits; the first is the one that is fitted.
+        reduced: the same on few nodes, where starts are tried; None where there are none.
+        losses: split -> WRMSD in kcal/mol.
+        refitted: whether the parameters were fitted to this dataset.
+        notes: doubts about the minimum, a sentence each.
     """
 
     functional: Functional
@@ -68,19 +67,17 @@ def optimum(
 ) -> Optimum:
     """Fit a functional to the training reactions of a dataset: the minimum that `fastsfes.fit` finds.
 
-    Parameters
-    ----------
-    functional: with start values; anything that `fastsfes.functionals.load` reads.
-    dataset: with densities and a quadrature, or its name.
-    refit: False keeps the parameters as they are.
-    level: nodes of the quadrature.
-    test: also evaluate the test split; it is not read otherwise.
-    threads: 0 for OpenMP's own choice.
+    Args:
+        functional: with start values; anything that `fastsfes.functionals.load` reads.
+        dataset: with densities and a quadrature, or its name.
+        refit: False keeps the parameters as they are.
+        level: nodes of the quadrature.
+        test: also evaluate the test split; it is not read otherwise.
+        threads: 0 for OpenMP's own choice.
 
-    Raises
-    ------
-    InputError: a functional without parameters.
-    FastsfesError: it cannot be fitted.
+    Raises:
+        InputError: a functional without parameters.
+        FastsfesError: it cannot be fitted.
     """
     given = load(functional)
     if not given.parameters:

@@ -29,10 +29,9 @@ _LABELS = {
 def write_plots(found: EnhancementCurves, folder: str | Path, form: str = "svg") -> list[Path]:
     """Write the curves and the surfaces as one picture each; returns their paths.
 
-    Raises
-    ------
-    InputError: the folder cannot be made.
-    FastsfesError: matplotlib is not installed.
+    Raises:
+        InputError: the folder cannot be made.
+        FastsfesError: matplotlib is not installed.
     """
     target = Path(folder)
     try:

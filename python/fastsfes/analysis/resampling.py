@@ -27,14 +27,13 @@ Unit = Literal["reaction", "subset"]
 class Bootstrap:
     """Parameters and losses of fits to resampled reactions.
 
-    Attributes
-    ----------
-    names: parameters, "channel.name".
-    values: at the optimum of the dataset itself, (p,).
-    samples: of every successful fit, (samples, p).
-    losses: split -> WRMSD of all its reactions with the parameters of every sample, kcal/mol, (samples,).
-    failed: fits that failed.
-    unit: what was drawn, "reaction" or "subset".
+    Attributes:
+        names: parameters, "channel.name".
+        values: at the optimum of the dataset itself, (p,).
+        samples: of every successful fit, (samples, p).
+        losses: split -> WRMSD of all its reactions with the parameters of every sample, kcal/mol, (samples,).
+        failed: fits that failed.
+        unit: what was drawn, "reaction" or "subset".
     """
 
     names: tuple[str, ...]
@@ -113,18 +112,16 @@ def bootstrap(
     Reactions that share species are not independent; drawing whole subsets (`by`) is the cautious choice. Every sample
     has a random stream of its own, so that the result depends on the seed alone.
 
-    Parameters
-    ----------
-    samples: number of fits.
-    seed: of the draws.
-    by: "reaction", or "subset" to draw whole subsets.
-    threads: fits at a time; 0 for OMP_NUM_THREADS or all cores.
-    progress: called with (done, samples).
+    Args:
+        samples: number of fits.
+        seed: of the draws.
+        by: "reaction", or "subset" to draw whole subsets.
+        threads: fits at a time; 0 for OMP_NUM_THREADS or all cores.
+        progress: called with (done, samples).
 
-    Raises
-    ------
-    InputError: samples below 2, an unknown unit, or a single subset to draw from.
-    FastsfesError: fewer than two fits succeed.
+    Raises:
+        InputError: samples below 2, an unknown unit, or a single subset to draw from.
+        FastsfesError: fewer than two fits succeed.
     """
     if samples < 2:
         raise InputError(f"samples {samples}: expected at least 2")

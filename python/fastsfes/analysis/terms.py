@@ -25,13 +25,12 @@ _ROUNDING = 1e-9
 class TermContribution:
     """One term.
 
-    Attributes
-    ----------
-    channel, term: where it stands, and its text.
-    removed: split -> WRMSD without the term, the other parameters as they were, kcal/mol.
-    refitted: split -> WRMSD with the others fitted again; infinite when that fit failed.
-    by_type: data type -> change of the training WRMSD of that type after the refit, kcal/mol.
-    status: how the fit ended.
+    Attributes:
+        channel, term: where it stands, and its text.
+        removed: split -> WRMSD without the term, the other parameters as they were, kcal/mol.
+        refitted: split -> WRMSD with the others fitted again; infinite when that fit failed.
+        by_type: data type -> change of the training WRMSD of that type after the refit, kcal/mol.
+        status: how the fit ended.
     """
 
     channel: str
@@ -46,11 +45,10 @@ class TermContribution:
 class TermContributions:
     """All terms of a functional.
 
-    Attributes
-    ----------
-    name: of the functional.
-    losses: split -> WRMSD with all terms, kcal/mol.
-    terms: in the order of the formulas.
+    Attributes:
+        name: of the functional.
+        losses: split -> WRMSD with all terms, kcal/mol.
+        terms: in the order of the formulas.
     """
 
     name: str

@@ -41,17 +41,16 @@ class ParameterUncertainties:
     They say nothing on errors of the form itself or of reference values, and reactions that share species are not
     independent, so that they are rather too small.
 
-    Attributes
-    ----------
-    names: parameters, "channel.name".
-    values: at the optimum, (p,).
-    covariance, robust: (p, p); infinite on the diagonal where the data do not determine a parameter.
-    sigma: s, kcal/mol.
-    reactions: n.
-    condition: of A, with parameters scaled to a unit diagonal.
-    minimum: whether A is positive definite, that is whether the parameters are at a minimum.
-    slope: largest derivative of the loss with respect to a parameter's standard error, relative to the loss: near 0 at
-        an optimum.
+    Attributes:
+        names: parameters, "channel.name".
+        values: at the optimum, (p,).
+        covariance, robust: (p, p); infinite on the diagonal where the data do not determine a parameter.
+        sigma: s, kcal/mol.
+        reactions: n.
+        condition: of A, with parameters scaled to a unit diagonal.
+        minimum: whether A is positive definite, that is whether the parameters are at a minimum.
+        slope: largest derivative of the loss with respect to a parameter's standard error, relative to the loss: near 0
+            at an optimum.
     """
 
     names: tuple[str, ...]
@@ -122,9 +121,8 @@ class ParameterUncertainties:
 def parameter_uncertainties(best: Optimum) -> ParameterUncertainties:
     """Covariance of the parameters at an `optimum`, nonlinear ones included.
 
-    Raises
-    ------
-    FastsfesError: errors have no finite derivatives there.
+    Raises:
+        FastsfesError: errors have no finite derivatives there.
     """
     vector = best.problem.vector(best.functional)
     weights = best.problem.weights(best.split)

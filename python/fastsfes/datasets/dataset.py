@@ -45,20 +45,19 @@ class SubsetInfo:
 class DatasetInfo:
     """Summary of a dataset, as printed by ``fastsfes dataset info``.
 
-    Attributes
-    ----------
-    reactions, available: reactions in all, and those whose species all have converged densities.
-    species, densities, distinct: geometries, species with a usable density, distinct densities.
-    subsets: counts per split and subset, and which species are missing there.
-    missing: species without a usable density or geometry -> why.
-    dropped: reactions left out on purpose -> why.
-    settings: distinct (xc, basis, ecp, grid, density_fit) of the densities -> number of species.
-    rungs: rung of the convergence ladder -> number of distinct densities.
-    warnings: reactions that do not conserve atoms or charge, and what PySCF warned of.
-    matched: species whose density was made for another collection -> which.
-    sources: subset -> what it is and what to cite.
-    licence: of the data.
-    test_readings: how often a sealed test split has been read, else None.
+    Attributes:
+        reactions, available: reactions in all, and those whose species all have converged densities.
+        species, densities, distinct: geometries, species with a usable density, distinct densities.
+        subsets: counts per split and subset, and which species are missing there.
+        missing: species without a usable density or geometry -> why.
+        dropped: reactions left out on purpose -> why.
+        settings: distinct (xc, basis, ecp, grid, density_fit) of the densities -> number of species.
+        rungs: rung of the convergence ladder -> number of distinct densities.
+        warnings: reactions that do not conserve atoms or charge, and what PySCF warned of.
+        matched: species whose density was made for another collection -> which.
+        sources: subset -> what it is and what to cite.
+        licence: of the data.
+        test_readings: how often a sealed test split has been read, else None.
     """
 
     name: str

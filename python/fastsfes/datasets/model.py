@@ -38,13 +38,12 @@ def nuclear_charge(symbol: str) -> int:
 class Species:
     """A molecule, atom or ion at a fixed geometry.
 
-    Attributes
-    ----------
-    name: unique within its dataset.
-    symbols: chemical symbols of the n atoms; ``ghost-X`` has the basis functions of X and no nucleus.
-    coordinates: positions in angstrom, (n, 3), read-only.
-    charge: total charge.
-    spin: number of unpaired electrons (2S, multiplicity minus one).
+    Attributes:
+        name: unique within its dataset.
+        symbols: chemical symbols of the n atoms; ``ghost-X`` has the basis functions of X and no nucleus.
+        coordinates: positions in angstrom, (n, 3), read-only.
+        charge: total charge.
+        spin: number of unpaired electrons (2S, multiplicity minus one).
     """
 
     name: str
@@ -82,15 +81,14 @@ class Species:
 class Reaction:
     """An energy difference with a reference value.
 
-    Attributes
-    ----------
-    name: unique within its dataset.
-    subset: the smallest family it belongs to, e.g. "TAE140nonMR".
-    data_type: kind of energy, e.g. "TCE" (easy thermochemistry) or "BH" (barrier height).
-    split: "train", "validation" or "test".
-    weight: weight of its squared error in the WRMSD.
-    coefficients: stoichiometric coefficient of every species; the energy is their weighted sum.
-    reference: reference energy in kcal/mol.
+    Attributes:
+        name: unique within its dataset.
+        subset: the smallest family it belongs to, e.g. "TAE140nonMR".
+        data_type: kind of energy, e.g. "TCE" (easy thermochemistry) or "BH" (barrier height).
+        split: "train", "validation" or "test".
+        weight: weight of its squared error in the WRMSD.
+        coefficients: stoichiometric coefficient of every species; the energy is their weighted sum.
+        reference: reference energy in kcal/mol.
     """
 
     name: str

@@ -41,13 +41,12 @@ def import_folder(
 ) -> ImportResult:
     """Make a dataset file from a folder of reactions, geometries and PySCF chkfiles.
 
-    Parameters
-    ----------
-    folder: folder with reactions and geometries in any known layout, and ``densities`` inside.
-    output: the dataset file to write.
-    densities: folder of chkfiles when it is not ``folder/densities``.
-    settings: how the densities were made, when the chkfiles do not say so (see `read_chkfile`).
-    progress: called with one line per problem.
+    Args:
+        folder: folder with reactions and geometries in any known layout, and ``densities`` inside.
+        output: the dataset file to write.
+        densities: folder of chkfiles when it is not ``folder/densities``.
+        settings: how the densities were made, when the chkfiles do not say so (see `read_chkfile`).
+        progress: called with one line per problem.
 
     A chkfile that is damaged, holds physics that is not carried over, is not converged, or whose molecule differs from
     the geometry, is refused and reported; the others are imported.
@@ -143,15 +142,14 @@ def build_dataset(
 ) -> BuildResult:
     """Compute the densities of a dataset by SCF and write the dataset file.
 
-    Parameters
-    ----------
-    contents: species and reactions.
-    output: the dataset file to write, atomically, when all calculations have ended.
-    settings: see `ScfSettings`.
-    processes, executor: see `build_densities`.
-    shard: (i, n) to compute only the i-th of n parts and leave it in the work folder, for a build of the whole to
-        collect; with n > 1 the dataset file is not written.
-    work: folder of finished calculations, ``OUTPUT.work`` by default; with the same folder a build resumes.
+    Args:
+        contents: species and reactions.
+        output: the dataset file to write, atomically, when all calculations have ended.
+        settings: see `ScfSettings`.
+        processes, executor: see `build_densities`.
+        shard: (i, n) to compute only the i-th of n parts and leave it in the work folder, for a build of the whole to
+            collect; with n > 1 the dataset file is not written.
+        work: folder of finished calculations, ``OUTPUT.work`` by default; with the same folder a build resumes.
 
     Unconverged densities are stored with ``converged`` False and never used; failed ones are absent.
     """

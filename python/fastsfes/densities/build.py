@@ -46,16 +46,15 @@ def build_densities(
 ) -> BuildResult:
     """Compute the densities of all jobs, in parallel, skipping those already in the work folder.
 
-    Parameters
-    ----------
-    jobs: what to compute; jobs of equal geometry, state and settings are computed once.
-    work: folder of finished calculations; made when absent, kept afterwards.
-    processes: worker processes, each with a single thread; 1 to compute in this process with all threads.
-    executor: who computes, see `fastsfes.executors.open_executor`; by default processes of this machine. Workers
-        elsewhere must see the work folder under the same path.
-    shard: (i, n) to compute only every n-th of the calculations, starting with the i-th (1 <= i <= n). Shards of one
-        build are disjoint, whoever runs them when; the build without one finds their files.
-    progress: called in this process after every finished calculation.
+    Args:
+        jobs: what to compute; jobs of equal geometry, state and settings are computed once.
+        work: folder of finished calculations; made when absent, kept afterwards.
+        processes: worker processes, each with a single thread; 1 to compute in this process with all threads.
+        executor: who computes, see `fastsfes.executors.open_executor`; by default processes of this machine. Workers
+            elsewhere must see the work folder under the same path.
+        shard: (i, n) to compute only every n-th of the calculations, starting with the i-th (1 <= i <= n). Shards of
+            one build are disjoint, whoever runs them when; the build without one finds their files.
+        progress: called in this process after every finished calculation.
 
     A calculation that does not converge is stored as such and listed in ``unconverged``;
     one that raises is listed in ``failed`` and tried again by the next build.

@@ -50,10 +50,9 @@ def stored_names(text: str) -> tuple[str, str]:
 def load_mole(text: str, where: str = "stored molecule") -> Any:
     """Rebuild a PySCF molecule from `dump_mole` text; nothing in it is evaluated.
 
-    Parameters
-    ----------
-    text: JSON as written by ``Mole.dumps``.
-    where: file and record, for error messages.
+    Args:
+        text: JSON as written by ``Mole.dumps``.
+        where: file and record, for error messages.
     """
     from pyscf import gto
 

@@ -15,14 +15,13 @@ FloatArray = npt.NDArray[np.float64]
 class Energies:
     """Energies of one density in hartree.
 
-    Attributes
-    ----------
-    e_tot: total energy, VV10 included.
-    e_xc_semilocal: semilocal exchange-correlation energy of the functional that made the density.
-    e_xx: full-range exact exchange energy, not scaled.
-    e_xx_lr: its long-range part, attenuated by erf(0.3 r12), not scaled.
-    e_nlc: VV10 energy.
-    e_nuc: nuclear repulsion.
+    Attributes:
+        e_tot: total energy, VV10 included.
+        e_xc_semilocal: semilocal exchange-correlation energy of the functional that made the density.
+        e_xx: full-range exact exchange energy, not scaled.
+        e_xx_lr: its long-range part, attenuated by erf(0.3 r12), not scaled.
+        e_nlc: VV10 energy.
+        e_nuc: nuclear repulsion.
     """
 
     e_tot: float
@@ -46,14 +45,13 @@ ENERGY_NAMES = ("e_tot", "e_xc_semilocal", "e_xx", "e_xx_lr", "e_nlc", "e_nuc")
 class DensityRecord:
     """A density as it is stored: occupied orbitals, frozen energies, and how they were made.
 
-    Attributes
-    ----------
-    mole: JSON of PySCF's ``Mole.dumps()``; `fastsfes.densities.load_mole` rebuilds the molecule from it.
-    mo_coeff: occupied orbitals, (nao, nocc) restricted or (2, nao, n) unrestricted, where the
-        spin with fewer electrons is padded with zero columns.
-    mo_occ, mo_energy: occupations and orbital energies (hartree), (nocc,) or (2, n).
-    energies: see `Energies`.
-    attributes: xc, basis, ecp, charge, spin, converged, rung, grid, density_fit, nlc, pyscf, and more.
+    Attributes:
+        mole: JSON of PySCF's ``Mole.dumps()``; `fastsfes.densities.load_mole` rebuilds the molecule from it.
+        mo_coeff: occupied orbitals, (nao, nocc) restricted or (2, nao, n) unrestricted, where the
+            spin with fewer electrons is padded with zero columns.
+        mo_occ, mo_energy: occupations and orbital energies (hartree), (nocc,) or (2, n).
+        energies: see `Energies`.
+        attributes: xc, basis, ecp, charge, spin, converged, rung, grid, density_fit, nlc, pyscf, and more.
     """
 
     mole: str
@@ -89,14 +87,14 @@ class DensityRecord:
 class GridRecord:
     """A density as values on an integration grid, from any program; there are no orbitals.
 
-    Attributes
-    ----------
-    weights: quadrature weights in bohr^3, (n,).
-    rho: spin densities, (2, n); restricted: the total density, (n,).
-    sigma: grad rho_a . grad rho_a, a . b, b . b, (3, n); restricted: |grad rho|^2, (n,).
-    tau: (1/2) sum_i |grad phi_i|^2 per spin, (2, n); restricted: the total, (n,).
-    energies: ``e_tot - e_xc_semilocal`` is the energy that does not change.
-    attributes: xc (whose exact exchange and nonlocal correlation are in that energy), charge, spin, converged, grid.
+    Attributes:
+        weights: quadrature weights in bohr^3, (n,).
+        rho: spin densities, (2, n); restricted: the total density, (n,).
+        sigma: grad rho_a . grad rho_a, a . b, b . b, (3, n); restricted: |grad rho|^2, (n,).
+        tau: (1/2) sum_i |grad phi_i|^2 per spin, (2, n); restricted: the total, (n,).
+        energies: ``e_tot - e_xc_semilocal`` is the energy that does not change.
+        attributes: xc (whose exact exchange and nonlocal correlation are in that energy), charge, spin, converged,
+            grid.
     """
 
     weights: FloatArray

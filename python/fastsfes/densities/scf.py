@@ -298,18 +298,16 @@ def compute_density(
 ) -> DensityRecord:
     """Run one SCF and collect what a search needs.
 
-    Parameters
-    ----------
-    symbols, coordinates: atoms and their positions in angstrom, (n, 3).
-    charge, spin: total charge and number of unpaired electrons.
-    settings: how to compute.
-    name: used in messages only.
-    start: an earlier density of the same species to begin with.
-    note: called with one line per stage.
+    Args:
+        symbols, coordinates: atoms and their positions in angstrom, (n, 3).
+        charge, spin: total charge and number of unpaired electrons.
+        settings: how to compute.
+        name: used in messages only.
+        start: an earlier density of the same species to begin with.
+        note: called with one line per stage.
 
-    Returns
-    -------
-    DensityRecord: its ``converged`` attribute is False when every rung failed.
+    Returns:
+        DensityRecord: its ``converged`` attribute is False when every rung failed.
     """
     import pyscf
 

@@ -21,17 +21,16 @@ STABILITY_CHOICES = ("off", "open-shell", "all")
 class ScfSettings:
     """Settings of the SCF calculations of a density library.
 
-    Attributes
-    ----------
-    xc: PySCF name of the functional that makes the densities.
-    basis: PySCF name of the orbital basis.
-    density_fit: name of the auxiliary basis, or "none" for four-centre integrals.
-    grid: "level N" (N from 0 to 9) or "(radial,angular)" for an unpruned grid, e.g. "(99,590)".
-    conv_tol: convergence threshold of the energy in hartree.
-    max_cycle: iterations on each rung of the convergence ladder.
-    stability: which solutions are checked, and followed downhill until stable: "off", "open-shell" or "all".
-    ecp: effective core potentials: "default" for those that PySCF has with the basis set, the name of others, or
-        "none".
+    Attributes:
+        xc: PySCF name of the functional that makes the densities.
+        basis: PySCF name of the orbital basis.
+        density_fit: name of the auxiliary basis, or "none" for four-centre integrals.
+        grid: "level N" (N from 0 to 9) or "(radial,angular)" for an unpruned grid, e.g. "(99,590)".
+        conv_tol: convergence threshold of the energy in hartree.
+        max_cycle: iterations on each rung of the convergence ladder.
+        stability: which solutions are checked, and followed downhill until stable: "off", "open-shell" or "all".
+        ecp: effective core potentials: "default" for those that PySCF has with the basis set, the name of others, or
+            "none".
     """
 
     xc: str = option("wb97m_v", "text", "scf", "functional that makes the densities, by PySCF's name")

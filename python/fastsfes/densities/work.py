@@ -120,19 +120,18 @@ def run_jobs(
 ) -> WorkResult[J]:
     """Do what is not yet in the work folder.
 
-    Parameters
-    ----------
-    jobs: what to compute; jobs of equal key are computed once.
-    folder: the work folder; made when absent, kept afterwards. Workers elsewhere must see it under the same path.
-    finished: whether a job's file, in the folder given, is there and whole.
-    compute: importable function that computes a job in a worker's context and writes its file.
-    setup, arguments: make the context, once per worker.
-    workers: worker processes, each with a single thread; 0 for all that the executor has.
-    executor: who computes, see `fastsfes.executors.open_executor`; by default this process with all threads, or, for
-        two workers and more, processes of this machine.
-    shard: (i, n) to compute only every n-th of the calculations, starting with the i-th (1 <= i <= n). Shards of one
-        run are disjoint, whoever runs them when; the run without one finds their files.
-    progress: called in this process after every finished calculation.
+    Args:
+        jobs: what to compute; jobs of equal key are computed once.
+        folder: the work folder; made when absent, kept afterwards. Workers elsewhere must see it under the same path.
+        finished: whether a job's file, in the folder given, is there and whole.
+        compute: importable function that computes a job in a worker's context and writes its file.
+        setup, arguments: make the context, once per worker.
+        workers: worker processes, each with a single thread; 0 for all that the executor has.
+        executor: who computes, see `fastsfes.executors.open_executor`; by default this process with all threads, or,
+            for two workers and more, processes of this machine.
+        shard: (i, n) to compute only every n-th of the calculations, starting with the i-th (1 <= i <= n). Shards of
+            one run are disjoint, whoever runs them when; the run without one finds their files.
+        progress: called in this process after every finished calculation.
     """
     jobs = list(jobs)
     labels = [job.label for job in jobs]

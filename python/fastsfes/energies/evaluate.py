@@ -50,13 +50,12 @@ class Statistics:
 class Evaluation:
     """Errors of a functional on reactions.
 
-    Attributes
-    ----------
-    reactions: the reactions, in the order of the errors.
-    errors: calculated minus reference energy in kcal/mol, (reactions,).
-    method: "quadrature" or "grid": what was used in the end.
-    frame: exact exchange and nonlocal correlation in which it was evaluated; None when nobody said.
-    own_frame: those of the functional itself.
+    Attributes:
+        reactions: the reactions, in the order of the errors.
+        errors: calculated minus reference energy in kcal/mol, (reactions,).
+        method: "quadrature" or "grid": what was used in the end.
+        frame: exact exchange and nonlocal correlation in which it was evaluated; None when nobody said.
+        own_frame: those of the functional itself.
     """
 
     reactions: tuple[Reaction, ...]
@@ -131,23 +130,22 @@ def evaluate(
 ) -> Evaluation:
     """Errors of a functional on a split.
 
-    Parameters
-    ----------
-    functional: a functional, or text that `fastsfes.load` reads (a registered name, a file, a run, a formula). Its
-        correlation constants are its own.
-    dataset: a dataset or the name of one.
-    split: "train", "validation", "test", or reactions of the dataset.
-    method: "quadrature" uses the quadrature stored with the dataset and falls back to the grid for functionals that it
-        cannot represent or that are not finite at its nodes; "grid" integrates on each density's own grid: the truth.
-    level: node set of the quadrature, "full", "reduced" or "coarse".
-    quadrature: its name in the dataset file; one on nodes in (rho, x2, w) represents functionals of rho.
-    frame: "dataset" puts the functional's factors into the exact exchange, range separation and nonlocal correlation
-        of the functional that made the densities, as searches do; where its own differ, a warning says so once.
-        "own" evaluates the functional with its own, from the stored energies.
+    Args:
+        functional: a functional, or text that `fastsfes.load` reads (a registered name, a file, a run, a formula). Its
+            correlation constants are its own.
+        dataset: a dataset or the name of one.
+        split: "train", "validation", "test", or reactions of the dataset.
+        method: "quadrature" uses the quadrature stored with the dataset and falls back to the grid for functionals that
+            it cannot represent or that are not finite at its nodes; "grid" integrates on each density's own grid: the
+            truth.
+        level: node set of the quadrature, "full", "reduced" or "coarse".
+        quadrature: its name in the dataset file; one on nodes in (rho, x2, w) represents functionals of rho.
+        frame: "dataset" puts the functional's factors into the exact exchange, range separation and nonlocal
+            correlation of the functional that made the densities, as searches do; where its own differ, a warning says
+            so once. "own" evaluates the functional with its own, from the stored energies.
 
-    Raises
-    ------
-    InputError: the stored energies do not hold what the functional's own frame needs.
+    Raises:
+        InputError: the stored energies do not hold what the functional's own frame needs.
     """
     found = evaluate_many([functional], dataset, split, method, level=level, quadrature=quadrature, frame=frame)[0]
     if found.note:
@@ -227,14 +225,13 @@ def grid_energies(
 ) -> FloatArray:
     """Semilocal energies in hartree on the integration grid, (functionals, species): the truth.
 
-    Parameters
-    ----------
-    functionals: ours or libxc's, evaluated as they are, in one pass over the densities.
-    dataset: where the densities are.
-    species: names; by default all with a converged density.
-    grid: "level N" or "(radial,angular)"; by default the grid that each density was made on.
-    threads: OpenMP threads of the evaluation, 0 for OpenMP's own choice; the result does not depend on it.
-    progress: called with (name, number done, number of species) after every species.
+    Args:
+        functionals: ours or libxc's, evaluated as they are, in one pass over the densities.
+        dataset: where the densities are.
+        species: names; by default all with a converged density.
+        grid: "level N" or "(radial,angular)"; by default the grid that each density was made on.
+        threads: OpenMP threads of the evaluation, 0 for OpenMP's own choice; the result does not depend on it.
+        progress: called with (name, number done, number of species) after every species.
     """
     names = list(dataset.density_names if species is None else species)
     out = np.zeros((len(functionals), len(names)))

@@ -35,12 +35,11 @@ _MIN_POINTS, _MAX_POINTS = 1024, 65536
 class GridBlock:
     """Some points of an integration grid and the density there, in atomic units.
 
-    Attributes
-    ----------
-    weights: quadrature weights in bohr^3, (n,).
-    rho: spin densities, (2, n); restricted: the total density, (n,).
-    sigma: grad rho_a . grad rho_a, a . b, b . b, (3, n); restricted: |grad rho|^2, (n,).
-    tau: (1/2) sum_i |grad phi_i|^2 per spin, (2, n); restricted: the total, (n,).
+    Attributes:
+        weights: quadrature weights in bohr^3, (n,).
+        rho: spin densities, (2, n); restricted: the total density, (n,).
+        sigma: grad rho_a . grad rho_a, a . b, b . b, (3, n); restricted: |grad rho|^2, (n,).
+        tau: (1/2) sum_i |grad phi_i|^2 per spin, (2, n); restricted: the total, (n,).
     """
 
     weights: FloatArray
@@ -61,15 +60,13 @@ class GridBlock:
 def grid_blocks(record: DensityRecord | GridRecord, grid: str | None = None) -> Iterator[GridBlock]:
     """Stream a stored density on an integration grid.
 
-    Parameters
-    ----------
-    record: the density.
-    grid: "level N" (PySCF's pruned grids) or "(radial,angular)" (unpruned); by default the grid that
-        the density was made on, the only one for values on a grid.
+    Args:
+        record: the density.
+        grid: "level N" (PySCF's pruned grids) or "(radial,angular)" (unpruned); by default the grid that
+            the density was made on, the only one for values on a grid.
 
-    Yields
-    ------
-    GridBlock: restricted densities give unpolarised blocks.
+    Yields:
+        GridBlock: restricted densities give unpolarised blocks.
     """
     if isinstance(record, GridRecord):
         if grid not in (None, record.attributes["grid"]):

@@ -57,21 +57,19 @@ def fit_factor(
     Minimises sqrt(mean(weights * (prefactor * (F - F_target))^2)), SyFES's loss on features
     (10.1126/sciadv.abq0279), by the same method as `fastsfes.fit`.
 
-    Parameters
-    ----------
-    form: expression with start values.
-    kind: channel whose features it uses.
-    features: name -> values, each (n,); see `feature_grid`.
-    target: values of the factor, (n,), or a functional (or its name) whose channel ``kind`` is the target.
-    weights: of the squared deviations, (n,); 1 by default.
-    prefactor: energy per volume that the factor multiplies, (n,), e.g. hartree/bohr^3; the RMSD has its unit.
-    constraints: conditions on the factor as text, see `fastsfes.fitting.conditions`; they need features x2 and w.
-    settings: starts, tolerances.
+    Args:
+        form: expression with start values.
+        kind: channel whose features it uses.
+        features: name -> values, each (n,); see `feature_grid`.
+        target: values of the factor, (n,), or a functional (or its name) whose channel ``kind`` is the target.
+        weights: of the squared deviations, (n,); 1 by default.
+        prefactor: energy per volume that the factor multiplies, (n,), e.g. hartree/bohr^3; the RMSD has its unit.
+        constraints: conditions on the factor as text, see `fastsfes.fitting.conditions`; they need features x2 and w.
+        settings: starts, tolerances.
 
-    Raises
-    ------
-    InputError: shapes that do not fit, features that the channel does not have.
-    FastsfesError: no finite loss.
+    Raises:
+        InputError: shapes that do not fit, features that the channel does not have.
+        FastsfesError: no finite loss.
     """
     known = channel(kind).features
     arrays: dict[str, FloatArray] = {}

@@ -35,18 +35,17 @@ OPTIMIZERS: tuple[Optimizer, ...] = get_args(Optimizer)
 class FitResult:
     """What `fit` returns.
 
-    Attributes
-    ----------
-    functional: with the fitted parameters, in the frame of the dataset's densities, named "..._refit".
-    train, validation, test: WRMSD in kcal/mol; None where the split has no reactions or was not asked for.
-    evaluations: of the projected problem ("varpro") or of the loss ("cma").
-    status: "converged" or "evaluation_limit".
-    optimizer: "varpro" or "cma".
-    linear: parameters that were eliminated, "channel.name".
-    rank: independent columns among them; fewer than ``len(linear)`` when some are redundant (those are 0).
-    start: WRMSD of the training reactions with the parameters that were given.
-    seconds: time of the optimisation.
-    notes: doubts about the minimum, a sentence each.
+    Attributes:
+        functional: with the fitted parameters, in the frame of the dataset's densities, named "..._refit".
+        train, validation, test: WRMSD in kcal/mol; None where the split has no reactions or was not asked for.
+        evaluations: of the projected problem ("varpro") or of the loss ("cma").
+        status: "converged" or "evaluation_limit".
+        optimizer: "varpro" or "cma".
+        linear: parameters that were eliminated, "channel.name".
+        rank: independent columns among them; fewer than ``len(linear)`` when some are redundant (those are 0).
+        start: WRMSD of the training reactions with the parameters that were given.
+        seconds: time of the optimisation.
+        notes: doubts about the minimum, a sentence each.
     """
 
     functional: Functional
@@ -94,35 +93,34 @@ def fit(
 
     Energies come from the dataset's feature-space quadrature; `fastsfes.wrmsd` with ``method="grid"`` is the check.
 
-    Parameters
-    ----------
-    functional: a functional, or text that `fastsfes.functionals.load` reads; its parameters are the start.
-    dataset: a dataset or the name of one.
-    seed: of further starts and of CMA-ES.
-    optimizer: "varpro" solves for linear parameters and moves the others by Levenberg-Marquardt (10.1137/0710036);
-        "cma" searches all parameters with CMA-ES (10.48550/arXiv.1604.00772), slow and global.
-    starts: number of starting points; the first is the functional as given. By default as many as it takes to reproduce
-        the lowest minimum (`fastsfes.fitting.minimum`): the answer for this form on this data, whatever its parameters
-        were. On "full" nodes starts are tried on the reduced nodes, and what is found there is refined.
-    fixed: parameters that keep their values, "channel.name", patterns such as "css.*" included.
-    bounds: "channel.name" -> (lower, upper).
-    constraints: conditions on the enhancement factors as text, see `fastsfes.fitting.conditions`: "uniform_gas",
-        "f_cos(x2=0, w=0) = 1", "0 <= f_x <= 1.804", ...
-    equalities, penalties: more of them (`fastsfes.fitting.constraints`).
-    ridge: ridge * sum(linear parameter^2) joins the squared WRMSD.
-    exact_exchange: fit the fractions of short- and long-range exact exchange as well.
-    test: also evaluate the test split; it is not read otherwise.
-    level: quadrature nodes, "full", "reduced" or "coarse".
-    quadrature: name of the quadrature in the dataset file.
-    targets: reaction name -> energy in kcal/mol that the channels have to give, in place of reference minus frozen.
-    max_evaluations: limit per start; 200 for "varpro", 50,000 for "cma".
-    cma: settings of CMA-ES.
-    threads: OpenMP threads, 0 for OpenMP's own choice; the result does not depend on it.
+    Args:
+        functional: a functional, or text that `fastsfes.functionals.load` reads; its parameters are the start.
+        dataset: a dataset or the name of one.
+        seed: of further starts and of CMA-ES.
+        optimizer: "varpro" solves for linear parameters and moves the others by Levenberg-Marquardt (10.1137/0710036);
+            "cma" searches all parameters with CMA-ES (10.48550/arXiv.1604.00772), slow and global.
+        starts: number of starting points; the first is the functional as given. By default as many as it takes to
+            reproduce the lowest minimum (`fastsfes.fitting.minimum`): the answer for this form on this data, whatever
+            its parameters were. On "full" nodes starts are tried on the reduced nodes, and what is found there is
+            refined.
+        fixed: parameters that keep their values, "channel.name", patterns such as "css.*" included.
+        bounds: "channel.name" -> (lower, upper).
+        constraints: conditions on the enhancement factors as text, see `fastsfes.fitting.conditions`: "uniform_gas",
+            "f_cos(x2=0, w=0) = 1", "0 <= f_x <= 1.804", ...
+        equalities, penalties: more of them (`fastsfes.fitting.constraints`).
+        ridge: ridge * sum(linear parameter^2) joins the squared WRMSD.
+        exact_exchange: fit the fractions of short- and long-range exact exchange as well.
+        test: also evaluate the test split; it is not read otherwise.
+        level: quadrature nodes, "full", "reduced" or "coarse".
+        quadrature: name of the quadrature in the dataset file.
+        targets: reaction name -> energy in kcal/mol that the channels have to give, in place of reference minus frozen.
+        max_evaluations: limit per start; 200 for "varpro", 50,000 for "cma".
+        cma: settings of CMA-ES.
+        threads: OpenMP threads, 0 for OpenMP's own choice; the result does not depend on it.
 
-    Raises
-    ------
-    InputError: unknown names; functionals whose features the quadrature does not have.
-    FastsfesError: no finite loss could be reached, or conditions that cannot be met.
+    Raises:
+        InputError: unknown names; functionals whose features the quadrature does not have.
+        FastsfesError: no finite loss could be reached, or conditions that cannot be met.
     """
     if optimizer not in OPTIMIZERS:
         raise InputError(f'optimizer "{optimizer}" is unknown; expected "varpro" or "cma"')

@@ -27,10 +27,9 @@ def fit_through_levels(
 ) -> Fitted:
     """Fit a functional on all nodes; ``evaluations`` counts those on both sets.
 
-    Parameters
-    ----------
-    full, reduced: the same problem on all nodes, and on few (None: there are none).
-    functional, settings, bounds, threads: see `FitProblem.fit`.
+    Args:
+        full, reduced: the same problem on all nodes, and on few (None: there are none).
+        functional, settings, bounds, threads: see `FitProblem.fit`.
     """
     limits = [bounds or {}]
     if reduced is None or settings.starts == 1:

@@ -57,15 +57,14 @@ class FitSettings:
 class Fitted:
     """One fitted candidate.
 
-    Attributes
-    ----------
-    functional: with the fitted parameters (and fractions of exact exchange when those were free).
-    losses: block of rows ("train", "validation", ...) -> WRMSD in kcal/mol.
-    status: "converged", "evaluation_limit", "gave_up", "not_finite", "infeasible" or "invalid".
-    message: why, when there is no finite loss.
-    linear: parameters that were eliminated, as "channel.name".
-    rank: number of independent columns among them.
-    evaluations: of the projected problem.
+    Attributes:
+        functional: with the fitted parameters (and fractions of exact exchange when those were free).
+        losses: block of rows ("train", "validation", ...) -> WRMSD in kcal/mol.
+        status: "converged", "evaluation_limit", "gave_up", "not_finite", "infeasible" or "invalid".
+        message: why, when there is no finite loss.
+        linear: parameters that were eliminated, as "channel.name".
+        rank: number of independent columns among them.
+        evaluations: of the projected problem.
     """
 
     functional: Functional
@@ -83,14 +82,13 @@ class FitProblem:
 
     Make it with `from_dataset`. Everything is immutable and may be used from several threads.
 
-    Attributes
-    ----------
-    core: the C++ problem.
-    kinds: channels in the order of the core's.
-    frame: what the frozen energies hold.
-    exact_exchange: whether the two fractions are linear parameters.
-    reactions: block -> its reactions, in the order of `errors`.
-    rows: from which the core's problem was made.
+    Attributes:
+        core: the C++ problem.
+        kinds: channels in the order of the core's.
+        frame: what the frozen energies hold.
+        exact_exchange: whether the two fractions are linear parameters.
+        reactions: block -> its reactions, in the order of `errors`.
+        rows: from which the core's problem was made.
     """
 
     core: _core.FitProblem
@@ -118,24 +116,22 @@ class FitProblem:
     ) -> FitProblem:
         """Gather the rows of some splits from the quadrature that is stored with a dataset.
 
-        Parameters
-        ----------
-        dataset: a dataset with densities and a quadrature, or its name.
-        kinds: channels of the candidates.
-        splits: blocks of rows; the first is fitted. Reactions of other splits are not read.
-        level: nodes: "reduced" (about 300 a channel) for searches, "full" for one final fit.
-        quadrature: name of the quadrature in the file.
-        equalities, penalties: conditions on the factors, see `fastsfes.fitting.constraints`.
-        ridge: ridge * sum(linear parameter^2) joins the squared WRMSD, (kcal/mol)^2.
-        exact_exchange: make the fractions of short- and long-range exact exchange linear parameters. The frozen
-            energies then lose the fractions of the functional that made the densities.
-        targets: reaction name -> energy in kcal/mol that the channels have to give, in place of reference minus
-            frozen part (for rediscovery experiments).
-        cache_bytes: memory for columns and analysed expressions that candidates share.
+        Args:
+            dataset: a dataset with densities and a quadrature, or its name.
+            kinds: channels of the candidates.
+            splits: blocks of rows; the first is fitted. Reactions of other splits are not read.
+            level: nodes: "reduced" (about 300 a channel) for searches, "full" for one final fit.
+            quadrature: name of the quadrature in the file.
+            equalities, penalties: conditions on the factors, see `fastsfes.fitting.constraints`.
+            ridge: ridge * sum(linear parameter^2) joins the squared WRMSD, (kcal/mol)^2.
+            exact_exchange: make the fractions of short- and long-range exact exchange linear parameters. The frozen
+                energies then lose the fractions of the functional that made the densities.
+            targets: reaction name -> energy in kcal/mol that the channels have to give, in place of reference minus
+                frozen part (for rediscovery experiments).
+            cache_bytes: memory for columns and analysed expressions that candidates share.
 
-        Raises
-        ------
-        InputError: unknown splits, channels without nodes, splits without reactions.
+        Raises:
+            InputError: unknown splits, channels without nodes, splits without reactions.
         """
         data = Dataset.open(dataset) if isinstance(dataset, str) else dataset
         chosen = {split: part for split in splits if (part := data.split(split))}

@@ -61,13 +61,12 @@ class RadialDensity:
 class Atom:
     """A Hartree-Fock atom.
 
-    Attributes
-    ----------
-    symbol: chemical symbol.
-    energy: Hartree-Fock energy in hartree.
-    exponents: of the s and the p functions r^l exp(-zeta r), per bohr.
-    orbitals: coefficients of the occupied radial orbitals in them, [l][functions, shells], closed shells first.
-    closed: number of closed shells of each l.
+    Attributes:
+        symbol: chemical symbol.
+        energy: Hartree-Fock energy in hartree.
+        exponents: of the s and the p functions r^l exp(-zeta r), per bohr.
+        orbitals: coefficients of the occupied radial orbitals in them, [l][functions, shells], closed shells first.
+        closed: number of closed shells of each l.
     """
 
     symbol: str
@@ -100,10 +99,9 @@ class Atom:
 def hartree_fock(symbol: str) -> Atom:
     """Solve one of `ATOMS`; the result is kept.
 
-    Raises
-    ------
-    InputError: another atom.
-    FastsfesError: the iterations did not converge.
+    Raises:
+        InputError: another atom.
+        FastsfesError: the iterations did not converge.
     """
     if symbol not in ATOMS:
         raise InputError(f'atom "{symbol}" is not among {", ".join(ATOMS)}')

@@ -33,21 +33,19 @@ def check(
 ) -> HealthResult:
     """Numerical health and exact conditions of a functional, beside others.
 
-    Parameters
-    ----------
-    functional: ours, one of libxc ("libxc:scan", "libxc:mgga_x_scan,mgga_c_scan"), a registered name or a JSON file.
-    beside: others for comparison.
-    level: "quick" takes seconds: exact conditions, limits, derivatives and atoms; "full" takes minutes: finer grids of
-        conditions, rare-gas dimers and reaction energies on several grids.
-    progress: called with a line before every group of checks.
+    Args:
+        functional: ours, one of libxc ("libxc:scan", "libxc:mgga_x_scan,mgga_c_scan"), a registered name or a JSON
+            file.
+        beside: others for comparison.
+        level: "quick" takes seconds: exact conditions, limits, derivatives and atoms; "full" takes minutes: finer grids
+            of conditions, rare-gas dimers and reaction energies on several grids.
+        progress: called with a line before every group of checks.
 
-    Returns
-    -------
-    `HealthResult`; ``str()`` of it is the table.
+    Returns:
+        `HealthResult`; ``str()`` of it is the table.
 
-    Raises
-    ------
-    InputError: an unknown functional or level.
+    Raises:
+        InputError: an unknown functional or level.
     """
     if level not in LEVELS:
         raise InputError(f'level "{level}" is unknown; expected "quick" or "full"')

@@ -39,14 +39,13 @@ _ACCEPTED = 350
 class AtomConvergence:
     """Energies of one atom on all grids.
 
-    Attributes
-    ----------
-    atom: symbol.
-    sizes: numbers of radial points.
-    energies: semilocal exchange-correlation energies in hartree, one per size.
-    n0: the smallest size from which on all energies are within 1e-6 hartree of the last; None when even the last
-        but one is not.
-    band: "trivial", "normal", "medium", "hard" or "pathological".
+    Attributes:
+        atom: symbol.
+        sizes: numbers of radial points.
+        energies: semilocal exchange-correlation energies in hartree, one per size.
+        n0: the smallest size from which on all energies are within 1e-6 hartree of the last; None when even the last
+            but one is not.
+        band: "trivial", "normal", "medium", "hard" or "pathological".
     """
 
     atom: str

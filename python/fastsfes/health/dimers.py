@@ -47,11 +47,10 @@ BASIS = "aug-cc-pvtz"
 class DimerCurve:
     """Interaction energies E(dimer) - 2 E(atom) of a functional.
 
-    Attributes
-    ----------
-    element: chemical symbol.
-    distances: angstrom.
-    energies: grid name -> kcal/mol at the distances.
+    Attributes:
+        element: chemical symbol.
+        distances: angstrom.
+        energies: grid name -> kcal/mol at the distances.
     """
 
     element: str
@@ -83,14 +82,13 @@ def dimer_curve(
 ) -> DimerCurve:
     """The interaction curve of a functional on Hartree-Fock densities, exact exchange and VV10 included.
 
-    Parameters
-    ----------
-    functional: ours or one of libxc.
-    element: a rare gas (any closed-shell atom works).
-    distances: angstrom; those of `DIMERS` when not given.
-    grids: name -> "level N" or "(radial,angular)".
-    basis: of the Hartree-Fock calculations; no counterpoise correction, since grids are compared.
-    progress: called with a line per distance.
+    Args:
+        functional: ours or one of libxc.
+        element: a rare gas (any closed-shell atom works).
+        distances: angstrom; those of `DIMERS` when not given.
+        grids: name -> "level N" or "(radial,angular)".
+        basis: of the Hartree-Fock calculations; no counterpoise correction, since grids are compared.
+        progress: called with a line per distance.
     """
     where = tuple(distances if distances is not None else DIMERS[element])
     atom = _energies(functional, element, 0.0, grids, basis)

@@ -35,10 +35,9 @@ LIMITS = {"coarse": 1.0, "default": 0.1}
 class GridSensitivity:
     """Reaction energies' semilocal parts on several grids.
 
-    Attributes
-    ----------
-    reactions: names.
-    energies: grid name -> kcal/mol, one per reaction.
+    Attributes:
+        reactions: names.
+        energies: grid name -> kcal/mol, one per reaction.
     """
 
     reactions: tuple[str, ...]
@@ -80,13 +79,12 @@ def grid_sensitivity(
 ) -> GridSensitivity:
     """Semilocal reaction energies of a functional on several grids, the last one the truth.
 
-    Parameters
-    ----------
-    functional: ours or one of libxc.
-    dataset: with densities, or its name.
-    number: of reactions, see `chosen_reactions`.
-    grids: name -> "level N" or "(radial,angular)".
-    progress: called with a line per grid.
+    Args:
+        functional: ours or one of libxc.
+        dataset: with densities, or its name.
+        number: of reactions, see `chosen_reactions`.
+        grids: name -> "level N" or "(radial,angular)".
+        progress: called with a line per grid.
     """
     data = Dataset.open(dataset) if isinstance(dataset, str) else dataset
     reactions = chosen_reactions(data, number)

@@ -15,13 +15,12 @@ __all__ = ["HealthResult"]
 class HealthResult:
     """Rows of a functional and of those beside it.
 
-    Attributes
-    ----------
-    name: of the functional.
-    level: "quick" or "full".
-    rows: its checks.
-    beside: name -> rows of another functional, the same checks in the same order.
-    seconds: name -> time of its checks.
+    Attributes:
+        name: of the functional.
+        level: "quick" or "full".
+        rows: its checks.
+        beside: name -> rows of another functional, the same checks in the same order.
+        seconds: name -> time of its checks.
     """
 
     name: str

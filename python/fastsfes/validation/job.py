@@ -35,14 +35,13 @@ _LABELS = ("name", "citation")
 class ValidationJob(Job):
     """A species with a functional.
 
-    Attributes
-    ----------
-    functional: plain data of the functional, see `plain`.
-    functional_name: what tables call it.
-    nlc: "post-scf" or "scf".
-    start: species of the dataset whose stored molecule (basis set, ECPs) is computed, or "".
-    start_energy: total energy of its density, which tells it from others.
-    from_atoms: begin with a superposition of atoms, not with the stored density.
+    Attributes:
+        functional: plain data of the functional, see `plain`.
+        functional_name: what tables call it.
+        nlc: "post-scf" or "scf".
+        start: species of the dataset whose stored molecule (basis set, ECPs) is computed, or "".
+        start_energy: total energy of its density, which tells it from others.
+        from_atoms: begin with a superposition of atoms, not with the stored density.
     """
 
     functional: dict[str, Any]

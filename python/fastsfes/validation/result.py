@@ -31,12 +31,11 @@ _LISTED = 20
 class Convergence:
     """How the calculations with one functional went.
 
-    Attributes
-    ----------
-    species: calculations asked for; those that converged, that did not, and that failed with an error.
-    rungs: rung of the convergence ladder -> number of converged calculations.
-    cycles_mean, cycles_max: iterations of the converged ones.
-    seconds: time of all of them.
+    Attributes:
+        species: calculations asked for; those that converged, that did not, and that failed with an error.
+        rungs: rung of the convergence ladder -> number of converged calculations.
+        cycles_mean, cycles_max: iterations of the converged ones.
+        seconds: time of all of them.
     """
 
     species: int
@@ -54,14 +53,13 @@ class Convergence:
 class Validation:
     """Errors of functionals on reactions, by self-consistent and by frozen densities.
 
-    Attributes
-    ----------
-    dataset: name of the dataset.
-    functionals: name -> plain data.
-    candidates: reactions asked for.
-    species: functional -> species -> what its calculation left (docs/file-formats.md).
-    failed: functional -> species -> why there is no result.
-    settings: of the calculations.
+    Attributes:
+        dataset: name of the dataset.
+        functionals: name -> plain data.
+        candidates: reactions asked for.
+        species: functional -> species -> what its calculation left (docs/file-formats.md).
+        failed: functional -> species -> why there is no result.
+        settings: of the calculations.
     """
 
     dataset: str

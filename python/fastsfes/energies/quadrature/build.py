@@ -56,27 +56,25 @@ def build_quadrature(
 ) -> Quadrature:
     """Build the quadrature of all converged densities of a dataset file.
 
-    Parameters
-    ----------
-    dataset: dataset that was opened from a file.
-    name: identifier of the result.
-    channels: measures, e.g. "x@0.3" (exchange attenuated with omega 0.3), "x", "css", "cos", "c".
-    species: names to include; by default all that have a converged density.
-    tolerance: largest error of a species' energy in kcal/mol; a third of it for each channel. It holds for every
-        registered functional that the nodes can represent and for the panel of rough expressions.
-    integration_grid: "level N" or "(radial,angular)"; by default each density's own grid.
-    ladder: node grids to try, coarse to fine, all on the same features: one of `LADDERS`, or your own.
-    reduce: also make the levels "reduced" and "coarse".
-    like: take the node grids from this quadrature instead, its nodes first, such that its matrices act on the first of
-        the node values that the new ones (say on a finer integration grid) take: the grid sensitivity of a candidate
-        is then one more product.
-    processes: worker processes; each uses one thread.
-    work: folder that keeps the measure of every species, so that a build that was ended goes on where it was.
-    report: called with lines of progress.
+    Args:
+        dataset: dataset that was opened from a file.
+        name: identifier of the result.
+        channels: measures, e.g. "x@0.3" (exchange attenuated with omega 0.3), "x", "css", "cos", "c".
+        species: names to include; by default all that have a converged density.
+        tolerance: largest error of a species' energy in kcal/mol; a third of it for each channel. It holds for every
+            registered functional that the nodes can represent and for the panel of rough expressions.
+        integration_grid: "level N" or "(radial,angular)"; by default each density's own grid.
+        ladder: node grids to try, coarse to fine, all on the same features: one of `LADDERS`, or your own.
+        reduce: also make the levels "reduced" and "coarse".
+        like: take the node grids from this quadrature instead, its nodes first, such that its matrices act on the first
+            of the node values that the new ones (say on a finer integration grid) take: the grid sensitivity of a
+            candidate is then one more product.
+        processes: worker processes; each uses one thread.
+        work: folder that keeps the measure of every species, so that a build that was ended goes on where it was.
+        report: called with lines of progress.
 
-    Raises
-    ------
-    FastsfesError: the finest grid of the ladder does not meet the tolerance; the message gives the error.
+    Raises:
+        FastsfesError: the finest grid of the ladder does not meet the tolerance; the message gives the error.
     """
     if dataset.path is None:
         raise InputError(f"dataset {dataset.name!r} holds no densities; build it first with 'fastsfes dataset build'")

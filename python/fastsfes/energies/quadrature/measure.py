@@ -31,12 +31,11 @@ class SparseRow:
 class SpeciesMeasure:
     """What one pass over the grid points of a species yields.
 
-    Attributes
-    ----------
-    rows: measure -> one row per node grid asked for.
-    truth: measure -> energies in hartree of the measured expressions on the integration grid.
-    outside: measure -> number of weighted points beyond the bounds, on the first grid.
-    points: weighted points of the integration grid.
+    Attributes:
+        rows: measure -> one row per node grid asked for.
+        truth: measure -> energies in hartree of the measured expressions on the integration grid.
+        outside: measure -> number of weighted points beyond the bounds, on the first grid.
+        points: weighted points of the integration grid.
     """
 
     rows: dict[str, list[SparseRow]]

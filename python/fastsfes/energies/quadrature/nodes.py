@@ -34,12 +34,11 @@ _AXES: dict[str, tuple[str, str, float, float, float]] = {
 class Axis:
     """One axis of a node grid: equidistant nodes in y with local interpolation of degree ``order``.
 
-    Attributes
-    ----------
-    feature: name of the feature.
-    map: "log1p": y = log(1 + x/scale); "log": y = log(x/scale); "linear": y = x;
-        "u": y = u^(1/6) with u = x/(x + scale).
-    lower, upper: bounds of y, both of them nodes.
+    Attributes:
+        feature: name of the feature.
+        map: "log1p": y = log(1 + x/scale); "log": y = log(x/scale); "linear": y = x;
+            "u": y = u^(1/6) with u = x/(x + scale).
+        lower, upper: bounds of y, both of them nodes.
     """
 
     feature: str

@@ -30,13 +30,12 @@ FloatArray = npt.NDArray[np.float64]
 class ProblemChannel:
     """One channel of a `QuadratureProblem`.
 
-    Attributes
-    ----------
-    kind: "x", "css", ...: the functional's channel that it belongs to.
-    values: feature name -> value at the nodes, (n,).
-    matrix: reaction energy in kcal/mol = matrix @ F(nodes), (reactions, n), C-contiguous.
-    coarse_nodes, coarse_matrix: the estimator: |matrix @ F - coarse_matrix @ F[coarse_nodes]| estimates the
-        error of each reaction; None when the rule was not reduced.
+    Attributes:
+        kind: "x", "css", ...: the functional's channel that it belongs to.
+        values: feature name -> value at the nodes, (n,).
+        matrix: reaction energy in kcal/mol = matrix @ F(nodes), (reactions, n), C-contiguous.
+        coarse_nodes, coarse_matrix: the estimator: |matrix @ F - coarse_matrix @ F[coarse_nodes]| estimates the
+            error of each reaction; None when the rule was not reduced.
     """
 
     kind: str
@@ -54,13 +53,12 @@ class QuadratureProblem:
         error (reactions,) = sum over channels of matrix @ F(nodes) - target
         WRMSD = sqrt(mean(weights * error**2)) over the rows of one split
 
-    Attributes
-    ----------
-    channels: kind -> `ProblemChannel`.
-    target: reference minus the frozen part (e_tot - e_xc_semilocal), (reactions,).
-    weights: weights of the squared errors, (reactions,).
-    splits: split -> rows, each an index array.
-    reactions: the reactions, in the order of the rows.
+    Attributes:
+        channels: kind -> `ProblemChannel`.
+        target: reference minus the frozen part (e_tot - e_xc_semilocal), (reactions,).
+        weights: weights of the squared errors, (reactions,).
+        splits: split -> rows, each an index array.
+        reactions: the reactions, in the order of the rows.
     """
 
     channels: Mapping[str, ProblemChannel]
@@ -74,11 +72,10 @@ class QuadratureProblem:
 class Quadrature(Rules):
     """The quadrature of a dataset: its rules, and the energies and problems that they give.
 
-    Example
-    -------
-    >>> dataset = fs.Dataset.open("builtin")
-    >>> quadrature = Quadrature.load(dataset)
-    >>> problem = quadrature.problem(dataset, {"x": "x@0.3", "css": "css", "cos": "cos"}, level="reduced")
+    Example:
+        >>> dataset = fs.Dataset.open("builtin")
+        >>> quadrature = Quadrature.load(dataset)
+        >>> problem = quadrature.problem(dataset, {"x": "x@0.3", "css": "css", "cos": "cos"}, level="reduced")
     """
 
     @classmethod
@@ -110,9 +107,8 @@ class Quadrature(Rules):
     def energies(self, functional: Functional, level: str = "full") -> FloatArray:
         """Semilocal energies in hartree of all rows, (species,).
 
-        Raises
-        ------
-        NotRepresentable: when the functional has channels or features that the quadrature does not have.
+        Raises:
+            NotRepresentable: when the functional has channels or features that the quadrature does not have.
         """
         total = np.zeros(len(self.species))
         for kind, key in self.keys(functional).items():
@@ -147,12 +143,11 @@ class Quadrature(Rules):
     ) -> QuadratureProblem:
         """Arrays of a fit.
 
-        Parameters
-        ----------
-        dataset: the dataset of this quadrature.
-        channels: kind -> measure, e.g. {"x": "x@0.3", "css": "css", "cos": "cos"}.
-        reactions: the rows; by default all available reactions.
-        level: "full", "reduced" or "coarse".
+        Args:
+            dataset: the dataset of this quadrature.
+            channels: kind -> measure, e.g. {"x": "x@0.3", "css": "css", "cos": "cos"}.
+            reactions: the rows; by default all available reactions.
+            level: "full", "reduced" or "coarse".
         """
         chosen = tuple(dataset.available if reactions is None else reactions)
         if not chosen:

@@ -51,11 +51,10 @@ class Pivots:
 def pivot_nodes(features: Sequence[str], nodes: FloatArray, matrix: FloatArray, count: int) -> Pivots:
     """Order nodes by importance.
 
-    Parameters
-    ----------
-    features, nodes: names (d) and values (n, d) of the node features.
-    matrix: weights of the nodes in hartree, (species, n).
-    count: how many nodes will be kept at most.
+    Args:
+        features, nodes: names (d) and values (n, d) of the node features.
+        matrix: weights of the nodes in hartree, (species, n).
+        count: how many nodes will be kept at most.
     """
     from scipy.linalg import qr
 

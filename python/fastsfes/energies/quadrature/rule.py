@@ -29,12 +29,11 @@ class NotRepresentable(InputError):
 class NodeSet:
     """Nodes of one channel and one row of weights per species.
 
-    Attributes
-    ----------
-    key: measure, e.g. "x@0.3" (see `fastsfes.energies.quadrature.channel_key`).
-    features: names of the columns of ``nodes``.
-    nodes: features of the nodes, (n, d).
-    matrix: E = matrix @ F(nodes) in hartree, (species, n), C-contiguous.
+    Attributes:
+        key: measure, e.g. "x@0.3" (see `fastsfes.energies.quadrature.channel_key`).
+        features: names of the columns of ``nodes``.
+        nodes: features of the nodes, (n, d).
+        matrix: E = matrix @ F(nodes) in hartree, (species, n), C-contiguous.
     """
 
     key: str
@@ -55,9 +54,8 @@ class NodeSet:
     def evaluate(self, expression: Expression, parameters: Mapping[str, float] | None = None) -> FloatArray:
         """Values of an enhancement factor at the nodes, (n,).
 
-        Raises
-        ------
-        NotRepresentable: the expression has a feature that the nodes do not know.
+        Raises:
+            NotRepresentable: the expression has a feature that the nodes do not know.
         """
         for name in expression.features:
             if name not in self.values:
@@ -79,13 +77,12 @@ class NodeSet:
 class ChannelRule:
     """The node sets of one channel and their measured errors.
 
-    Attributes
-    ----------
-    grid: the tensor grid whose active nodes are the full set.
-    levels: "full" and, when the rule was reduced, "reduced" and "coarse".
-    errors: level -> label -> error of the energy of each species in kcal/mol against the integration grid,
-        (species,). Labels are registered functionals and panel expressions.
-    outside: weighted points per species beyond the bounds of an axis (they count at the boundary), (species,).
+    Attributes:
+        grid: the tensor grid whose active nodes are the full set.
+        levels: "full" and, when the rule was reduced, "reduced" and "coarse".
+        errors: level -> label -> error of the energy of each species in kcal/mol against the integration grid,
+            (species,). Labels are registered functionals and panel expressions.
+        outside: weighted points per species beyond the bounds of an axis (they count at the boundary), (species,).
     """
 
     key: str
@@ -107,13 +104,12 @@ class ChannelRule:
 class Rules:
     """What is stored of a quadrature.
 
-    Attributes
-    ----------
-    name: identifier in the dataset file.
-    species: names that have a row, in the order of the rows. Species that share a density share a row.
-    integration_grid: "" when every density was put on the grid that it was made on, else that grid.
-    tolerance: largest error (kcal/mol per species) that was asked for.
-    channels: measure -> rule.
+    Attributes:
+        name: identifier in the dataset file.
+        species: names that have a row, in the order of the rows. Species that share a density share a row.
+        integration_grid: "" when every density was put on the grid that it was made on, else that grid.
+        tolerance: largest error (kcal/mol per species) that was asked for.
+        channels: measure -> rule.
     """
 
     name: str

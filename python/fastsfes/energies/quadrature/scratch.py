@@ -31,10 +31,9 @@ _QUANTUM = 2.0**-43
 class Measures:
     """The measures of all species, appended one by one in the order of the rows; a context manager.
 
-    Attributes
-    ----------
-    truth: measure -> energies in hartree of the measured expressions, one array per species.
-    outside: measure -> number of weighted points beyond the bounds, one per species.
+    Attributes:
+        truth: measure -> energies in hartree of the measured expressions, one array per species.
+        outside: measure -> number of weighted points beyond the bounds, one per species.
     """
 
     def __init__(self, grids: Mapping[str, Sequence[NodeGrid]], folder: Path) -> None:

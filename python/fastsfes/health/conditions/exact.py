@@ -86,15 +86,13 @@ def exact_conditions(
 ) -> tuple[Row, ...]:
     """Check a functional against the list.
 
-    Parameters
-    ----------
-    functional: ours, one of libxc, or a name (see `fastsfes.load_comparison`).
-    level: "quick" (about 11,000 points) or "full" (about 600,000).
-    points: other points than those of the level.
+    Args:
+        functional: ours, one of libxc, or a name (see `fastsfes.load_comparison`).
+        level: "quick" (about 11,000 points) or "full" (about 600,000).
+        points: other points than those of the level.
 
-    Returns
-    -------
-    One `Row` per condition; the margin is that of the inequality in units of the enhancement factor.
+    Returns:
+        One `Row` per condition; the margin is that of the inequality in units of the enhancement factor.
     """
     subject = functional if isinstance(functional, Subject) else as_subject(functional)
     return _Conditions(subject, points or search_grid(subject.family, SIZES[level])).rows()

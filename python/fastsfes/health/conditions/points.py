@@ -20,14 +20,13 @@ _TAU = 0.3 * (6.0 * np.pi**2) ** (2.0 / 3.0)
 class FeaturePoints:
     """Polarised points that have given features, atomic units.
 
-    Attributes
-    ----------
-    rs, s, zeta, alpha: features of the points, (n,) each: Wigner-Seitz radius in bohr, reduced gradient
-        |grad n|/(2 (3 pi^2)^(1/3) n^(4/3)), (n_a - n_b)/n, and (tau - tau_W)/tau_unif.
-    rho, sigma, tau: (2, n), (3, n), (2, n). Both spins' gradients are those of the total density in proportion to
-        their share, and both have the same alpha.
-    exchange: energy per volume of the unpolarised uniform gas's exchange, (n,): what enhancement factors are relative
-        to.
+    Attributes:
+        rs, s, zeta, alpha: features of the points, (n,) each: Wigner-Seitz radius in bohr, reduced gradient
+            |grad n|/(2 (3 pi^2)^(1/3) n^(4/3)), (n_a - n_b)/n, and (tau - tau_W)/tau_unif.
+        rho, sigma, tau: (2, n), (3, n), (2, n). Both spins' gradients are those of the total density in proportion to
+            their share, and both have the same alpha.
+        exchange: energy per volume of the unpolarised uniform gas's exchange, (n,): what enhancement factors are
+            relative to.
     """
 
     rs: Array

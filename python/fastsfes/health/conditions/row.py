@@ -14,17 +14,16 @@ __all__ = ["Row"]
 class Row:
     """The outcome of one check of one functional.
 
-    Attributes
-    ----------
-    group: part of the table, such as "exact conditions".
-    name: what was checked.
-    passed: True, False, or None where the check has no meaning for this functional (``detail`` says why).
-    margin: distance to the limit in ``unit``, negative by as much as the check fails; None without a value.
-    unit: of value and margin; "" for pure numbers.
-    where: the worst point, as text.
-    detail: what exactly was tested, and the part of the points that fail.
-    value: the number that was compared with the limit.
-    fraction: part of the points at which the check fails; None where there are none to count.
+    Attributes:
+        group: part of the table, such as "exact conditions".
+        name: what was checked.
+        passed: True, False, or None where the check has no meaning for this functional (``detail`` says why).
+        margin: distance to the limit in ``unit``, negative by as much as the check fails; None without a value.
+        unit: of value and margin; "" for pure numbers.
+        where: the worst point, as text.
+        detail: what exactly was tested, and the part of the points that fail.
+        value: the number that was compared with the limit.
+        fraction: part of the points at which the check fails; None where there are none to count.
     """
 
     group: str

@@ -29,14 +29,13 @@ Evaluable = Comparison | Part
 class Subject:
     """A functional, split as the conditions need it.
 
-    Attributes
-    ----------
-    name: for tables.
-    whole: all semilocal terms.
-    exchange, correlation: semilocal parts; empty where the functional has none.
-    separable: whether exchange and correlation are known apart.
-    split: how they were told apart where that takes a limit, else "".
-    hybrid, nlc: exact exchange and VV10, which are not semilocal.
+    Attributes:
+        name: for tables.
+        whole: all semilocal terms.
+        exchange, correlation: semilocal parts; empty where the functional has none.
+        separable: whether exchange and correlation are known apart.
+        split: how they were told apart where that takes a limit, else "".
+        hybrid, nlc: exact exchange and VV10, which are not semilocal.
     """
 
     name: str
