@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..functionals.formulas import VARIABLES, free_parameters
 from ..functionals.functional import Functional
 from .describe import block_comment, description, identifier, thresholds
-from .layout import Layout, all_keys, layout, parameter_names, self_test
+from .layout import TOLERANCE, Layout, all_keys, layout, parameter_names, self_test
 from .straightline import Code, Language, straight_line
 
 __all__ = ["CPP", "C", "c_files", "cpp_files", "declarations", "statements"]
@@ -102,8 +102,7 @@ def _main(functional: Functional, name: str, language: Language) -> str:
     """A program that evaluates both spin cases and compares; exit status 0 when all values agree."""
     cpp = language is CPP
     lines = [
-        "static int check(const char *what, const double *got, const double *want, const double *tolerance,",
-        "                 int points, int size) {",
+        "static int check(const char *what, const double *got, const double *want, int points, int size) {",
         "  int wrong = 0;",
         "  for (int i = 0; i < points; ++i) {",
         "    double scale = 0.0;",
@@ -113,7 +112,7 @@ def _main(functional: Functional, name: str, language: Language) -> str:
         "    }",
         "    for (int k = 0; k < size; ++k) {",
         "      const double difference = ABS(got[i * size + k] - want[i * size + k]);",
-        "      if (!(difference <= tolerance[i] * scale)) {",
+        f"      if (!(difference <= {TOLERANCE!r} * scale)) {{",
         '        printf("%s, point %d, component %d: got %.17g, expected %.17g\\n", what, i, k, got[i * size + k],',
         "               want[i * size + k]);",
         "        ++wrong;",
@@ -130,16 +129,12 @@ def _main(functional: Functional, name: str, language: Language) -> str:
         test = self_test(functional, polarised)
         points = len(test.inputs["rho"])
         lines += [f"static int {case}_wrong(void) {{", *_arrays(test.inputs, ""), *_arrays(test.values, "want_")]
-        lines.append(f"  static const double tolerance[] = {{{', '.join(map(repr, test.tolerances))}}};")
         lines += [f"  double {key}[{array.size}];" for key, array in test.values.items()]
         lines.append(f"  {name}::values out;" if cpp else f"  {name}_values out = {{0}};")
         lines += [f"  out.{key} = {key};" for key in test.values]
         call = f"{name}::{case}({points}, 2, rho, sigma, tau, out)" if cpp else None
         lines.append(f"  {call or f'{name}_{case}({points}, 2, rho, sigma, tau, &out)'};")
-        sums = [
-            f'check("{case} {key}", {key}, want_{key}, tolerance, {points}, {a.shape[1]})'
-            for key, a in test.values.items()
-        ]
+        sums = [f'check("{case} {key}", {key}, want_{key}, {points}, {a.shape[1]})' for key, a in test.values.items()]
         lines += ["  return " + " +\n         ".join(sums) + ";", "}", ""]
         calls.append(f"{case}_wrong()")
     lines += [

@@ -98,6 +98,7 @@ def energy_expression(
     free: bool = False,
     threshold: str = "",
     coupled: frozenset[str] = frozenset(),
+    still: bool = False,
 ) -> Expression:
     """The energy per volume of rho, sigma and tau, each term 0 where its density is below the threshold.
 
@@ -107,6 +108,11 @@ def energy_expression(
         free: parameters stay names, those of `free_parameters`; without, they are their values.
         threshold: name of a parameter in place of the density threshold; libxc sets its own at run time.
         coupled: spins ("a", "b") whose absence leaves the terms that couple them to the other one: for derivatives.
+        still: the expression is for `_raw`, which differentiates it as text: names of `_still` stand for densities.
+
+    The prefactor of opposite spins is 0 where one of them is absent, but for the rounding of a difference of equal
+    numbers, and the slopes of features there are inverse powers of the density. Their product vanishes in the limit
+    but would leave four to six of its digits: either the prefactor loses its value there, or the features their slopes.
     """
     total = _ZERO
     for kind, channel in functional.channels.items():
@@ -119,12 +125,17 @@ def energy_expression(
                 # Equal spins: the mean of a feature is the feature of one spin, a shorter formula of the same value.
                 one = features.channel_terms("css")[0].features
                 formulas |= {n: one[n] for n in term.of_pair}
-            value = term.prefactor * factor.substitute(formulas)
-            density = term.density
+            prefactor, density = term.prefactor, term.density
             if coupled and kind == "cos":
+                for s in sorted(coupled):
+                    if still:
+                        rounding = prefactor.substitute(_still(s))
+                        prefactor -= _where_present(Expression.parse(f"rho_{s}"), _ZERO, threshold, rounding)
+                    else:
+                        formulas = {n: e.substitute(_fixed_shape(s)) for n, e in formulas.items()}
                 spins = sorted({"a", "b"} - coupled)
                 density = Expression.parse(f"rho_{spins[0]}" if spins else "rho_a + rho_b")
-            total = total + _where_present(density, value, threshold)
+            total = total + _where_present(density, prefactor * factor.substitute(formulas), threshold)
     if polarised:
         return total.define()
     half, quarter = Expression.parse("0.5*rho"), Expression.parse("0.25*sigma")
@@ -141,6 +152,18 @@ def energy_expression(
     )
     # Densities are positive where this is evaluated, so rho_a - rho_b folds to 0 and rho_a/rho_b to 1.
     return total.define().fold(regular=True)
+
+
+def _still(spin: str) -> dict[str, Expression]:
+    """The name of a spin's density where nothing is differentiated by it."""
+    return {f"rho_{spin}": Expression.parse(f"rho_{spin}_still")}
+
+
+def _fixed_shape(spin: str) -> dict[str, Expression]:
+    """The variables of a spin, numbers where it is absent."""
+    shape = {f"rho_{spin}": ABSENT, f"sigma_{spin}{spin}": ABSENT**2, f"tau_{spin}": ABSENT}
+    rho = Expression.parse(f"rho_{spin}")
+    return {v: _where_present(rho, Expression.parse(v), "", Expression.constant(x)) for v, x in shape.items()}
 
 
 def _where_present(density: Expression, value: Expression, threshold: str, absent: Expression = _ZERO) -> Expression:
@@ -186,15 +209,18 @@ def _raw(
 
     def derived(coupled: frozenset[str], names: tuple[str, ...]) -> Expression:
         if not names:
-            return energy_expression(functional, polarised, free=free, threshold=threshold, coupled=coupled)
+            return energy_expression(functional, polarised, free=free, threshold=threshold, coupled=coupled, still=True)
         if (coupled, names) not in known:
             known[coupled, names] = derived(coupled, names[:-1]).derivative(names[-1])
         return known[coupled, names]
 
+    moving = {str(still): Expression.parse(v) for s in "ab" for v, still in _still(s).items()}
     outputs: dict[str, dict[tuple[str, ...], Expression]] = {"exc": {(): energy}}
     for key, components in derivative_keys(groups, deriv).items():
         outputs[key] = {
-            names: derived(_spins(names) if polarised and len(names) <= _LIMIT_ORDER else frozenset(), names)
+            names: derived(
+                _spins(names) if polarised and len(names) <= _LIMIT_ORDER else frozenset(), names
+            ).substitute(moving)
             for names in components
         }
     return outputs
