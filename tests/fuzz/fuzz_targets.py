@@ -9,6 +9,7 @@ import itertools
 import json
 import os
 import sqlite3
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -155,7 +156,7 @@ def evalcsv(folder: Path) -> tuple[Run, list[bytes]]:
         read_eval_csv(folder / "DatasetEval.csv")
         read_folder(folder)
 
-    return run, [b"TAE140_1,-1,H2,2,H,0.17\r\nBH76_3,1,H,-0.5,H2,-0.02,,\n", b"my_1,1,H,0.0\nmy_2,1,H2,1,H,1e-3\n"]
+    return run, [b"TAE140_1,-1,H2,2,H,0.17\r\nBH76_3,1,H,-0.5,H2,-0.02,,\n", b"my_1,1,H,-0.5\nmy_2,1,H2,1,H,1e-3\n"]
 
 
 def gmtkn55(folder: Path) -> tuple[Run, list[bytes]]:
@@ -284,27 +285,33 @@ def history(folder: Path) -> tuple[Run, list[bytes]]:
 
 
 def kernel(folder: Path) -> tuple[Run, list[bytes]]:
-    """Entries of the kernel cache with a broken seal: never loaded, whatever they hold. No compiler is at hand."""
+    """Entries of the kernel cache: the honest one is loaded, one with a broken seal never. No compiler is at hand."""
     os.environ["FASTSFES_CACHE_DIR"] = str(folder)
-    program = Expression.parse("exp(x2)*w + 0.25").program
-    assert _core.jit_precompile([program], "") == 1
+    formula = "exp(x2)*w + 0.25"
+    assert _core.jit_precompile([Expression.parse(formula).program], "") == 1
     (entry,) = (folder / "kernels").glob("*.so")
     seed = entry.read_bytes()
-    os.environ["CXX"] = "/nonexistent/compiler"
+    os.environ.pop("CXX", None)
+    os.environ["PATH"] = str(folder / "empty")
+    warnings.simplefilter("ignore", RuntimeWarning)  # that there is no compiler
     arrays = [np.array([0.5]), np.array([2.0])]
     expected = np.exp(0.5) * 2.0 + 0.25
 
     def run(data: bytes) -> None:
-        if data == seed:
-            return
+        entry.unlink(missing_ok=True)  # the file that was loaded stays as it was
         entry.write_bytes(data)
         entry.chmod(0o700)
         _core.jit_reset()
-        value = program.evaluate(arrays, [], n=1, threads=1, backend=1)[0, 0]
+        program = Expression.parse(formula).program  # one keeps the kernel that it has
+        value = program.evaluate(arrays, [], n=1, threads=1, backend=_COMPILED)[0, 0]
         assert abs(value - expected) < 1e-12
-        assert not _core.jit_is_compiled(program), "a damaged kernel was loaded"
+        assert _core.jit_is_compiled(program) == (data == seed), "a damaged kernel was loaded, or the honest one not"
 
     return run, [seed]
+
+
+_COMPILED = 2
+"""The backend that takes a kernel wherever there is one; a program's default would interpret a single point."""
 
 
 TARGETS: dict[str, Target] = {

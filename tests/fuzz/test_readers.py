@@ -12,7 +12,6 @@ import pytest
 from fuzz_targets import TARGETS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from hypothesis.errors import FlakyStrategyDefinition
 
 import fastsfes as fs
 from fastsfes.formula.expression import Expression, feature_names, operators
@@ -26,7 +25,6 @@ def target(request, tmp_path_factory):
     return TARGETS[request.param](tmp_path_factory.mktemp(request.param))
 
 
-@pytest.mark.xfail(raises=FlakyStrategyDefinition, strict=False, reason="the dataset's bytes differ between runs")
 @given(data=st.data())
 @QUICK
 def test_honest_inputs_with_a_piece_replaced(target, data):

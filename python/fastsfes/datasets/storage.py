@@ -111,13 +111,14 @@ def open_dataset_file(path: Path | str) -> Iterator[h5py.File]:
                 f"{path}: format version {version} is newer than {VERSION}, the newest that this "
                 f"fastsfes reads; update fastsfes"
             )
-        yield file
+        with damage(str(path), "make the file again"):  # whatever is asked of the file, "in" too, reads it
+            yield file
 
 
 def read_contents(path: Path | str) -> DatasetContents:
     """Read geometries and reactions of a dataset file."""
     path = Path(path)
-    with open_dataset_file(path) as file, damage(str(path), "make the file again"):
+    with open_dataset_file(path) as file:
         species, missing = _read_geometries(_Table(path, file, "geometries"))
         reactions = _read_reactions(_Table(path, file, "reactions"))
         dropped = _read_pairs(_Table(path, file, "dropped"))
@@ -144,8 +145,7 @@ def read_summaries(path: Path | str) -> tuple[dict[str, DensitySummary], dict[st
     problems: dict[str, str] = {}
     with open_dataset_file(path) as file:
         if "folded" in file:
-            with damage(str(path), "make the file again"):
-                return _read_folded(_Table(path, file, "folded")), {}
+            return _read_folded(_Table(path, file, "folded")), {}
         try:
             group = child(file, "species")
             names = sorted(group)
