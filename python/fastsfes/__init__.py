@@ -3,6 +3,7 @@
 import importlib
 from typing import Any
 
+from . import common as common  # first of all: it holds signals until commands can answer them
 from ._core import __version__, build_info
 from .analysis.score import Score, score
 from .common.errors import FastsfesError, InputError

@@ -7,7 +7,6 @@ systems ask for an end before the time is up: the job should be queued again.
 from __future__ import annotations
 
 import argparse
-import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -15,7 +14,8 @@ from collections.abc import Sequence
 from .._core import __version__, check_environment
 from ..common.arguments import ArgumentParser
 from ..common.errors import FastsfesError, InputError
-from ..common.signals import Stopped, exit_status, stopping_signals
+from ..common.signals import Stopped, exit_status, release, stopping_signals
+from ..common.terminal import open_streams, visible_output
 from . import analyse, dataset, export, fit, health, precompile, report, score, search, select, show, validate
 
 #: Modules with ``add_parser(subparsers)``, in the order of the help text.
@@ -33,32 +33,54 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit status."""
-    parser = build_parser()
-    given = list(sys.argv[1:] if argv is None else argv)
-    if not given:
-        parser.print_help(sys.stderr)
-        return 2
-    try:
-        arguments = parser.parse_args(given)
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    try:
-        check_environment()
-        with stopping_signals():
+    """Run one command; returns the exit status.
+
+    Args:
+        argv: the command and its arguments; by default those of this process, which then ends with the status.
+    """
+    if argv is None:
+        open_streams()
+    with stopping_signals(last=argv is None) as end:
+        try:
+            release()
+            status = _run(list(sys.argv[1:] if argv is None else argv))
+        except Stopped as stop:
+            end()
+            what = "interrupted" if stop.signal == signal.SIGINT else f"stopped by {signal.Signals(stop.signal).name}"
+            print(f"fastsfes: {what}; what is finished is kept", file=sys.stderr)
+            status = exit_status(stop.signal)
+        end()
+        return status
+
+
+def _run(given: list[str]) -> int:
+    """Run one command; whatever goes wrong, other than a mistake of ours, is one sentence."""
+    with visible_output() as flushed:
+        try:
+            parser = build_parser()
+            if not given:
+                parser.print_help(sys.stderr)
+                return 2
+            arguments = parser.parse_args(given)
+            check_environment()
             status = int(arguments.handler(arguments))
             sys.stdout.flush()
-            return status
-    except FastsfesError as error:
-        print(f"fastsfes: error: {error}", file=sys.stderr)
-        return 2 if isinstance(error, InputError) else 1
-    except Stopped as stop:
-        print(f"fastsfes: stopped by {signal.Signals(stop.signal).name}; what is finished is kept", file=sys.stderr)
-        return exit_status(stop.signal)
-    except BrokenPipeError:
-        # Who reads the output, such as head, has seen enough; Python would complain again when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 1
-    except KeyboardInterrupt:
-        print("fastsfes: interrupted; what is finished is kept", file=sys.stderr)
-        return 130
+        except SystemExit as stop:  # of the parser: help, or a mistake that is said already
+            status = int(stop.code or 0)
+        except FastsfesError as error:
+            return _said(error, 2 if isinstance(error, InputError) else 1)
+        except BrokenPipeError:  # who reads the output, such as head, has seen enough
+            flushed()
+            return 1
+        except OSError as error:
+            return _said(f"{'standard output' if flushed() else error.filename or 'a file'}: {error.strerror}", 1)
+        except MemoryError as error:
+            return _said(": ".join(filter(None, ("there is not enough memory", str(error)))), 1)
+        if problem := flushed():
+            return _said(f"standard output: {problem}", 1)
+        return status
+
+
+def _said(message: object, status: int) -> int:
+    print(f"fastsfes: error: {message}", file=sys.stderr)
+    return status

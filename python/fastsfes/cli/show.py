@@ -12,6 +12,7 @@ from typing import Any
 
 from ..common.errors import FastsfesError, InputError
 from ..common.runfolder import CONFIG, HISTORY
+from ..common.terminal import bare, visible
 from ..run.config import SearchConfig
 from ..run.front import format_front
 from ..run.search import Run
@@ -68,12 +69,13 @@ def _watch(arguments: argparse.Namespace) -> int:
     config = SearchConfig.from_toml(path / CONFIG)
     try:
         if sys.stdout.isatty() and not arguments.json:
+            from rich.console import Console
             from rich.live import Live
 
-            with Live(auto_refresh=False) as live:
+            with Live(auto_refresh=False, console=Console(file=bare(sys.stdout))) as live:
                 last = watch(
                     path, HISTORY, config,
-                    lambda now, rate: live.update(table(now, rate, path.name), refresh=True),
+                    lambda now, rate: live.update(table(now, rate, visible(path.name)), refresh=True),
                     interval=arguments.interval,
                 )  # fmt: skip
         else:

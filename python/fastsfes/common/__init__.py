@@ -1,1 +1,5 @@
-"""The ground: errors, files, options, arguments, reading. Imports nothing of ours."""
+"""The ground: errors, files, options, arguments, reading, signals. Imports nothing of ours."""
+
+from .signals import hold
+
+hold()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["BATCH", "STOPPING", "Stopped", "exit_status", "handled", "ignore", "stopping_signals"]
+__all__ = ["BATCH", "STOPPING", "Stopped", "exit_status", "handled", "hold", "ignore", "release", "stopping_signals"]
 
 BATCH = (signal.SIGTERM, signal.SIGUSR1)
 """Signals by which batch systems end a job; Python gives them no meaning of its own."""
@@ -20,10 +22,14 @@ REQUEUE = 75
 """Exit status after SIGUSR1 (EX_TEMPFAIL of sysexits.h): nothing is wrong, the job should be queued again."""
 
 
-class Stopped(KeyboardInterrupt):
-    """SIGTERM or SIGUSR1 came."""
+_COMMANDS = ("fastsfes", "fastsfes-bench")
 
-    def __init__(self, number: int) -> None:
+
+class Stopped(KeyboardInterrupt):
+    """One of `STOPPING` came."""
+
+    def __init__(self, number: int, message: str = "") -> None:
+        super().__init__(message)
         self.signal = number
 
 
@@ -57,15 +63,50 @@ def handled(numbers: Sequence[signal.Signals], handler: Callable[[int], None], *
             signal.signal(number, before)
 
 
+def hold() -> None:
+    """Keep `STOPPING` waiting while a command of ours is imported, until it can answer and calls `release`.
+
+    The first import of all, so that threads which libraries start have them blocked too. Without it SIGTERM would end
+    the process without a word, and an interrupt within an import can be lost. Programs that import the package are not
+    touched.
+    """
+    module = sys.orig_argv[sys.orig_argv.index("-m") + 1 :][:1] if "-m" in sys.orig_argv else []
+    by_name = os.path.basename(sys.argv[0]) in _COMMANDS if sys.argv else False
+    if by_name or (sys.argv[:1] == ["-m"] and module in [[name] for name in ("fastsfes", "fastsfes.bench")]):
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+
+
+def release() -> None:
+    """End `hold`: what was waiting comes now."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
+
+
 @contextmanager
-def stopping_signals() -> Iterator[None]:
-    """Raise `Stopped` on SIGTERM and SIGUSR1."""
+def stopping_signals(last: bool = False) -> Iterator[Callable[[], None]]:
+    """Raise `Stopped` on `STOPPING`; what it gives, when called, makes further ones mean nothing.
+
+    Args:
+        last: the process ends after the block, so that signals mean nothing from there on.
+    """
+    ended = False
 
     def stop(number: int) -> None:
-        raise Stopped(number)
+        if not ended:
+            raise Stopped(number)
 
-    with handled(BATCH, stop):
-        yield
+    def end() -> None:
+        nonlocal ended
+        ended = True
+
+    # a shell that starts a job in the background lets it ignore Ctrl-C
+    numbers = [n for n in STOPPING if signal.getsignal(n) is not signal.SIG_IGN]
+    with handled(numbers, stop):
+        try:
+            yield end
+        finally:
+            end()
+            if last:
+                signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
 
 
 def ignore() -> None:

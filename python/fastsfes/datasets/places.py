@@ -9,10 +9,9 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import tempfile
 from pathlib import Path
 
-from ..common.errors import FastsfesError
+from ..common.files import WriteError, make_parent, written
 from .packaged import PACKAGED
 
 __all__ = ["find_dataset", "own_copy", "user_datasets", "user_folder"]
@@ -39,13 +38,11 @@ def own_copy(path: Path, name: str) -> Path:
     copy = user_folder() / f"{name}.h5"
     if not copy.exists():
         try:
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(prefix=f".{name}.", suffix=".part", dir=copy.parent)
-            os.close(handle)
-            shutil.copyfile(path, temporary)
-            os.replace(temporary, copy)
-        except OSError as error:
-            raise FastsfesError(f"{copy}: cannot be written ({error.strerror}); set FASTSFES_DATA") from None
+            make_parent(copy)
+            with written(copy) as part:
+                shutil.copyfile(path, part)
+        except WriteError as error:
+            raise WriteError(f"{error}; FASTSFES_DATA names another folder") from None
     return copy
 
 

@@ -20,6 +20,7 @@ import io
 from pathlib import Path
 
 from ..common.errors import InputError
+from ..common.files import make_parent, write_text
 from ..common.reading import read_text
 from .model import HARTREE_TO_KCAL, SPLITS, DatasetContents, Reaction, Species, check_name
 from .xyz import parse_number, read_xyz, write_xyz
@@ -77,18 +78,18 @@ def read_plain(folder: Path | str, *, geometries: bool = True) -> DatasetContent
 def write_plain(folder: Path | str, contents: DatasetContents) -> None:
     """Write a dataset in the plain layout; `read_plain` reads it back unchanged."""
     folder = Path(folder)
-    (folder / "geometries").mkdir(parents=True, exist_ok=True)
+    make_parent(folder / "geometries" / "any")
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(["name", "subset", "data_type", "split", "weight", "reference_kcal", "reaction"])
     for r in contents.reactions:
         pairs = "; ".join(f"{value!r} {name}" for name, value in r.coefficients.items())
         writer.writerow([r.name, r.subset, r.data_type, r.split, repr(r.weight), repr(r.reference), pairs])
-    (folder / "reactions.csv").write_text(stream.getvalue(), encoding="utf-8")
+    write_text(folder / "reactions.csv", stream.getvalue())
     for species in contents.species.values():
         write_xyz(folder / "geometries" / f"{species.name}.xyz", species)
     if contents.provenance:
-        (folder / "provenance.txt").write_text(contents.provenance + "\n", encoding="utf-8")
+        write_text(folder / "provenance.txt", contents.provenance + "\n")
 
 
 def parse_stoichiometry(text: str, where: str) -> dict[str, float]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import json
-import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -19,11 +18,11 @@ import numpy.typing as npt
 
 from .._core import __version__
 from ..common.errors import FastsfesError, InputError
-from ..common.files import plain
+from ..common.files import beside, plain
 from ..common.reading import DAMAGE, damage, parse_json, short
 from ..common.reading.hdf5 import attributes as read_attributes
 from ..common.reading.hdf5 import child, open_file, read
-from ..densities.hdf5 import RecordError, read_source, write_array, write_atomically, write_record
+from ..densities.hdf5 import RecordError, open_to_write, read_source, write_array, write_atomically, write_record
 from ..densities.record import ENERGY_NAMES, DensityRecord, Energies, GridRecord
 from .model import DatasetContents, Reaction, Species
 from .packaged import DATA
@@ -93,6 +92,11 @@ def open_dataset_file(path: Path | str) -> Iterator[h5py.File]:
         try:
             file = stack.enter_context(open_file(path))
         except OSError as error:
+            if error.errno in (errno.EAGAIN, errno.EACCES, errno.EPERM):
+                why = "is not yours to read"
+                if error.errno == errno.EAGAIN:
+                    why = "is locked by a program that writes it; wait until that has closed it"
+                raise InputError(f"{path}: {why}") from error
             raise InputError(
                 f"{path}: not a readable HDF5 file (foreign or truncated); expected a dataset file of fastsfes"
             ) from error
@@ -206,17 +210,13 @@ def update_dataset(path: Path | str, change: Callable[[h5py.File], None]) -> Non
         raise InputError(f"{path}: belongs to the installed package, which is never changed; copy it first")
     with open_dataset_file(path):
         pass
-    handle, copy = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    os.close(handle)
-    try:
+    with beside(path) as copy:
         shutil.copyfile(path, copy)
-        with h5py.File(copy, "r+") as file:
+        with open_to_write(copy, "r+") as file:
             change(file)
         # HDF5 does not give back the space of what was replaced; a copy object by object does.
         with h5py.File(copy, "r") as changed:
             write_atomically(path, lambda file: _copy_all(changed, file))
-    finally:
-        Path(copy).unlink(missing_ok=True)
 
 
 def _copy_all(source: h5py.File, target: h5py.File) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..common.errors import InputError
+from ..common.files import write_text
 from ..common.reading import read_text
 from .model import Species
 
@@ -132,7 +133,7 @@ def write_xyz(path: Path | str, species: Species) -> None:
     lines = [str(len(species.symbols)), f"{species.charge} {species.multiplicity}"]
     for symbol, (x, y, z) in zip(species.symbols, species.coordinates, strict=True):
         lines.append(f"{symbol:2s} {float(x)!r} {float(y)!r} {float(z)!r}")
-    Path(path).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_text(Path(path), "\n".join(lines) + "\n")
 
 
 def _scale(keys: dict[str, str], header: str, where: str) -> float:

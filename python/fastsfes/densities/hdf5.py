@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import os
-import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import h5py
 import numpy as np
 
 from ..common.errors import FastsfesError
+from ..common.files import make_parent, written
 from ..common.reading import damage
 from ..common.reading.hdf5 import attributes as read_attributes
 from ..common.reading.hdf5 import read, read_text
@@ -23,6 +23,9 @@ _ARRAYS = ("mo_coeff", "mo_occ", "mo_energy")
 #: Bytes of an array that are compressed at once; HDF5 holds as much in memory.
 _CHUNK = 2**24
 
+#: Bytes of room beyond the arrays, for what HDF5 writes about them.
+_MARGIN = 2**19
+
 
 class RecordError(FastsfesError):
     """A stored record is damaged or incomplete; the message names file and record."""
@@ -30,30 +33,46 @@ class RecordError(FastsfesError):
 
 def write_atomically(path: Path, fill: Callable[[h5py.File], None]) -> None:
     """Write an HDF5 file through a temporary file in the same folder, so that a kill leaves no half file."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    except OSError as error:
-        raise FastsfesError(f"{path}: cannot be written ({error.strerror})") from None
-    os.close(handle)
-    try:
-        with h5py.File(temporary, "w", libver=("earliest", "v112")) as file:
-            fill(file)
-        with open(temporary, "rb+") as stream:
-            os.fsync(stream.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException as error:
-        Path(temporary).unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            reason = os.strerror(error.errno)
-            raise FastsfesError(f"{path}: cannot be written ({reason}); what was there before is kept") from error
-        raise
+    make_parent(path)
+    with written(path) as part, open_to_write(part, "w", libver=("earliest", "v112")) as file:
+        fill(file)
+
+
+@contextmanager
+def open_to_write(path: Path, mode: str, **options: Any) -> Iterator[h5py.File]:
+    """An HDF5 file for writing, with room on the disk (`_reserve`) for what `write_array` adds.
+
+    HDF5 dies of a disk that is full when it writes (1.14), so that it must never meet one.
+
+    Raises:
+        OSError: when there is no room.
+    """
+    with open(path, "rb+") as stream:
+        _reserve(stream.fileno(), os.fstat(stream.fileno()).st_size)
+    with h5py.File(path, mode, **options) as file:
+        _reserve_in(file, 0)
+        yield file
+        file.flush()
+        size = file.id.get_filesize()
+    if size < os.stat(path).st_size:
+        os.truncate(path, size)
+
+
+def _reserve_in(file: h5py.File, size: int) -> None:
+    """Room for `size` bytes more."""
+    _reserve(file.id.get_vfd_handle(), file.id.get_filesize() + size)
+
+
+def _reserve(handle: int, end: int) -> None:
+    end += _MARGIN
+    if hasattr(os, "posix_fallocate") and os.fstat(handle).st_size < end:
+        os.posix_fallocate(handle, 0, end)
 
 
 def write_array(group: h5py.Group, name: str, values: Any) -> None:
     """Store an array compressed (shuffle, gzip) and with a checksum; tiny ones as they are."""
     array = np.asarray(values)
+    _reserve_in(group.file, array.nbytes)
     if array.size < 64:
         group.create_dataset(name, data=array)
     else:

@@ -18,6 +18,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from ..common.errors import FastsfesError, InputError
+from ..common.files import make_parent
 from ..executors import available_cores, open_executor
 from .basis import has_ecp
 from .record import FloatArray
@@ -141,7 +142,7 @@ def run_jobs(
     first, count = shard
     if not 1 <= first <= count:
         raise InputError(f"shard {first}/{count} does not exist; expected I/N with I from 1 to N")
-    folder.mkdir(parents=True, exist_ok=True)
+    make_parent(folder / "any")
     by_key: dict[str, J] = {}
     for job in jobs:
         by_key.setdefault(job.key, job)

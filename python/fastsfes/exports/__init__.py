@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from ..common.errors import InputError
-from ..common.files import check_output
+from ..common.files import check_output, make_parent, user_path, write_output
 from ..functionals.functional import Functional
 from ..functionals.load import load
 from . import c, jax_file, json_file, latex, libxc, pyscf_file, sympy_file, xcfun
@@ -59,8 +59,9 @@ def export(
         The files written.
 
     Raises:
-        InputError: on an unknown format, another format's ending, a place that cannot be written, or a name that libxc
+        InputError: on an unknown format, another format's ending, or a name that libxc
             or XCFun has for a functional of its own.
+        WriteError: when a file cannot be written.
     """
     if format not in FORMATS:
         raise InputError(f'format "{format}" is unknown; expected one of {", ".join(FORMATS)}')
@@ -71,7 +72,7 @@ def export(
         if not name.strip():
             raise InputError("the name is empty; expected one such as my_gas22")
         made = replace(made, name=name)
-    path = Path(path)
+    path = user_path(path)
     ending = FORMATS[format][0]
     if ending:
         check_output(path, "")
@@ -85,10 +86,7 @@ def export(
     written = []
     for name, text in texts.items():
         target = folder / name if name else path
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise InputError(f"{target}: cannot be written: {error.strerror}") from None
+        make_parent(target)
+        write_output(target, text)
         written.append(target)
     return written

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .. import _core
 from ..common.errors import InputError
+from ..common.files import write_output
 from ..common.reading import closed, damage, finite, parse_json, read_text, text_member
 from ..formula import features
 from ..formula.expression import Expression, feature_names
@@ -256,7 +257,7 @@ class Functional:
 
     def to_json(self, path: str | Path) -> None:
         """Write the functional to a JSON file."""
-        Path(path).write_text(self.to_text(), encoding="utf-8")
+        write_output(path, self.to_text())
 
     def to_text(self) -> str:
         """The text of the JSON file; numbers have the digits that make them the same double again."""

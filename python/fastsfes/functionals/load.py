@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from ..common.errors import InputError
-from ..common.reading import parse_json, read_text
+from ..common.reading import parse_json, read_text, shaped
 from ..common.runfolder import BEST, FRONT
 from ..formula.expression import Expression
 from ..formula.features import CHANNELS, CORRELATION
@@ -39,6 +39,18 @@ FUNCTIONAL = (
     "'x = 1 + c*w; x.c = 0.3'"
 )
 """What commands say that they take."""
+
+_VALUE = (float, None)
+_MEMBER = {
+    "index": int,
+    "picked": bool,
+    "parameters": int,
+    "terms": {str: _VALUE},
+    **dict.fromkeys(("complexity", "train", "validation", "fitness"), _VALUE),
+    "functional": {"channels": {str: {"expression": str}}},
+}
+_FRONT = {"members": [_MEMBER]}
+"""Shape of the file of a front."""
 
 _LIBXC = "libxc:"
 _LIBXC_NAME = re.compile(r"\w[\w,+*-]*")
@@ -155,10 +167,7 @@ def read_front(folder: str | Path) -> list[dict[str, Any]]:
         )
         raise InputError(f"{folder}: {what}")
     data = parse_json(read_text(path, "the front of a run"), str(path))
-    rows = data.get("members") if isinstance(data, dict) else None
-    if not isinstance(rows, list) or not all(isinstance(r, dict) and "functional" in r for r in rows):
-        raise InputError(f"{path}: expected members, each with a functional; write it again with a resumed search")
-    return rows
+    return list(shaped(data, _FRONT, str(path), "write it again with a resumed search")["members"])
 
 
 def front_member(folder: str | Path, index: int) -> Functional:

@@ -8,8 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from ..common.errors import FastsfesError
-from ..common.files import write_text
+from ..common.files import WriteError, user_path, write_output, write_text
 from ..common.runfolder import REPORT
 from ..run.search import Run
 from .data.collect import SAMPLES, Tell, collect
@@ -38,12 +37,10 @@ def write_report(
         tell: hears one line per stage.
     """
     found = run if isinstance(run, Run) else Run(run)
-    path = Path(output) if output is not None else found.path / REPORT
+    path = user_path(output) if output is not None else found.path / REPORT
     text = render(collect(found, dataset, level=level, samples=samples, tell=tell))
     try:
-        write_text(path, text)
-    except OSError as error:
-        raise FastsfesError(
-            f"{path}: cannot be written ({error.strerror}); choose another file with --output"
-        ) from None
+        write_text(path, text) if output is None else write_output(path, text)
+    except WriteError as error:
+        raise WriteError(f"{error}; choose another file with --output") from None
     return path

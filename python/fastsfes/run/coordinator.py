@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from ..common.errors import FastsfesError
-from ..common.files import write_text
+from ..common.files import WriteError, write_text
 from ..common.runfolder import BEST, SUMMARY
 from ..evolve.island import Individual, IslandState, pareto_front
 from ..evolve.migration import migrants, receive
@@ -297,7 +297,7 @@ class Coordinator:
             peak_memory=0 if usage is None else usage.memory,
         )
 
-    def failed(self, error: Exception) -> None:
+    def failed(self, error: BaseException) -> None:
         """Log that the search ends here, by a signal or an error."""
         if isinstance(error, SearchInterrupted):
             self._end("interrupted", f"interrupted after {self.candidates} candidates")
@@ -319,8 +319,8 @@ class Coordinator:
         """The best so far, for those who look while the search goes on; in the end it is written anyway."""
         try:
             self._save_best()
-        except OSError as error:
-            self.display.message(f"{self.path / BEST}: cannot be written ({error.strerror}); the search goes on")
+        except WriteError as error:
+            self.display.message(f"{error}; the search goes on")
 
     def _save_best(self) -> Functional:
         name = f"{self.config.preset}-{self.config.seed}"

@@ -6,22 +6,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..common.errors import FastsfesError
-from ..common.signals import STOPPING, handled
+from ..common.signals import STOPPING, Stopped, handled
 
 __all__ = ["SearchInterrupted", "Signals", "signals"]
 
 
-class SearchInterrupted(FastsfesError):
+class SearchInterrupted(Stopped):
     """The search was stopped by a signal; what it had is stored.
+
+    It is a `KeyboardInterrupt`, so that ``except Exception`` in a loop over seeds does not go on with the next one.
 
     Attributes:
         signal: its number.
+        path: the directory of the run, to be resumed.
     """
 
-    def __init__(self, message: str, signal: int) -> None:
-        super().__init__(message)
-        self.signal = signal
+    def __init__(self, message: str, signal: int, path: Path) -> None:
+        super().__init__(signal, message)
+        self.path = path
 
 
 class Signals:
@@ -54,6 +56,7 @@ class Signals:
             raise SearchInterrupted(
                 f"interrupted{done}; what was found is stored; continue with: {self.command} --resume {self.path}",
                 self.received,
+                self.path,
             )
 
 

@@ -22,6 +22,9 @@ from types import TracebackType
 from typing import Any
 
 from ..common.errors import FastsfesError, InputError
+from ..common.files import open_inside
+from ..common.process import boot, namespace, started
+from ..common.reading import parse_json
 from ..common.runfolder import LOCK
 
 __all__ = ["RunLock", "Witness"]
@@ -32,6 +35,12 @@ BEAT = 10.0
 
 LEASE = 60.0
 """Seconds without a sign of life after which an owner on another machine is dead."""
+
+_RECORD = {
+    **dict.fromkeys(("host", "boot", "namespace", "started", "job", "restarts", "token"), str),
+    **dict.fromkeys(("pid", "beats"), int),
+}
+"""Kinds of what a record holds; another one is no record."""
 
 _SIZE = 1024  # of the record, always overwritten in place: that works on a full disk, too
 _UNSUPPORTED = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
@@ -58,7 +67,7 @@ class RunLock:
 
     def __enter__(self) -> RunLock:
         try:
-            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            self._file = open_inside(self.path.parent, LOCK, os.O_RDWR | os.O_CREAT)
             try:
                 self._acquire()
             except BaseException:
@@ -122,7 +131,7 @@ class RunLock:
             return False  # on one machine nobody else can have the lock now
         if owner.get("namespace") != mine["namespace"]:
             return True
-        return _started(int(owner.get("pid", 0))) == owner.get("started")
+        return _lives(owner)
 
     def _outwait(self, owner: dict[str, Any]) -> None:
         """Return when the owner gives no sign of life for a lease; refuse when it does."""
@@ -160,11 +169,12 @@ class RunLock:
     def _read(self) -> dict[str, Any]:
         # A new descriptor: network file systems look at the server when a file is opened.
         try:
-            with self.path.open("rb") as file:
-                data = json.loads(file.read(_SIZE) or b"{}")
+            with open(open_inside(self.path.parent, LOCK, os.O_RDONLY), "rb") as file:
+                data = parse_json(file.read(_SIZE).decode() or "{}", LOCK)
         except (OSError, ValueError):
             return {}
-        return data if isinstance(data, dict) else {}
+        known = isinstance(data, dict) and all(isinstance(data.get(k, kind()), kind) for k, kind in _RECORD.items())
+        return data if known else {}
 
 
 class Witness:
@@ -185,7 +195,7 @@ class Witness:
             return False
         if (owner.get("host"), owner.get("namespace")) == (mine["host"], mine["namespace"]):
             here = owner.get("boot") == mine["boot"]
-            return here and _started(int(owner.get("pid", 0))) == owner.get("started")
+            return here and _lives(owner)
         now = (owner.get("token"), owner.get("beats"))
         if now != self._last:
             self._last, self._changed = now, time.monotonic()
@@ -195,33 +205,18 @@ class Witness:
 def _identity() -> dict[str, Any]:
     return {
         "host": socket.gethostname(),
-        "boot": _text("/proc/sys/kernel/random/boot_id"),
-        "namespace": _link("/proc/self/ns/pid"),
+        "boot": boot(),
+        "namespace": namespace(),
         "pid": os.getpid(),
-        "started": _started(os.getpid()),
+        "started": started(os.getpid()),
         "job": os.environ.get("SLURM_JOB_ID", ""),
         "restarts": os.environ.get("SLURM_RESTART_COUNT", "0"),
     }
 
 
-def _text(path: str) -> str:
-    try:
-        return Path(path).read_text(encoding="utf-8").strip()
-    except OSError:
-        return ""
-
-
-def _link(path: str) -> str:
-    try:
-        return os.readlink(path)
-    except OSError:
-        return ""
-
-
-def _started(pid: int) -> str:
-    """When a process started, in clock ticks since boot (field 22 of its stat); empty when there is none."""
-    stat = _text(f"/proc/{pid}/stat").rpartition(")")[2].split()
-    return stat[19] if len(stat) > 19 and stat[0] != "Z" else ""
+def _lives(owner: dict[str, Any]) -> bool:
+    """Whether the process of a record of this machine is there."""
+    return bool(owner.get("started")) and started(owner.get("pid", 0)) == owner["started"]
 
 
 def _name(owner: dict[str, Any]) -> str:

@@ -8,14 +8,20 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ..common.files import plain
+from ..common.errors import InputError
+from ..common.files import open_inside, plain
+from ..common.reading import parse_json, read_bytes, short
 from ..common.runfolder import EVENTS, LOG
 
 __all__ = ["RunLog", "read_events"]
+
+_LARGEST = 2**28
+"""Bytes of a log of events that are read at most; an epoch has 500."""
 
 
 class RunLog:
@@ -42,24 +48,23 @@ class RunLog:
 
     def _append(self, name: str, line: str) -> None:
         try:
-            with (self.path / name).open("ab", buffering=0) as file:
+            handle = open_inside(self.path, name, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+            with open(handle, "ab", buffering=0) as file:
                 file.write(line.encode() + b"\n")
-        except OSError as error:
+        except (OSError, InputError) as error:
             if not self._failed:
                 self._failed = True
-                self._say(f"{self.path / name}: cannot be written ({error.strerror}); the search goes on without it")
+                self._say(f"{self.path / name}: cannot be written ({short(error)}); the search goes on without it")
 
 
 def read_events(path: Path) -> Iterator[dict[str, Any]]:
     """The events of a run directory in their order; a line that was cut off by a kill is left out."""
-    try:
-        lines = (path / EVENTS).read_bytes().splitlines()
-    except FileNotFoundError:
+    if not (path / EVENTS).is_file():
         return
-    for line in lines:
+    for line in read_bytes(path / EVENTS, "the events of a run", _LARGEST).splitlines():
         try:
-            event = json.loads(line)
-        except (ValueError, RecursionError):
+            event = parse_json(line.decode(errors="replace"), EVENTS)
+        except InputError:
             continue
         if isinstance(event, dict):
             yield event

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, TextIO
 
+from ..common.terminal import bare, visible
 from ..evolve.island import Individual
 
 __all__ = ["LiveProgress", "PlainProgress", "Progress", "SilentProgress", "Status", "make_progress", "teller"]
@@ -114,7 +115,7 @@ class LiveProgress(SilentProgress):
             TextColumn("{task.completed}/{task.total}"),
             TextColumn("{task.fields[status]}"),
             TimeElapsedColumn(),
-            console=Console(stderr=True),
+            console=Console(file=bare(sys.stderr)),
             refresh_per_second=4,
         )
         self._task = self._bar.add_task("search", total=total, status="")
@@ -122,7 +123,7 @@ class LiveProgress(SilentProgress):
 
     def message(self, text: str) -> None:
         """Print above the bar."""
-        self._bar.console.print(text, markup=False, highlight=False)
+        self._bar.console.print(visible(text), markup=False, highlight=False)
 
     def update(self, status: Status) -> None:
         """Redraw."""

@@ -13,15 +13,15 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 from .._core import __version__
-from ..common.errors import FastsfesError, InputError
-from ..common.files import write_text
-from ..common.reading import parse_json, read_text
+from ..common.errors import InputError
+from ..common.files import WriteError, make_parent, user_path, write_text
+from ..common.reading import parse_json, read_text, shaped, short
 from ..common.runfolder import BEST, CONFIG, HISTORY, SUMMARY
 from ..evolve.island import IslandState
 from ..executors import open_executor
@@ -38,6 +38,7 @@ from .problem import make_problem
 from .progress import make_progress
 from .setup import Problem, prepare
 from .store import RunStore
+from .summary import SHAPE
 from .worker import set_up
 
 __all__ = ["RESUME_OPTIONS", "Problem", "Run", "SearchInterrupted", "search"]
@@ -52,7 +53,7 @@ class Run:
     """A run directory: configuration, history, best functional, summary."""
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+        self.path = user_path(path)
         if not (self.path / CONFIG).is_file() or not (self.path / HISTORY).is_file():
             raise InputError(f"{self.path}: not the directory of a search; expected {CONFIG} and {HISTORY} in it")
 
@@ -74,13 +75,12 @@ class Run:
         path = self.path / SUMMARY
         if not path.is_file():
             return {}
+        remedy = f"remove it and run: fastsfes search --resume {self.path}"
         try:
             data = parse_json(read_text(path, "the summary of a run"), str(path))
         except InputError as error:
-            raise InputError(f"{error}; remove it and run: fastsfes search --resume {self.path}") from None
-        if not isinstance(data, dict):
-            raise InputError(f"{path}: expected a JSON object; remove it and run: fastsfes search --resume {self.path}")
-        return data
+            raise InputError(f"{error}; {remedy}") from None
+        return dict(shaped(data, SHAPE, str(path), remedy))
 
     @property
     def pareto(self) -> Front:
@@ -110,10 +110,39 @@ class Run:
         return states
 
 
-def default_path(preset: str, seed: int) -> Path:
-    """Where a run goes when nobody says: fastsfes-runs/<date>-<time>-<preset>-<seed>."""
+@contextmanager
+def new_folder(output: str | Path | None, preset: str, seed: int, command: str = "fastsfes search") -> Iterator[Path]:
+    """The directory of a new run: `output`, or when nobody says fastsfes-runs/<date>-<time>-<preset>-<seed>.
+
+    A default one is made at once, with a number where another run began in the same second, and goes again when it
+    stays empty.
+    """
+    if output is not None:
+        path = user_path(output)
+        check_folder(path, command)
+        yield path
+        return
     now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
-    return Path("fastsfes-runs") / f"{now}-{preset}-{seed}"
+    path = first = Path("fastsfes-runs") / f"{now}-{preset}-{seed}"
+    first_of_all = not path.parent.exists()
+    make_parent(path)
+    number = 1
+    while True:
+        try:
+            path.mkdir()
+            break
+        except FileExistsError:
+            number += 1
+            path = first.with_name(f"{first.name}-{number}")
+        except OSError as error:
+            raise WriteError(f"{path}: the run directory cannot be made ({short(error)})") from None
+    try:
+        yield path
+    finally:
+        with suppress(OSError):
+            path.rmdir()
+            if first_of_all:
+                path.parent.rmdir()
 
 
 def search(
@@ -136,7 +165,7 @@ def search(
 
     Args:
         config: the options; default: the preset "quickstart".
-        output: directory of the run, which must not exist yet; default: see `default_path`.
+        output: directory of the run, which must not exist yet or be empty; default: see `new_folder`.
         resume: directory of an earlier run to go on with, instead of `config` and `output`.
         time_limit, executor, workers, worker_timeout, threads: override the configuration's for this call; the result
             does not depend on the last four.
@@ -159,18 +188,17 @@ def search(
             raise InputError(
                 "resume goes on with the run's own configuration and directory; give neither config nor output"
             )
-        path = Path(resume)
+        path = user_path(resume)
         if not (path / CONFIG).is_file():
             raise InputError(f"{path}: not the directory of a search; expected {CONFIG} in it")
         config = SearchConfig.from_toml(path / CONFIG)
+        _check_named(path, config, executor)
     else:
         config = config or SearchConfig.make()
-        path = Path(output) if output is not None else default_path(config.preset, config.seed)
-        if go_on and (path / CONFIG).is_file():
+        if go_on and output is not None and (user_path(output) / CONFIG).is_file():
+            resume = path = user_path(output)
             _check_same(path, config)
-            resume = path
-        else:
-            check_folder(path)
+    where = new_folder(output, config.preset, config.seed) if resume is None else nullcontext(path)
     if resume is not None and (done := finished(path, report)) is not None:
         return done
     given = (time_limit, executor, workers, worker_timeout, threads, dataset)
@@ -178,7 +206,7 @@ def search(
     here = replace(config, **{k: v for k, v in own.items() if v is not None})
     parts = prepare(here)
     make = problem or make_problem
-    with make_progress(config.candidates, progress) as display, signals(path) as stop:
+    with where as path, make_progress(config.candidates, progress) as display, signals(path) as stop:
         made = make(here)
         display.message(made.describe())
         # work in this process uses this process's problem
@@ -197,7 +225,7 @@ def search(
                     coordinator.run(pool, here.time_limit)
                     pool.close()  # the rest is done here
                     coordinator.finish(report)
-                except Exception as error:
+                except (Exception, SearchInterrupted) as error:
                     coordinator.failed(error)
                     raise
     return Run(path)
@@ -239,18 +267,18 @@ def make_folder(path: Path, texts: Mapping[str, str], command: str = "fastsfes s
     """A run directory with some files; it appears whole, and for one of several that come at once."""
     made: Path | None = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_parent(path)
         made = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
         made.chmod(0o777 & ~_umask())
         for name, text in texts.items():
             write_text(made / name, text)
-        made.rename(path)
-    except OSError as error:
+        made.rename(path)  # also in the place of an empty one
+    except (OSError, WriteError) as error:
         if made is not None:
             shutil.rmtree(made, ignore_errors=True)
-        if made is not None and error.errno in (errno.EEXIST, errno.ENOTEMPTY):
+        if isinstance(error, OSError) and error.errno in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
             raise _exists(path, command) from None
-        raise FastsfesError(f"{path}: the run directory cannot be made ({error.strerror})") from None
+        raise WriteError(f"{path}: the run directory cannot be made ({short(error)})") from None
 
 
 def finished(path: Path, report: bool) -> Run | None:
@@ -272,6 +300,15 @@ def _check_same(path: Path, config: SearchConfig) -> None:
             )
 
 
+def _check_named(path: Path, config: SearchConfig, executor: str | None) -> None:
+    """A folder that was copied from a stranger does not choose who this process connects to, and believes."""
+    if executor is None and config.executor not in ("local", "processes", "mpi"):
+        raise InputError(
+            f"{path}: its configuration names the executor {config.executor}, which a stranger could have written; say "
+            f"again who computes: --executor {config.executor}, or --executor local"
+        )
+
+
 def _umask() -> int:
     mask = os.umask(0o077)
     os.umask(mask)
@@ -279,8 +316,8 @@ def _umask() -> int:
 
 
 def check_folder(path: Path, command: str = "fastsfes search") -> None:
-    """Refuse a directory that exists already."""
-    if path.exists():
+    """Refuse a directory that exists already, unless it is empty."""
+    if os.path.lexists(path) and not (path.is_dir() and not any(path.iterdir())):
         raise _exists(path, command)
 
 

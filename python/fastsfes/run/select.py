@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from .._core import __version__
 from ..common.errors import FastsfesError, InputError
-from ..common.files import plain, write_text
+from ..common.files import plain, user_path, write_text
 from ..common.runfolder import BEST, CONFIG, SELECTION, SUMMARY
 from ..evolve.genome import Genome
 from ..evolve.island import Individual, IslandState, Record, pareto_front
@@ -28,7 +29,7 @@ from .lock import RunLock
 from .log import RunLog
 from .problem import make_problem
 from .progress import Progress, Status, make_progress
-from .search import Run, check_folder, default_path, finished, make_folder, open_store
+from .search import Run, finished, make_folder, new_folder, open_store
 from .select_config import SelectConfig
 from .select_work import SelectWork, Unit
 from .store import RunStore, pack_candidates
@@ -90,7 +91,7 @@ def select_run(
     if (config is None) == (resume is None) or (resume is not None and output is not None):
         raise InputError("give either a configuration with its output, or the run to resume")
     if resume is not None:
-        path = Path(resume)
+        path = user_path(resume)
         if not (path / SELECTION).is_file():
             raise InputError(f"{path}: not the directory of a selection; expected {SELECTION} in it")
         config = SelectConfig.from_toml(path / SELECTION)
@@ -99,10 +100,8 @@ def select_run(
     assert config is not None
     here = config if threads is None else replace(config, threads=threads)
     work = SelectWork.make(here)
-    if resume is None:
-        path = Path(output) if output is not None else default_path("select", config.seed)
-        check_folder(path, RESUME)
-    with make_progress(len(work.units), progress) as display, signals(path, RESUME) as stop:
+    where = new_folder(output, "select", config.seed, RESUME) if resume is None else nullcontext(path)
+    with where as path, make_progress(len(work.units), progress) as display, signals(path, RESUME) as stop:
         display.message(work.describe())
         if resume is None:
             make_folder(path, {CONFIG: work.search_config().to_toml(), SELECTION: config.to_toml()}, RESUME)
@@ -115,7 +114,7 @@ def select_run(
             try:
                 keeper.run(stop)
                 keeper.finish(report)
-            except Exception as error:
+            except (Exception, SearchInterrupted) as error:
                 status = "interrupted" if isinstance(error, SearchInterrupted) else "failed"
                 log.event("end", f"{status} after {keeper.done} of {len(work.units)} sizes", status=status)
                 raise

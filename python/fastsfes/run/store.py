@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sqlite3
+import stat
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from ..common.errors import FastsfesError, InputError
+from ..common.files import WriteError, not_inside, written
 from ..common.reading import DAMAGE, damage, parse_json, short
 from ..common.reading.text import LARGEST
 from ..evolve.island import Individual, IslandState, Record
@@ -63,6 +66,10 @@ CREATE TABLE candidates (
     PRIMARY KEY (island, number)
 ) WITHOUT ROWID;
 """
+
+_JOURNAL, _BESIDE = "-journal", ("-wal", "-shm")
+_SUPER = bytes.fromhex("d9d505f920a163d7")
+"""The last bytes of a journal that names a super-journal."""
 
 _COLUMNS = 17
 _PART = 1024
@@ -162,12 +169,11 @@ class RunStore:
     @classmethod
     def create(cls, path: Path) -> RunStore:
         """A new, empty store; the file appears whole or not at all."""
-        temporary = path.with_name(path.name + ".tmp")
-        temporary.unlink(missing_ok=True)
-        db = sqlite3.connect(temporary, isolation_level=None)
-        db.executescript("BEGIN;" + _SCHEMA + f"INSERT INTO meta VALUES ('version', '{VERSION}'); COMMIT;")
-        db.close()
-        temporary.replace(path)
+        with written(path) as part, closing(sqlite3.connect(part, isolation_level=None)) as db:
+            try:
+                db.executescript("BEGIN;" + _SCHEMA + f"INSERT INTO meta VALUES ('version', '{VERSION}'); COMMIT;")
+            except sqlite3.Error as error:
+                raise WriteError(f"{path}: cannot be written ({error})") from None
         return cls.open(path)
 
     @classmethod
@@ -180,6 +186,7 @@ class RunStore:
         if not path.is_file():
             raise InputError(f"{path}: there is no such file; is this the directory of a search?")
         try:
+            _check_files(path)
             try:
                 db, found = _connect(path, "ro" if read_only else "rw")
             except sqlite3.OperationalError:
@@ -188,6 +195,8 @@ class RunStore:
                 # a writer was killed while it wrote: who may write takes back what it had not finished
                 db, found = _connect(path, "rw")
                 db.execute("PRAGMA query_only = ON")
+        except FastsfesError:
+            raise
         except DAMAGE as error:
             raise InputError(
                 f"{path}: cannot be read as the history of a search ({short(error)}); was it cut off?"
@@ -436,6 +445,32 @@ def _connect(path: Path, mode: str) -> tuple[sqlite3.Connection, str | None]:
         db.close()
         raise
     return db, None if found is None else str(found[0])[:40]
+
+
+def _check_files(path: Path) -> None:
+    """Refuse what SQLite would follow or replay, and no search has left.
+
+    Opening a database replays a journal beside it. One that names a super-journal makes SQLite remove that file,
+    wherever it is; our transactions have none. Journals: https://www.sqlite.org/fileformat.html, 3; WAL, 4.
+    """
+    for suffix in ("", *_BESIDE, _JOURNAL):
+        file = path.with_name(path.name + suffix)
+        if not os.path.lexists(file):
+            continue
+        if suffix in _BESIDE:
+            raise ValueError(f"{file.name} is beside it, which no search leaves")
+        status = os.lstat(file)
+        if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
+            raise not_inside(file)
+        with suppress(FileNotFoundError), open(file, "rb") as stream:  # a living writer may have ended its journal
+            if suffix == "":
+                head = stream.read(20)
+                if head[18:20] not in (b"", b"\1\1"):
+                    raise ValueError("it keeps a write-ahead log, which no search does")
+            else:
+                stream.seek(max(0, os.fstat(stream.fileno()).st_size - len(_SUPER)))
+                if stream.read() == _SUPER:
+                    raise ValueError(f"{file.name} names another file, which no search does")
 
 
 def _schema(db: sqlite3.Connection) -> set[tuple[str | None, ...]]:

@@ -12,7 +12,39 @@ from ..datasets.model import SPLITS
 from ..functionals.functional import Functional
 from .usage import resources_line
 
-__all__ = ["format_functional", "format_run"]
+__all__ = ["SHAPE", "format_functional", "format_run"]
+
+_VALUE = (float, None)
+_ROW = {"name": str, "parameters": int, **dict.fromkeys(SPLITS, _VALUE), "terms?": {str: _VALUE}}
+_PROCESS = {"processes": int, "cpu_seconds": float, "peak_memory": float}
+SHAPE = {
+    "candidates": int,
+    "fitted": int,
+    "seconds": float,
+    "complete": bool,
+    "best": {"train": _VALUE, "validation": _VALUE, "terms": {str: _VALUE}, "fitness": _VALUE, "complexity": float},
+    "refit?": ({"before": float, "after": float}, None),
+    "resources?": ({"phases": {str: float}, "coordinator": _PROCESS, "workers": _PROCESS}, {str: None}, None),
+    "reached?": (int, None),
+    "selection?": [
+        {"size": int, "criterion": str, "value": _VALUE, "train": _VALUE, "validation": _VALUE, "certificate": str}
+    ],
+    "report": (
+        {
+            "dataset": str,
+            "unit": str,
+            "rows": [_ROW],
+            "grid": ({**_ROW, "name?": str}, None),
+            "largest_difference": _VALUE,
+            "frame?": (str, None),
+            "nodes?": ({"measured": float, "median": float, "estimate": _VALUE}, None),
+            "test_readings?": (int, None),
+            "contributions?": [{"channel": str, "term": str, "train": _VALUE, "validation": _VALUE}],
+        },
+        None,
+    ),
+}
+"""What must be in summary.json before anything is printed from it."""
 
 
 def format_functional(functional: Functional) -> str:
@@ -28,17 +60,41 @@ def format_run(functional: Functional, summary: Mapping[str, Any], path: str) ->
     """The winner's formulas and parameters, the table of errors, and how the run went."""
     command = "select" if (Path(path) / SELECTION).is_file() else "search"
     lines = [format_functional(functional), ""]
-    if not summary or not summary.get("report"):
+    if not summary:
         lines.append("The run is not complete: no final figures yet.")
         lines.append(f"Continue with: fastsfes {command} --resume {path}")
         return "\n".join(lines)
-    report = summary["report"]
+    report = summary.get("report")
+    if report:
+        lines += _figures(report, summary)
+    else:
+        best = summary["best"]
+        lines.append(f"train {_number(best['train'])}, validation {_number(best['validation'])} kcal/mol, on the nodes")
+        lines += _sizes(summary.get("selection", []))
+        lines.append(f"without a report; it is made by: fastsfes {command} --resume {path}")
+    rate = summary["candidates"] / summary["seconds"] if summary["seconds"] > 0 else math.inf
+    lines.append(
+        f"{summary['candidates']} candidates ({summary['fitted']} fitted) in {summary['seconds']:.1f} s, {rate:.0f}/s"
+    )
+    taken = resources_line(summary.get("resources") or {})
+    if taken:
+        lines.append(taken)
+    if summary.get("reached") is not None:
+        lines.append(f"goal reached by candidate {summary['reached']}")
+    if not summary["complete"]:
+        lines.append(f"stopped before the budget was spent; continue with: fastsfes {command} --resume {path}")
+    lines.append(f"run: {path}")
+    return "\n".join(lines)
+
+
+def _figures(report: Mapping[str, Any], summary: Mapping[str, Any]) -> list[str]:
+    """The table of errors, and what goes with it."""
     terms = dict.fromkeys(name for row in report["rows"] for name in row.get("terms", {}))
     body = [_cells(row, terms) for row in report["rows"]]
     if report["grid"] is not None:
         body.insert(1, _cells({**report["grid"], "name": "  on the full grid"}, terms))
     frame = f"; all in the frame of {report['frame']}" if report.get("frame") else ""
-    lines.append(f"{report['unit']} on {report['dataset']}{frame}")
+    lines = [f"{report['unit']} on {report['dataset']}{frame}"]
     lines += _table([("", "parameters", *SPLITS, *(name.replace("_", " ") for name in terms)), *body])
     lines += _sizes(summary.get("selection", []))
     refit = summary.get("refit")
@@ -64,20 +120,7 @@ def format_run(functional: Functional, summary: Mapping[str, Any], path: str) ->
             ]
         )
     lines.append("")
-    lines += _accuracy(report)
-    rate = summary["candidates"] / summary["seconds"] if summary["seconds"] > 0 else math.inf
-    lines.append(
-        f"{summary['candidates']} candidates ({summary['fitted']} fitted) in {summary['seconds']:.1f} s, {rate:.0f}/s"
-    )
-    taken = resources_line(summary.get("resources") or {})
-    if taken:
-        lines.append(taken)
-    if summary.get("reached") is not None:
-        lines.append(f"goal reached by candidate {summary['reached']}")
-    if not summary["complete"]:
-        lines.append(f"stopped before the budget was spent; continue with: fastsfes {command} --resume {path}")
-    lines.append(f"run: {path}")
-    return "\n".join(lines)
+    return lines + _accuracy(report)
 
 
 def _sizes(rows: Sequence[Mapping[str, Any]]) -> list[str]:

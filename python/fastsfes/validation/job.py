@@ -13,6 +13,7 @@ import numpy as np
 
 from ..common.errors import FastsfesError, InputError
 from ..common.files import write_text
+from ..common.reading import parse_json, read_text
 from ..datasets.dataset import Dataset
 from ..densities.basis import check_molecule, labels_of
 from ..densities.mole import load_mole
@@ -179,15 +180,15 @@ def read_result(folder: Path, job: ValidationJob) -> dict[str, Any] | None:
     """What a finished calculation left, or None; a damaged file is removed, so that it is computed again."""
     path = _file(folder, job.key)
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        if not path.is_file():
+            return None
+        data = parse_json(read_text(path, "a finished calculation"), str(path))
         whole = data["format"] == FORMAT and data["version"] == VERSION
         whole = whole and bool(np.all(np.isfinite([float(data[key]) for key in _NUMBERS])))
         whole = whole and isinstance(data["converged"], bool) and isinstance(data["cycles"], int)
         whole = whole and isinstance(data["rung"], str)
         whole = whole and (data["e_frozen"] is None or math.isfinite(data["e_frozen"]))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError):
         whole = False
     if not whole:
         path.unlink(missing_ok=True)

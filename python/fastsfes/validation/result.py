@@ -12,13 +12,32 @@ from typing import Any
 
 import numpy as np
 
-from ..common.files import write_text
+from ..common.errors import InputError
+from ..common.files import write_output
+from ..common.reading import parse_json, read_text, shaped
 from ..datasets.model import HARTREE_TO_KCAL, Reaction
 from ..energies.evaluate import Evaluation
 
-__all__ = ["Convergence", "Validation"]
+__all__ = ["Convergence", "Validation", "read_validation"]
 
 FORMAT, VERSION = "fastsfes-validation", 1
+
+_VALUE = (float, None)
+_STATISTICS = {"reactions": int, "rmsd": _VALUE, "mae": _VALUE, "wrmsd": _VALUE}
+_TABLE = ({"total": _STATISTICS, "by_type": {str: _STATISTICS}}, None)
+_COURSE = {
+    **dict.fromkeys(("species", "converged", "cycles_max"), int),
+    "cycles_mean": float,
+    "seconds": float,
+    "rungs": {str: int},
+}
+_SHAPE = {
+    "dataset": str,
+    "settings": {str: (str, float, bool, None)},
+    "functionals": [{"name": str, "convergence": _COURSE, "scf": _TABLE, "frozen": _TABLE}],
+    "reactions": [{"name": str, "errors": {str: {"scf": _VALUE, "frozen": _VALUE}}}],
+    "excluded": {str: str},
+}
 
 #: An energy above that of the density it started from by more than this (hartree) belongs to another state.
 OTHER_STATE = 1e-5
@@ -175,7 +194,7 @@ class Validation:
 
     def to_json(self, path: str | Path) -> None:
         """Write everything, atomically."""
-        write_text(Path(path), json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n")
+        write_output(path, json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n")
 
     def _errors(self) -> list[str]:
         if not self.reactions:
@@ -234,6 +253,29 @@ class Validation:
         if len(lines) > _LISTED:
             lines = [*lines[:_LISTED], f"... and {len(lines) - _LISTED} more lines; the JSON result has all"]
         return ["", *lines] if lines else []
+
+
+def read_validation(path: Path, remedy: str) -> dict[str, Any]:
+    """What `Validation.to_json` wrote, as plain data.
+
+    Args:
+        path: the file.
+        remedy: what to do when it is damaged, for the error.
+
+    Raises:
+        InputError: when it cannot be read, is damaged, or of another version.
+    """
+    data = parse_json(read_text(path, "the result of a validation"), str(path))
+    if not isinstance(data, Mapping) or (data.get("format"), data.get("version")) != (FORMAT, VERSION):
+        raise InputError(f"{path} is not a {FORMAT} of version {VERSION}; {remedy}")
+    shaped(data, _SHAPE, str(path), remedy)
+    names = [f["name"] for f in data["functionals"]]
+    tables = [f[key]["by_type"].keys() for f in data["functionals"] for key in ("scf", "frozen") if f[key]]
+    good = bool(names) and len({f["scf"] is None for f in data["functionals"]}) == 1
+    good = good and all(table == tables[0] for table in tables)
+    if not good or any(name not in r["errors"] for name in names for r in data["reactions"]):
+        raise InputError(f"{path} is damaged: its functionals, types and reactions do not go together; {remedy}")
+    return dict(data)
 
 
 def _statistics(evaluation: Evaluation) -> dict[str, Any]:

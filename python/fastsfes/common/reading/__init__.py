@@ -1,6 +1,7 @@
 """Reading files from strangers: bounded sizes, nothing executed, nothing outside the file followed (docs/trust.md)."""
 
 from .members import closed, object_member, text_member
+from .shape import shaped
 from .text import DAMAGE, damage, finite, parse_json, read_bytes, read_text, short
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "parse_json",
     "read_bytes",
     "read_text",
+    "shaped",
     "short",
     "text_member",
 ]

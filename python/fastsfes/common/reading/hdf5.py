@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import stat
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,6 +46,8 @@ def open_file(path: Path | str) -> Iterator[h5py.File]:
         OSError: when it is no HDF5 file, or one whose heaps are damaged.
     """
     status = os.stat(path)
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError("it is not a regular file")
     _check_heaps(Path(path), status.st_ino, status.st_mtime_ns, status.st_size)
     with h5py.File(path, "r") as file:
         yield file

@@ -117,6 +117,8 @@ def damage(where: str, remedy: str, kind: type[FastsfesError] = InputError) -> I
 
 
 def short(error: BaseException) -> str:
-    """The first line of an error's message, or its kind."""
+    """The first line of an error's message, or its kind; of the system's errors what they mean, without the file."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return str(error.strerror)
     lines = str(error).strip().strip("'\"").splitlines()
     return lines[0][:160] if lines else type(error).__name__

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ...analysis import bootstrap, enhancement_curves, optimum, parameter_uncertainties, sensitivity, term_contributions
-from ...common.errors import FastsfesError, InputError
+from ...common.errors import FastsfesError
 from ...common.runfolder import VALIDATION, VALIDATION_RESULT
 from ...datasets import Dataset
 from ...functionals.functional import Functional
 from ...health import check
 from ...health.conditions.exact import Level
+from ...validation.result import read_validation
 
 __all__ = ["RESULT", "health", "insight", "validation", "whole_factors"]
 
@@ -59,10 +59,5 @@ def validation(path: Path) -> dict[str, Any]:
     file = path / RESULT
     if not file.is_file():
         raise FastsfesError(f"no self-consistent calculation has been made with it; run: fastsfes validate {path}")
-    try:
-        data = json.loads(file.read_text(encoding="utf-8"))
-        if data["format"] != "fastsfes-validation" or data["version"] != 1:
-            raise InputError(f"format {data['format']!r}, version {data['version']!r}; expected fastsfes-validation, 1")
-        return {key: data[key] for key in ("dataset", "settings", "functionals", "reactions", "excluded")}
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise FastsfesError(f"{file} cannot be read ({error}); run again: fastsfes validate {path}") from None
+    data = read_validation(file, f"run again: fastsfes validate {path}")
+    return {key: data[key] for key in ("dataset", "settings", "functionals", "reactions", "excluded")}
