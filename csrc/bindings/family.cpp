@@ -1,5 +1,6 @@
 #include "bindings/bindings.hpp"
 #include "core/expression/expression.hpp"
+#include "core/expression/linearity.hpp"
 #include "core/family/normal_form.hpp"
 #include "core/family/recognise.hpp"
 
@@ -7,6 +8,17 @@ namespace fastsfes::bindings {
 
 void register_family(py::module_& m) {
   m.def("linear_parameters", &family::linear_parameters, py::arg("expression"));
+  m.def(
+      "scale_parameters",
+      [](const Expression& e) {
+        const std::vector<char> scales = block_parameters(e.graph(), e.root());
+        std::vector<std::string> names;
+        for (std::size_t p = 0; p < scales.size(); ++p) {
+          if (scales[p]) names.push_back(e.graph().parameters()[p]);
+        }
+        return names;
+      },
+      py::arg("expression"));
   m.def(
       "normal_form",
       [](const Expression& e, const std::map<std::string, double>& values) {

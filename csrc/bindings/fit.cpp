@@ -190,15 +190,15 @@ void register_fit(py::module_& m) {
           },
           py::arg("candidate"), py::arg("parameters"));
 
+  m.attr("SCALE_LIMITS") = py::make_tuple(kLeastScale, kLargestScale);
+
   py::class_<Options>(m, "FitOptions")
-      .def(py::init([](int starts, std::uint64_t seed, int max_evaluations, double ftol, double xtol, bool eliminate,
-                       double give_up_above, int give_up_after) {
+      .def(py::init([](int starts, std::uint64_t seed, int max_evaluations, double ftol, double xtol, bool eliminate) {
              if (starts < 1 || max_evaluations < 1) throw InputError("starts and max_evaluations: expected at least 1");
-             return Options{starts, seed, max_evaluations, ftol, xtol, eliminate, give_up_above, give_up_after};
+             return Options{starts, seed, max_evaluations, ftol, xtol, eliminate};
            }),
            py::kw_only(), py::arg("starts") = 1, py::arg("seed") = 0, py::arg("max_evaluations") = 60,
-           py::arg("ftol") = 1e-8, py::arg("xtol") = 1e-9, py::arg("eliminate") = true,
-           py::arg("give_up_above") = std::numeric_limits<double>::infinity(), py::arg("give_up_after") = 4)
+           py::arg("ftol") = 1e-8, py::arg("xtol") = 1e-9, py::arg("eliminate") = true)
       .def_readonly("starts", &Options::starts)
       .def_readonly("seed", &Options::seed)
       .def_readonly("max_evaluations", &Options::max_evaluations);

@@ -296,19 +296,6 @@ def test_unknown_feature_is_one_candidates_problem(synthetic: Synthetic) -> None
     assert 'feature "rho"' in results[0].message
 
 
-def test_hopeless_candidates_are_left_early(synthetic: Synthetic, wb97m_v: list[_core.Expression]) -> None:
-    truth = values(wb97m_v, *TRUE)
-    problem = synthetic.problem(noisy(synthetic, wb97m_v, truth))
-    start = values(wb97m_v, *({n: (300 * v if n == "g" else v) for n, v in p.items()} for p in TRUE))
-    full, early = (
-        _core.fit_batch(problem, [wb97m_v], [start], o)[0]
-        for o in (_core.FitOptions(), _core.FitOptions(give_up_above=1e-3, give_up_after=2))
-    )
-    assert early.status == "gave_up"
-    assert early.evaluations < full.evaluations
-    assert np.isfinite(early.losses[0])
-
-
 def test_more_starts_never_lose(synthetic: Synthetic) -> None:
     small = synthetic.only("x")
     form = parse("c0 + c1*tanh(a*w + b) + c2*exp(-d*w**2)")

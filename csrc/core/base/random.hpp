@@ -9,7 +9,9 @@ class Random {
  public:
   explicit Random(std::uint64_t seed) noexcept : state_(seed) {}
   /// The stream of one part of a computation: of a size, a restart, ...
-  Random stream(std::uint64_t part) const noexcept { return Random(mix(state_ + (part + 1) * 0xd1342543de82ef95ull)); }
+  [[nodiscard]] Random stream(std::uint64_t part) const noexcept {
+    return Random(mix(state_ + (part + 1) * 0xd1342543de82ef95ull));
+  }
 
   std::uint64_t next() noexcept { return mix(state_ += 0x9e3779b97f4a7c15ull); }
   /// Uniform in 0 ... n - 1; the bias is below n / 2^64.
@@ -18,7 +20,7 @@ class Random {
   }
 
  private:
-  static std::uint64_t mix(std::uint64_t z) noexcept {
+  [[nodiscard]] static std::uint64_t mix(std::uint64_t z) noexcept {
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
     return z ^ (z >> 31);

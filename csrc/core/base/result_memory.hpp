@@ -18,10 +18,10 @@ using ResultMemory = std::unique_ptr<double[], ResultMemoryRelease>;
 constexpr std::size_t kLargeResult = std::size_t{1} << 20;
 
 /// Uninitialised memory for `count` doubles, on huge pages where the system has them. Throws std::bad_alloc.
-ResultMemory take_result_memory(std::size_t count);
+[[nodiscard]] ResultMemory take_result_memory(std::size_t count);
 
 /// Bytes that are kept for later results at present: at most 512 MiB, which the system may take back when it runs short
 /// of memory.
-std::size_t kept_result_memory() noexcept;
+[[nodiscard]] std::size_t kept_result_memory() noexcept;
 
 }  // namespace fastsfes

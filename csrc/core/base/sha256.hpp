@@ -6,9 +6,9 @@
 namespace fastsfes::jit {
 
 /// SHA-256 (FIPS 180-4) of a text, as 64 hexadecimal digits. Cache entries are named by it.
-std::string sha256(std::string_view text);
+[[nodiscard]] std::string sha256(std::string_view text);
 
 /// A fast 64-bit checksum: tells a damaged file from a whole one, nothing more.
-unsigned long long checksum(std::string_view bytes) noexcept;
+[[nodiscard]] unsigned long long checksum(std::string_view bytes) noexcept;
 
 }  // namespace fastsfes::jit

@@ -25,7 +25,7 @@ class Assembler {
   explicit Assembler(const std::unordered_map<std::string, Expression>& start);
 
   /// What `output` is after the last line, simplified; nothing when it contains a constant that is not finite.
-  std::optional<Expression> run(const std::vector<Line>& lines, const std::string& output) const;
+  [[nodiscard]] std::optional<Expression> run(const std::vector<Line>& lines, const std::string& output) const;
 
  private:
   Graph graph_;

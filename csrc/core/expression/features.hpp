@@ -23,8 +23,8 @@ struct FeatureInfo {
   const char* maple = nullptr;  ///< of one spin by libxc's reduced variables xs and ts
 };
 
-std::span<const FeatureInfo> all_features() noexcept;
+[[nodiscard]] std::span<const FeatureInfo> all_features() noexcept;
 /// The row of this name; null when it is no feature. Every other identifier in an expression is a parameter.
-const FeatureInfo* find_feature(std::string_view name) noexcept;
+[[nodiscard]] const FeatureInfo* find_feature(std::string_view name) noexcept;
 
 }  // namespace fastsfes

@@ -44,15 +44,17 @@ class Graph {
   NodeId simplified(Op op, NodeId a, NodeId b = 0, NodeId c = 0) { return simplified(op, {a, b, c, 0, 0}); }
 
   const Node& operator[](NodeId id) const noexcept { return nodes_[id]; }
-  std::size_t size() const noexcept { return nodes_.size(); }
-  int arity(NodeId id) const noexcept { return op_info(nodes_[id].op).arity; }
+  [[nodiscard]] std::size_t size() const noexcept { return nodes_.size(); }
+  [[nodiscard]] int arity(NodeId id) const noexcept { return op_info(nodes_[id].op).arity; }
 
-  bool is_constant(NodeId id) const noexcept { return nodes_[id].op == Op::Constant; }
-  bool is_constant(NodeId id, double value) const noexcept { return is_constant(id) && nodes_[id].value == value; }
+  [[nodiscard]] bool is_constant(NodeId id) const noexcept { return nodes_[id].op == Op::Constant; }
+  [[nodiscard]] bool is_constant(NodeId id, double value) const noexcept {
+    return is_constant(id) && nodes_[id].value == value;
+  }
 
-  const std::vector<std::string>& parameters() const noexcept { return parameters_; }
-  const std::vector<std::string>& features() const noexcept { return features_; }
-  const std::string& name(NodeId id) const;
+  [[nodiscard]] const std::vector<std::string>& parameters() const noexcept { return parameters_; }
+  [[nodiscard]] const std::vector<std::string>& features() const noexcept { return features_; }
+  [[nodiscard]] const std::string& name(NodeId id) const;
 
   /// Copies what `root` of `other` needs into this graph. Leaves whose name stands in `replace` become that node;
   /// with `simplify` every node goes through simplified().
@@ -60,7 +62,7 @@ class Graph {
                 bool simplify = false);
 
   /// True for every id from which one of `roots` is computed.
-  std::vector<char> reachable(const std::vector<NodeId>& roots) const;
+  [[nodiscard]] std::vector<char> reachable(const std::vector<NodeId>& roots) const;
 
  private:
   NodeId intern(const Node& node);
@@ -77,16 +79,16 @@ class Graph {
 
 /// What a primitive computes, for one set of numbers (constant folding and the scalar part of programs use it too, so
 /// that a folded constant has the bits the kernel would have produced).
-double evaluate_primitive(Op op, double a, double b, double c) noexcept;
+[[nodiscard]] double evaluate_primitive(Op op, double a, double b, double c) noexcept;
 
 /// Replaces the defined operators that `root` needs by their formulas.
-NodeId expand_defined(Graph& graph, NodeId root);
+[[nodiscard]] NodeId expand_defined(Graph& graph, NodeId root);
 
 /// d root / d leaf, for a Parameter or Feature node; defined operators are expanded first.
-NodeId differentiate(Graph& graph, NodeId root, NodeId leaf);
+[[nodiscard]] NodeId differentiate(Graph& graph, NodeId root, NodeId leaf);
 /// The derivatives of several roots with respect to one leaf, shared parts differentiated once.
-std::vector<NodeId> differentiate(Graph& graph, std::vector<NodeId> roots, NodeId leaf);
+[[nodiscard]] std::vector<NodeId> differentiate(Graph& graph, std::vector<NodeId> roots, NodeId leaf);
 /// The derivatives of one root with respect to several leaves, by one backward sweep.
-std::vector<NodeId> gradient(Graph& graph, NodeId root, const std::vector<NodeId>& leaves);
+[[nodiscard]] std::vector<NodeId> gradient(Graph& graph, NodeId root, const std::vector<NodeId>& leaves);
 
 }  // namespace fastsfes

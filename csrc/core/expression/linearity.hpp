@@ -18,10 +18,10 @@ struct Linearity {
 /// interactions first, ties in the order of the parameters.
 ///
 /// `root` must have been expanded (expand_defined); `allowed` excludes parameters from the start.
-Linearity linearity(const Graph& graph, NodeId root, const std::vector<char>& allowed);
+[[nodiscard]] Linearity linearity(const Graph& graph, NodeId root, const std::vector<char>& allowed);
 
 /// Parameters that stand directly as an argument of a defined operator (u, pbe_x, ...): all of these are positive
 /// scales, for which steps in the logarithm are natural. `root` is the expression as written.
-std::vector<char> block_parameters(const Graph& graph, NodeId root);
+[[nodiscard]] std::vector<char> block_parameters(const Graph& graph, NodeId root);
 
 }  // namespace fastsfes

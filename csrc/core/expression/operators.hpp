@@ -92,10 +92,10 @@ struct OpInfo {
   const char* summary = nullptr;       ///< one line of documentation, with the source
 };
 
-const OpInfo& op_info(Op op) noexcept;
+[[nodiscard]] const OpInfo& op_info(Op op) noexcept;
 std::span<const OpInfo> all_operators() noexcept;
 
 /// The operator that is called as name(...); none for leaves and infix symbols.
-std::optional<Op> find_function(std::string_view name) noexcept;
+[[nodiscard]] std::optional<Op> find_function(std::string_view name) noexcept;
 
 }  // namespace fastsfes

@@ -19,6 +19,6 @@ namespace fastsfes {
 /// assigned name is its expression; every other name is a parameter. Nothing is evaluated. Nothing is simplified,
 /// except that a minus directly before a number belongs to the number.
 /// Throws InputError with the position and the token, what was expected and what to do.
-NodeId parse(Graph& graph, std::string_view text);
+[[nodiscard]] NodeId parse(Graph& graph, std::string_view text);
 
 }  // namespace fastsfes

@@ -18,6 +18,6 @@ struct Reparametrised {
 /// In a product with a parameter that occurs nowhere else, positive numbers and other such parameters change nothing;
 /// nor do numbers and such parameters in a sum. Beside a power of such a parameter numbers change nothing. Signs stay:
 /// a scale that must be positive would else start negative.
-Reparametrised absorb(const Expression& expression);
+[[nodiscard]] Reparametrised absorb(const Expression& expression);
 
 }  // namespace fastsfes::family

@@ -11,6 +11,6 @@ namespace fastsfes::family {
 /// In (1 + a*u)*(b + c*u) + d = (b + d) + (c + a*b)*u + a*c*u**2 the three coefficients can: d occurs in the first
 /// alone, to an odd power; without that one b occurs in the second alone; then a in the last. In a*(1 + u) the two
 /// cannot. Parameters of several terms lose a sign or number that all of these share. Nothing when nothing changes.
-std::optional<Reparametrised> free_coefficients(const Expression& expression);
+[[nodiscard]] std::optional<Reparametrised> free_coefficients(const Expression& expression);
 
 }  // namespace fastsfes::family

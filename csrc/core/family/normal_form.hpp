@@ -17,6 +17,6 @@ struct NormalForm {
 /// Sums are collected and factorised, equal factors are powers, numbers are folded; parameters that others can stand in
 /// for are gone; what is left is called c0, c1, ... (linear) and g0, g1, ... (the others) in reading order. It never
 /// has more nodes or more parameters than the expression, and it is its own normal form.
-NormalForm normal_form(const Expression& expression, const Values& values);
+[[nodiscard]] NormalForm normal_form(const Expression& expression, const Values& values);
 
 }  // namespace fastsfes::family

@@ -11,10 +11,10 @@ namespace fastsfes::family {
 using Values = std::map<std::string, double>;
 
 /// The value of an expression of parameters alone.
-double value(const Expression& expression, const Values& values);
+[[nodiscard]] double value(const Expression& expression, const Values& values);
 
 /// A parameter value that is no special one, the k-th of a fixed sequence in (0.05, 1.95).
-double generic_value(std::size_t k);
+[[nodiscard]] double generic_value(std::size_t k);
 
 /// An expression at a few fixed values of its features.
 class Probes {
@@ -22,14 +22,14 @@ class Probes {
   Probes(const Expression& expression, std::size_t points);
 
   /// Values at the points for parameters in this order; what is not finite stays so.
-  std::vector<double> evaluate(const std::vector<double>& parameters) const;
+  [[nodiscard]] std::vector<double> evaluate(const std::vector<double>& parameters) const;
   /// Derivatives by central differences, one column per parameter.
-  std::vector<std::vector<double>> jacobian(const std::vector<double>& parameters) const;
-  const std::vector<std::string>& parameters() const { return parameters_; }
+  [[nodiscard]] std::vector<std::vector<double>> jacobian(const std::vector<double>& parameters) const;
+  [[nodiscard]] const std::vector<std::string>& parameters() const { return parameters_; }
   /// Leaves out the points at which the values for these parameters are not finite; tells which are left.
   std::vector<char> keep_finite(const std::vector<double>& parameters);
   void keep(const std::vector<char>& wanted);
-  std::size_t points() const { return points_.size(); }
+  [[nodiscard]] std::size_t points() const { return points_.size(); }
 
  private:
   Expression flat_;

@@ -11,7 +11,7 @@
 namespace fastsfes::family {
 
 /// A maximal set of parameters in which the expression is jointly affine, in order of evaluation.
-std::vector<std::string> linear_parameters(const Expression& expression);
+[[nodiscard]] std::vector<std::string> linear_parameters(const Expression& expression);
 
 /// Recognises families of functions, which expressions with parameters describe, by their values at probe features.
 class Recogniser {
@@ -21,7 +21,7 @@ class Recogniser {
   Recogniser(std::map<std::string, std::vector<double>> features, std::vector<std::vector<double>> directions);
 
   /// A fingerprint of 16 hexadecimal digits, equal for equal families, whatever their parameters are called.
-  std::string recognise(const Expression& expression) const;
+  [[nodiscard]] std::string recognise(const Expression& expression) const;
 
  private:
   std::map<std::string, std::vector<double>> features_;

@@ -10,7 +10,7 @@ namespace fastsfes::family {
 
 /// How many parameters of an expression move its values independently: the rank of the values' derivatives at generic
 /// parameters.
-std::size_t rank(const Expression& expression);
+[[nodiscard]] std::size_t rank(const Expression& expression);
 
 /// A parameter that the others can stand in for, when it is 0 or 1.
 struct Superfluous {
@@ -19,11 +19,11 @@ struct Superfluous {
 };
 
 /// The parameters that may have a fixed value without loss, those first of which the rest is simplest.
-std::vector<Superfluous> superfluous(const Expression& expression);
+[[nodiscard]] std::vector<Superfluous> superfluous(const Expression& expression);
 
 /// Values of the parameters of `shorter` with which it is the function that `expression` is with these values; nothing
 /// when none were found.
-std::optional<Values> refitted(const Expression& shorter, const Expression& expression, const Values& values,
-                               const Superfluous& removed);
+[[nodiscard]] std::optional<Values> refitted(const Expression& shorter, const Expression& expression,
+                                             const Values& values, const Superfluous& removed);
 
 }  // namespace fastsfes::family

@@ -17,7 +17,9 @@ struct ChannelData;
 struct FixedColumn {
   std::vector<double> fitted, other;  ///< padded
   bool finite = false;
-  std::size_t bytes() const noexcept { return (fitted.size() + other.size()) * sizeof(double) + sizeof(*this); }
+  [[nodiscard]] std::size_t bytes() const noexcept {
+    return (fitted.size() + other.size()) * sizeof(double) + sizeof(*this);
+  }
 };
 
 /// A program with its inputs resolved: which feature arrays of the channel and which parameters of the expression.
@@ -54,14 +56,14 @@ struct ChannelModel {
   };
   std::vector<Derivative> derivatives;
 
-  std::size_t bytes() const noexcept;
+  [[nodiscard]] std::size_t bytes() const noexcept;
 };
 
 /// The factor, or its derivatives with respect to all parameters (one output each), for given values of all.
 struct ValueModel {
   std::vector<std::string> parameters;
   std::optional<BoundProgram> program;
-  std::size_t bytes() const noexcept;
+  [[nodiscard]] std::size_t bytes() const noexcept;
 };
 
 }  // namespace fastsfes::fit

@@ -11,26 +11,26 @@ class Evaluation {
  public:
   Evaluation(const Problem& problem, const std::vector<Expression>& expressions);
 
-  std::size_t parameters() const noexcept { return parameters_; }
+  [[nodiscard]] std::size_t parameters() const noexcept { return parameters_; }
 
   /// Prediction minus target of every row of a block (kcal/mol).
-  std::vector<double> errors(const double* parameters, std::size_t block) const;
+  [[nodiscard]] std::vector<double> errors(const double* parameters, std::size_t block) const;
   /// d error / d parameter, row-major (rows of the block, parameters).
-  std::vector<double> jacobian(const double* parameters, std::size_t block) const;
+  [[nodiscard]] std::vector<double> jacobian(const double* parameters, std::size_t block) const;
   /// Squared WRMSD of the fitted block.
-  double squared(const double* parameters) const;
+  [[nodiscard]] double squared(const double* parameters) const;
   /// Squared WRMSD of the fitted block plus penalties; infinite where it cannot be computed. Equalities and ridge
   /// belong to the fit and are not part of it.
-  double objective(const double* parameters) const;
+  [[nodiscard]] double objective(const double* parameters) const;
   /// Left sides of the equalities minus their values.
-  std::vector<double> equality_errors(const double* parameters) const;
+  [[nodiscard]] std::vector<double> equality_errors(const double* parameters) const;
   /// Square roots of objective() for `count` parameter vectors, one after the other in `parameters`.
   void objectives(const double* parameters, std::size_t count, double* out, int threads) const;
 
  private:
-  std::vector<double> project(const double* parameters, PackedMatrix ChannelData::* rows) const;
-  double squared(const double* parameters, const double* sum) const;
-  double objective(const double* parameters, const double* sum) const;
+  [[nodiscard]] std::vector<double> project(const double* parameters, PackedMatrix ChannelData::* rows) const;
+  [[nodiscard]] double squared(const double* parameters, const double* sum) const;
+  [[nodiscard]] double objective(const double* parameters, const double* sum) const;
 
   const Problem& problem_;
   std::vector<Expression> expressions_;

@@ -14,9 +14,6 @@ namespace fastsfes::fit {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-// Scales of the blocks move over decades. Beyond these limits u(x2, g) is g x2 or 1 for every x2 that counts (1e-3 to
-// 1e6), and a fit would run on for ever.
-constexpr double kLeastScale = 1e-8, kLargestScale = 1e4;
 
 /// A number in [0, 1) that depends on its three arguments alone (SplitMix64's mixing).
 double draw(std::uint64_t seed, std::uint64_t start, std::uint64_t parameter) {
@@ -181,8 +178,6 @@ const char* status_name(Status status) noexcept {
       return "converged";
     case Status::EvaluationLimit:
       return "evaluation_limit";
-    case Status::GaveUp:
-      return "gave_up";
     case Status::NotFinite:
       return "not_finite";
     case Status::Infeasible:

@@ -9,6 +9,10 @@
 
 namespace fastsfes::fit {
 
+// Scales of the blocks move over decades. Beyond these limits u(x2, g) is g x2 or 1 for every x2 that counts (1e-3 to
+// 1e6), and a fit would run on for ever.
+inline constexpr double kLeastScale = 1e-8, kLargestScale = 1e4;
+
 struct Options {
   int starts = 1;            ///< the given start, and starts - 1 others drawn around it
   std::uint64_t seed = 0;    ///< of those draws
@@ -16,14 +20,11 @@ struct Options {
   double ftol = 1e-8;        ///< stop when a step lowers (or could lower) the squared loss by less than this part of it
   double xtol = 1e-9;        ///< stop when no parameter moves by more than this, relative to its size
   bool eliminate = true;     ///< false: all parameters are treated as non-linear
-  double give_up_above = std::numeric_limits<double>::infinity();  ///< a start that after give_up_after evaluations
-  int give_up_after = 4;                                           ///< is still above this loss is left
 };
 
 enum class Status {
   Converged,
   EvaluationLimit,  ///< max_evaluations reached; the best point so far
-  GaveUp,           ///< every start was left as hopeless
   NotFinite,        ///< the loss cannot be computed at any start
   Infeasible,       ///< the equalities cannot be met
   Invalid,          ///< the expression does not fit the problem; `message` says why

@@ -117,11 +117,7 @@ class Minimisation {
     bool fresh = true;  // a point that has not been looked at
     while (evaluations_ < options_.max_evaluations) {
       check_stop();
-      if (fresh) {
-        const double hopeless = options_.give_up_above * options_.give_up_above;
-        if (evaluations_ >= options_.give_up_after && point_.squared > hopeless) return end(Status::GaveUp);
-        build_model();
-      }
+      if (fresh) build_model();
       if (moving_.empty()) return end(Status::Converged);
       const Turn turn = solve_step() ? try_step() : Turn::Rejected;
       if (turn == Turn::Done) return end(Status::Converged);

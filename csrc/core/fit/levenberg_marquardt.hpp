@@ -22,7 +22,7 @@ struct Outcome {
 
 /// Levenberg-Marquardt from theta, which becomes the minimum found (Marquardt's scaling with the largest curvature
 /// seen, damping after Nielsen). Bounds are kept by projection: a parameter at its bound that wants to leave is held.
-Outcome minimise(VariableProjection& projection, const std::vector<Variable>& variables, std::vector<double>& theta,
-                 const Options& options);
+[[nodiscard]] Outcome minimise(VariableProjection& projection, const std::vector<Variable>& variables,
+                               std::vector<double>& theta, const Options& options);
 
 }  // namespace fastsfes::fit

@@ -7,7 +7,7 @@ namespace fastsfes::fit {
 /// Rows that a packed matrix keeps together, and the number of interleaved partial sums of a dot product.
 inline constexpr std::size_t kPanel = 16;
 
-inline constexpr std::size_t padded(std::size_t n) noexcept { return (n + kPanel - 1) / kPanel * kPanel; }
+[[nodiscard]] inline constexpr std::size_t padded(std::size_t n) noexcept { return (n + kPanel - 1) / kPanel * kPanel; }
 
 /// The dense kernels of one instruction set. Every element of a result is one chain of fused multiply-adds in a fixed
 /// order, so that the bits are the same on every instruction set and for every grouping of columns.
@@ -24,11 +24,11 @@ struct LinalgTable {
                   std::size_t n);
 };
 
-const LinalgTable& linalg_generic() noexcept;
-const LinalgTable& linalg_avx2() noexcept;
-const LinalgTable& linalg_avx512() noexcept;
+[[nodiscard]] const LinalgTable& linalg_generic() noexcept;
+[[nodiscard]] const LinalgTable& linalg_avx2() noexcept;
+[[nodiscard]] const LinalgTable& linalg_avx512() noexcept;
 
 /// The table of best_isa().
-const LinalgTable& linalg();
+[[nodiscard]] const LinalgTable& linalg();
 
 }  // namespace fastsfes::fit

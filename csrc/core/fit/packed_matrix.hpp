@@ -20,10 +20,10 @@ class PackedMatrix {
   void set(std::size_t row, std::size_t column, double value) noexcept;
   double operator()(std::size_t row, std::size_t column) const noexcept;
 
-  std::size_t rows() const noexcept { return rows_; }
-  std::size_t columns() const noexcept { return columns_; }
+  [[nodiscard]] std::size_t rows() const noexcept { return rows_; }
+  [[nodiscard]] std::size_t columns() const noexcept { return columns_; }
   /// Length that an output must have: rows() rounded up to whole panels.
-  std::size_t stride() const noexcept;
+  [[nodiscard]] std::size_t stride() const noexcept;
 
   /// out[c][r] = sum over k of (*this)(r, k) * in[c][k], for c < count; outputs have stride() elements, those beyond
   /// rows() become zero (or NaN when the column holds NaN or infinity).
@@ -34,7 +34,7 @@ class PackedMatrix {
     void operator()(double* p) const noexcept { ::operator delete[](p, std::align_val_t{64}); }
   };
   void allocate(std::size_t size);
-  std::size_t index(std::size_t row, std::size_t column) const noexcept;
+  [[nodiscard]] std::size_t index(std::size_t row, std::size_t column) const noexcept;
   std::size_t rows_ = 0, columns_ = 0;
   std::vector<double> diagonal_;  ///< empty: the whole matrix is dense
   std::unique_ptr<double[], Free> data_;

@@ -74,41 +74,44 @@ class Problem {
  public:
   explicit Problem(const ProblemInput& input);
 
-  const std::vector<ChannelData>& channels() const noexcept { return channels_; }
-  const std::vector<Block>& blocks() const noexcept { return blocks_; }
-  std::size_t rows() const noexcept { return rows_; }
-  std::size_t extra() const noexcept { return extra_fitted_.size(); }
-  double ridge() const noexcept { return ridge_; }
-  const std::vector<Equality>& equalities() const noexcept { return equalities_; }
-  const std::vector<Penalty>& penalties() const noexcept { return penalties_; }
+  [[nodiscard]] const std::vector<ChannelData>& channels() const noexcept { return channels_; }
+  [[nodiscard]] const std::vector<Block>& blocks() const noexcept { return blocks_; }
+  [[nodiscard]] std::size_t rows() const noexcept { return rows_; }
+  [[nodiscard]] std::size_t extra() const noexcept { return extra_fitted_.size(); }
+  [[nodiscard]] double ridge() const noexcept { return ridge_; }
+  [[nodiscard]] const std::vector<Equality>& equalities() const noexcept { return equalities_; }
+  [[nodiscard]] const std::vector<Penalty>& penalties() const noexcept { return penalties_; }
 
   /// Rows of `fitted`: the block's, penalties, equalities.
-  std::size_t penalty_begin() const noexcept { return fitted_rows_; }
-  std::size_t equality_begin() const noexcept { return fitted_rows_ + penalties_.size(); }
-  std::size_t fitted_length() const noexcept { return equality_begin() + equalities_.size(); }
-  std::size_t other_rows() const noexcept { return other_target_.size(); }
+  [[nodiscard]] std::size_t penalty_begin() const noexcept { return fitted_rows_; }
+  [[nodiscard]] std::size_t equality_begin() const noexcept { return fitted_rows_ + penalties_.size(); }
+  [[nodiscard]] std::size_t fitted_length() const noexcept { return equality_begin() + equalities_.size(); }
+  [[nodiscard]] std::size_t other_rows() const noexcept { return other_target_.size(); }
 
   /// Square root of weight / rows in the block per row of `other`; padded with zeros.
-  const std::vector<double>& other_scale() const noexcept { return other_scale_; }
+  [[nodiscard]] const std::vector<double>& other_scale() const noexcept { return other_scale_; }
   /// Targets in the rows of `fitted` (zero for penalties, the value for equalities) and of `other`, weighted.
-  const std::vector<double>& fitted_target() const noexcept { return fitted_target_; }
-  const std::vector<double>& other_target() const noexcept { return other_target_; }
+  [[nodiscard]] const std::vector<double>& fitted_target() const noexcept { return fitted_target_; }
+  [[nodiscard]] const std::vector<double>& other_target() const noexcept { return other_target_; }
   /// Columns of the fractions in these rows.
-  const std::vector<std::vector<double>>& extra_fitted() const noexcept { return extra_fitted_; }
-  const std::vector<std::vector<double>>& extra_other() const noexcept { return extra_other_; }
+  [[nodiscard]] const std::vector<std::vector<double>>& extra_fitted() const noexcept { return extra_fitted_; }
+  [[nodiscard]] const std::vector<std::vector<double>>& extra_other() const noexcept { return extra_other_; }
 
   /// Target of a row (kcal/mol) and its factor of a fraction, as given.
-  double target(std::size_t row) const noexcept { return target_[row]; }
-  double extra(std::size_t row, std::size_t column) const noexcept { return extra_[row * extra() + column]; }
+  [[nodiscard]] double target(std::size_t row) const noexcept { return target_[row]; }
+  [[nodiscard]] double extra(std::size_t row, std::size_t column) const noexcept {
+    return extra_[row * extra() + column];
+  }
 
   /// The analysed form of an expression as this channel's factor; `eliminable` says per parameter (in
   /// the order of expression.parameters()) whether it may be eliminated when it is linear.
-  std::shared_ptr<const ChannelModel> model(std::size_t channel, const Expression& expression,
-                                            const std::vector<char>& eliminable) const;
+  [[nodiscard]] std::shared_ptr<const ChannelModel> model(std::size_t channel, const Expression& expression,
+                                                          const std::vector<char>& eliminable) const;
   /// A parameter-free factor projected on the rows.
-  std::shared_ptr<const FixedColumn> column(std::size_t channel, const Graph& graph, NodeId root) const;
+  [[nodiscard]] std::shared_ptr<const FixedColumn> column(std::size_t channel, const Graph& graph, NodeId root) const;
   /// The factor as a program of all its parameters, or its derivatives with respect to them.
-  std::shared_ptr<const ValueModel> value(std::size_t channel, const Expression& expression, bool derivatives) const;
+  [[nodiscard]] std::shared_ptr<const ValueModel> value(std::size_t channel, const Expression& expression,
+                                                        bool derivatives) const;
 
  private:
   void build_fitted(const ProblemInput& input);

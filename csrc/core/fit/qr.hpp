@@ -17,9 +17,9 @@ class PivotedQr {
   /// Factorises in place; columns[j] has `length` elements, a multiple of kPanel.
   void factor(const std::vector<double*>& columns, std::size_t length, double tolerance);
 
-  std::size_t rank() const noexcept { return rank_; }
+  [[nodiscard]] std::size_t rank() const noexcept { return rank_; }
   /// The column taken k-th.
-  std::size_t pivot(std::size_t k) const noexcept { return order_[k]; }
+  [[nodiscard]] std::size_t pivot(std::size_t k) const noexcept { return order_[k]; }
 
   /// columns[c] <- Q^T columns[c].
   void apply_transpose(double* const* columns, std::size_t count) const;
@@ -31,7 +31,7 @@ class PivotedQr {
   void solve_transpose(const double* v, double* y) const;
 
  private:
-  double r(std::size_t i, std::size_t j) const noexcept { return columns_[order_[j]][i]; }
+  [[nodiscard]] double r(std::size_t i, std::size_t j) const noexcept { return columns_[order_[j]][i]; }
   std::vector<double*> columns_;    ///< the upper triangle stands in them
   std::vector<double> reflectors_;  ///< one after the other, zero above their first row
   std::vector<double*> remaining_;

@@ -19,7 +19,7 @@ class RowBasis {
   RowBasis(const std::vector<const PackedMatrix*>& matrices, const std::vector<double>& scale,
            const std::vector<std::vector<double>>& vectors);
 
-  std::size_t rank() const noexcept { return qr_.rank(); }
+  [[nodiscard]] std::size_t rank() const noexcept { return qr_.rank(); }
   /// v <- Q^T v; v has padded(rows) elements.
   void rotate(double* v) const { qr_.apply_transpose(&v, 1); }
 

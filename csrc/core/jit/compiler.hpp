@@ -22,10 +22,10 @@ struct Compiler {
 constexpr std::size_t kLongKernel = 1800;
 
 /// Flags that say how hard the compiler should try; they change no result. `long_kernels`: see kLongKernel.
-std::vector<std::string> optimisation_flags(const Compiler& compiler, bool long_kernels = false);
+[[nodiscard]] std::vector<std::string> optimisation_flags(const Compiler& compiler, bool long_kernels = false);
 
 /// Flags that make a kernel for an instruction set ("generic", "avx2", "avx512").
-std::vector<std::string> kernel_flags(Isa isa);
+[[nodiscard]] std::vector<std::string> kernel_flags(Isa isa);
 
 struct CompileResult {
   bool ok = false;
@@ -37,7 +37,7 @@ void cancel_compiling() noexcept;
 [[nodiscard]] bool compiling_cancelled() noexcept;
 
 /// Runs the compiler on a source file, without a shell, its standard streams away from ours.
-CompileResult run_compiler(const Compiler& compiler, Isa isa, const std::string& source, const std::string& target,
-                           const std::string& log, bool long_kernels);
+[[nodiscard]] CompileResult run_compiler(const Compiler& compiler, Isa isa, const std::string& source,
+                                         const std::string& target, const std::string& log, bool long_kernels);
 
 }  // namespace fastsfes::jit

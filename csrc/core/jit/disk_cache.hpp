@@ -15,30 +15,31 @@ struct CacheDirectory {
   std::string problem;  ///< why it is not readable or not writable, in one sentence
 };
 
-CacheDirectory open_cache_directory();
+[[nodiscard]] CacheDirectory open_cache_directory();
 
 /// Path of the entry for a key that is whole, ours and a regular file; empty when there is none. Damaged entries are
 /// removed where possible. With an empty compiler tag the entry of any compiler will do: a node without a compiler
 /// uses what was compiled for it elsewhere.
-std::string find_entry(const CacheDirectory& directory, const std::string& key, const std::string& compiler_tag);
+[[nodiscard]] std::string find_entry(const CacheDirectory& directory, const std::string& key,
+                                     const std::string& compiler_tag);
 
 /// Appends the checksum that find_entry looks for; false when the file cannot be written.
-bool seal_entry(const std::string& path);
+[[nodiscard]] bool seal_entry(const std::string& path);
 
 /// Puts a sealed file in place under the names of several keys, each by a rename, so that a reader sees all or nothing.
-bool publish_entry(const CacheDirectory& directory, const std::string& file, const std::vector<std::string>& keys,
-                   const std::string& compiler_tag);
+[[nodiscard]] bool publish_entry(const CacheDirectory& directory, const std::string& file,
+                                 const std::vector<std::string>& keys, const std::string& compiler_tag);
 
 /// Removes the oldest entries when the folder holds more than `limit` bytes.
 void prune_entries(const CacheDirectory& directory, unsigned long long limit);
 
 /// Removes every entry; returns how many.
-std::size_t clear_entries(const CacheDirectory& directory);
+[[nodiscard]] std::size_t clear_entries(const CacheDirectory& directory);
 
 /// A fresh private folder (mode 0700) in the temporary space; empty when that is impossible.
-std::string make_scratch_directory();
+[[nodiscard]] std::string make_scratch_directory();
 
 /// Name of a temporary file of this process in a folder.
-std::string temporary_name(const std::string& folder, const std::string& suffix);
+[[nodiscard]] std::string temporary_name(const std::string& folder, const std::string& suffix);
 
 }  // namespace fastsfes::jit

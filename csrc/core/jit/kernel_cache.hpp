@@ -33,7 +33,7 @@ struct CacheStatistics {
 /// Compiled kernels: in memory, the least recently used leave first; on disk; and the compiler behind both.
 class KernelCache {
  public:
-  static KernelCache& instance();
+  [[nodiscard]] static KernelCache& instance();
 
   /// The kernel from memory or disk; null when it would have to be compiled.
   KernelPointer find(const Program& program, Form form);
@@ -87,6 +87,6 @@ class KernelCache {
 };
 
 /// Names the code of a program for this package version, instruction set and set of flags; the compiler is not in it.
-std::string kernel_key(const std::string& body, Isa isa);
+[[nodiscard]] std::string kernel_key(const std::string& body, Isa isa);
 
 }  // namespace fastsfes::jit

@@ -25,12 +25,12 @@ using KernelFunction = void (*)(const double* uniforms, const double* const* fea
 /// The body of one kernel function in C++: everything but its name. Made from the operator table and indices alone;
 /// constants and parameters are read from the uniforms, so that fitting never compiles again. The instruction set
 /// decides how many points are worked on side by side.
-std::string lower_body(const Program& program, Form form, Isa isa);
+[[nodiscard]] std::string lower_body(const Program& program, Form form, Isa isa);
 
 /// One translation unit: the vector mathematics and a function per body, with C linkage and the names given.
-std::string translation_unit(std::span<const std::string> bodies, std::span<const std::string> symbols);
+[[nodiscard]] std::string translation_unit(std::span<const std::string> bodies, std::span<const std::string> symbols);
 
 /// What stands in front of every kernel.
-const std::string& prelude();
+[[nodiscard]] const std::string& prelude();
 
 }  // namespace fastsfes::jit

@@ -36,13 +36,13 @@ struct Slots {
 };
 
 /// Estimated nanoseconds of one core per point in the interpreter, and of compiling the program.
-double interpreter_cost(const Program& program) noexcept;
-double compile_cost(const Program& program) noexcept;
+[[nodiscard]] double interpreter_cost(const Program& program) noexcept;
+[[nodiscard]] double compile_cost(const Program& program) noexcept;
 
 /// The compiled function to use for `points` points, or null: interpret.
-KernelFunction choose(const Program& program, Form form, std::size_t points, Backend backend);
+[[nodiscard]] KernelFunction choose(const Program& program, Form form, std::size_t points, Backend backend);
 
 /// Compiles all programs together and attaches the kernels; returns how many have one.
-std::size_t compile_all(std::span<const Program* const> programs, Form form);
+[[nodiscard]] std::size_t compile_all(std::span<const Program* const> programs, Form form);
 
 }  // namespace fastsfes::jit

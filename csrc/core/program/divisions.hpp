@@ -13,6 +13,6 @@ namespace fastsfes {
 ///
 /// Results change by a few units in the last place. A reciprocal overflows where its argument is denormal, so that
 /// a/b with |b| < 2^-1022 may become infinite.
-std::vector<NodeId> reduce_divisions(Graph& graph, std::vector<NodeId> roots);
+[[nodiscard]] std::vector<NodeId> reduce_divisions(Graph& graph, std::vector<NodeId> roots);
 
 }  // namespace fastsfes

@@ -19,11 +19,11 @@ struct KernelTable {
   void (*weighted_sum)(const double* w, const double* f, std::size_t n, double* lanes);
 };
 
-const KernelTable& kernels_generic() noexcept;
-const KernelTable& kernels_avx2() noexcept;
-const KernelTable& kernels_avx512() noexcept;
+[[nodiscard]] const KernelTable& kernels_generic() noexcept;
+[[nodiscard]] const KernelTable& kernels_avx2() noexcept;
+[[nodiscard]] const KernelTable& kernels_avx512() noexcept;
 
 /// The table of best_isa().
-const KernelTable& kernels();
+[[nodiscard]] const KernelTable& kernels();
 
 }  // namespace fastsfes

@@ -44,7 +44,7 @@ struct UniformInstruction {
 
 /// The values of the roots without defined operators, and with constant powers as products and roots where that is
 /// exact: what a program is made of before it is fused and what exporters spell out.
-std::vector<NodeId> lower(Graph& graph, std::vector<NodeId> roots);
+[[nodiscard]] std::vector<NodeId> lower(Graph& graph, std::vector<NodeId> roots);
 
 /// Straight-line code for several expressions at once: the form that is executed.
 ///
@@ -55,27 +55,27 @@ class Program {
  public:
   Program(const Graph& graph, const std::vector<NodeId>& roots);
 
-  const std::vector<std::string>& features() const noexcept { return features_; }
-  const std::vector<std::string>& parameters() const noexcept { return parameters_; }
-  std::size_t outputs() const noexcept { return outputs_; }
-  std::size_t registers() const noexcept { return registers_; }
-  std::size_t uniforms() const noexcept { return uniforms_; }
-  const std::vector<Instruction>& instructions() const noexcept { return instructions_; }
-  const std::vector<UniformInstruction>& prologue() const noexcept { return prologue_; }
+  [[nodiscard]] const std::vector<std::string>& features() const noexcept { return features_; }
+  [[nodiscard]] const std::vector<std::string>& parameters() const noexcept { return parameters_; }
+  [[nodiscard]] std::size_t outputs() const noexcept { return outputs_; }
+  [[nodiscard]] std::size_t registers() const noexcept { return registers_; }
+  [[nodiscard]] std::size_t uniforms() const noexcept { return uniforms_; }
+  [[nodiscard]] const std::vector<Instruction>& instructions() const noexcept { return instructions_; }
+  [[nodiscard]] const std::vector<UniformInstruction>& prologue() const noexcept { return prologue_; }
 
   /// The uniforms for these parameter values (in the order of parameters()): parameters, constants, prologue results.
-  std::vector<double> make_uniforms(const double* parameters) const;
+  [[nodiscard]] std::vector<double> make_uniforms(const double* parameters) const;
   void make_uniforms(const double* parameters, double* uniforms) const noexcept;
   /// (index, value) of the uniforms that are constants.
-  const std::vector<std::pair<std::uint32_t, double>>& constants() const noexcept { return constants_; }
+  [[nodiscard]] const std::vector<std::pair<std::uint32_t, double>>& constants() const noexcept { return constants_; }
 
   /// Text that is equal for equal code: indices and operators, no names, no parameter or constant values.
-  std::string signature() const;
+  [[nodiscard]] std::string signature() const;
 
   /// What is known about this compiled form; shared by copies.
-  jit::Slot& slot(jit::Form form) const noexcept;
+  [[nodiscard]] jit::Slot& slot(jit::Form form) const noexcept;
   /// Whether it is expected to be evaluated again and again: then a kernel is made from the first use on.
-  bool reused() const noexcept;
+  [[nodiscard]] bool reused() const noexcept;
   void expect_reuse() noexcept;
 
  private:

@@ -26,9 +26,9 @@ struct Axis {
   int order = 1;
 
   /// Coordinate of a feature value.
-  double coordinate(double feature) const noexcept;
+  [[nodiscard]] double coordinate(double feature) const noexcept;
   /// Feature value at node `index`.
-  double feature(int index) const noexcept;
+  [[nodiscard]] double feature(int index) const noexcept;
 };
 
 /// Highest polynomial degree of an axis.
@@ -45,10 +45,10 @@ class TensorNodes {
   /// Throws InputError when an axis is not well formed.
   explicit TensorNodes(std::vector<Axis> axes);
 
-  const std::vector<Axis>& axes() const noexcept { return axes_; }
-  std::size_t dimension() const noexcept { return axes_.size(); }
+  [[nodiscard]] const std::vector<Axis>& axes() const noexcept { return axes_; }
+  [[nodiscard]] std::size_t dimension() const noexcept { return axes_.size(); }
   /// Number of nodes of the full tensor grid.
-  std::size_t size() const noexcept { return size_; }
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
 
   /// Node features, row-major (size, dimension).
   void features(std::span<double> out) const;
@@ -57,8 +57,8 @@ class TensorNodes {
   /// A point all of whose weights are zero is passed over, whatever its features are.
   /// Returns the number of points with a weight that lay outside the bounds of an axis by more than rounding. Throws
   /// InputError, and leaves `out` unfinished, when a point has a weight and a feature that is not finite.
-  std::int64_t scatter(std::span<const double> points, std::span<const double> weights, std::size_t rows,
-                       std::span<double> out) const;
+  [[nodiscard]] std::int64_t scatter(std::span<const double> points, std::span<const double> weights, std::size_t rows,
+                                     std::span<double> out) const;
 
   /// out (rows, n) = values of the interpolants whose node values are given, row-major (rows, size).
   void interpolate(std::span<const double> points, std::span<const double> values, std::size_t rows,
@@ -66,7 +66,7 @@ class TensorNodes {
 
  private:
   struct Stencil;
-  bool locate(const double* point, Stencil& stencil) const noexcept;
+  [[nodiscard]] bool locate(const double* point, Stencil& stencil) const noexcept;
 
   std::vector<Axis> axes_;
   std::vector<std::size_t> strides_;

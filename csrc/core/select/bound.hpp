@@ -19,7 +19,7 @@ struct Bound {
 /// Leaps and bounds (Furnival & Wilson 1974, 10.1080/00401706.1974.10489231): terms are left out one after the other,
 /// and a set whose residual is not below `value` is not followed, because its subsets have larger ones. Ends after
 /// `nodes` sets with the lower bound that the sets not looked at leave.
-Bound leaps_and_bounds(const Problem& problem, std::size_t size, double value, std::size_t nodes,
-                       const std::function<bool()>& stop);
+[[nodiscard]] Bound leaps_and_bounds(const Problem& problem, std::size_t size, double value, std::size_t nodes,
+                                     const std::function<bool()>& stop);
 
 }  // namespace fastsfes::select

@@ -24,13 +24,13 @@ class Conditioned {
   Status solve(const std::vector<std::size_t>& chosen, double above);
 
   /// Residual sum of squares by the Gram matrix.
-  double value() const noexcept { return value_; }
+  [[nodiscard]] double value() const noexcept { return value_; }
   /// The same from the residual itself, without cancellation.
-  double residual() const;
-  const std::vector<double>& coefficients() const noexcept { return x_; }
+  [[nodiscard]] double residual() const;
+  [[nodiscard]] const std::vector<double>& coefficients() const noexcept { return x_; }
   /// Active inequalities and limits.
-  const std::vector<Active>& active() const noexcept { return active_; }
-  double solved() const noexcept { return solved_; }
+  [[nodiscard]] const std::vector<Active>& active() const noexcept { return active_; }
+  [[nodiscard]] double solved() const noexcept { return solved_; }
 
  private:
   bool factor();

@@ -48,8 +48,8 @@ class Problem {
   std::vector<std::vector<std::size_t>> parents, children;
   bool conditional;  ///< inequalities or limits
 
-  std::size_t forced() const;  ///< how many terms are always chosen
-  bool allowed(const std::vector<std::size_t>& chosen) const;
+  [[nodiscard]] std::size_t forced() const;  ///< how many terms are always chosen
+  [[nodiscard]] bool allowed(const std::vector<std::size_t>& chosen) const;
 };
 
 }  // namespace fastsfes::select

@@ -9,7 +9,7 @@ struct Leaving {
   double inverse;      ///< its diagonal element of the inverse Gram matrix of the chosen terms
   double coefficient;  ///< its coefficient
   /// A smaller denominator below says that the set after the exchange has no unique solution.
-  double least() const noexcept { return inverse > kCarrier ? kSingular * inverse : 1e-9; }
+  [[nodiscard]] double least() const noexcept { return inverse > kCarrier ? kSingular * inverse : 1e-9; }
   static constexpr double kCarrier = 1e-6;    ///< smaller inverses: the equalities have no solution without the term
   static constexpr double kSingular = 1e-13;  ///< square of what of a unit column is independent of the others
 };
@@ -27,11 +27,11 @@ struct ScanTable {
   double (*lowest)(const double* x, std::size_t n);
 };
 
-const ScanTable& scan_generic() noexcept;
-const ScanTable& scan_avx2() noexcept;
-const ScanTable& scan_avx512() noexcept;
+[[nodiscard]] const ScanTable& scan_generic() noexcept;
+[[nodiscard]] const ScanTable& scan_avx2() noexcept;
+[[nodiscard]] const ScanTable& scan_avx512() noexcept;
 
 /// The best table this processor can run.
-const ScanTable& scan();
+[[nodiscard]] const ScanTable& scan();
 
 }  // namespace fastsfes::select

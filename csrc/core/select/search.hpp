@@ -38,6 +38,7 @@ struct Outcome {
 /// and back where that led to nothing better. Each restart has its own random stream, so that the outcome depends on
 /// the plan alone and not on the number of threads. A criterion decides in place of the residual where there is one;
 /// the residual then says which exchanges are tried. `stop` is asked now and then; true ends the search early.
-Outcome search(const Problem& problem, const Criterion* criterion, const Plan& plan, const std::function<bool()>& stop);
+[[nodiscard]] Outcome search(const Problem& problem, const Criterion* criterion, const Plan& plan,
+                             const std::function<bool()>& stop);
 
 }  // namespace fastsfes::select

@@ -28,15 +28,15 @@ class Sweep {
   /// Replaces the right-hand side of the terms (a Lagrangian of the inequalities), `stride` elements.
   void set_rhs(const std::vector<double>& rhs);
 
-  const std::vector<std::size_t>& chosen() const noexcept { return chosen_; }
-  bool has(std::size_t term) const noexcept { return place_[term] != kOut; }
+  [[nodiscard]] const std::vector<std::size_t>& chosen() const noexcept { return chosen_; }
+  [[nodiscard]] bool has(std::size_t term) const noexcept { return place_[term] != kOut; }
   /// Residual sum of squares, rotated rows: from the residual itself, not from the Gram matrix.
-  double residual() const;
+  [[nodiscard]] double residual() const;
   /// Scaled coefficients in the order of chosen(), with one step of iterative refinement.
-  std::vector<double> coefficients() const;
+  [[nodiscard]] std::vector<double> coefficients() const;
 
   /// The inverse Gram matrix of the chosen terms (on the equalities), in the order of chosen().
-  std::vector<double> inverse_of_chosen() const;
+  [[nodiscard]] std::vector<double> inverse_of_chosen() const;
 
   /// Terms that may come in; closed(j) keeps a term out of the scores until it is opened again.
   void close(std::size_t term) noexcept { closed_[term] = true; }
@@ -48,21 +48,21 @@ class Sweep {
   void all(std::vector<double>& decrease);
   /// Carries an exchange out; false (and nothing is changed) where the new terms have no unique solution.
   bool exchange(std::size_t place, std::size_t term);
-  bool removable(std::size_t place) const;
-  bool enterable(std::size_t term) const { return !closed_[term] && !has(term) && complete(term); }
+  [[nodiscard]] bool removable(std::size_t place) const;
+  [[nodiscard]] bool enterable(std::size_t term) const { return !closed_[term] && !has(term) && complete(term); }
 
   /// How many exchanges were scored so far.
-  double scored() const noexcept { return scored_; }
+  [[nodiscard]] double scored() const noexcept { return scored_; }
 
  private:
   static constexpr std::size_t kOut = static_cast<std::size_t>(-1);
-  std::size_t size() const noexcept { return problem_.equalities + chosen_.size(); }
-  std::size_t slot(std::size_t place) const noexcept { return problem_.equalities + place; }
+  [[nodiscard]] std::size_t size() const noexcept { return problem_.equalities + chosen_.size(); }
+  [[nodiscard]] std::size_t slot(std::size_t place) const noexcept { return problem_.equalities + place; }
   double* inverse(std::size_t k) noexcept { return inverse_.data() + k * capacity_; }
   double* row(std::size_t k) noexcept { return rows_.data() + k * problem_.stride; }
   /// The block's column of a term: its equality coefficients and its products with the chosen terms.
-  double element(std::size_t k, std::size_t term) const noexcept;
-  bool complete(std::size_t term) const;
+  [[nodiscard]] double element(std::size_t k, std::size_t term) const noexcept;
+  [[nodiscard]] bool complete(std::size_t term) const;
   void reserve(std::size_t chosen);
   void solve();
   bool add(std::size_t term);

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from .. import _core
 from ..formula.expression import Expression
 from ..functionals.functional import Functional
 from .problem import FitProblem, FitSettings, Fitted
@@ -31,9 +32,6 @@ _SAME = 1e-6
 
 _SCALES = (1e-6, 1e2)
 """Between which scales start: u(x2, g) is a step somewhere between x2 = 1e-2 and 1e6."""
-
-_LIMITS = (1e-8, 1e4)
-"""Of scales in a fit, beyond which u(x2, g) is g x2 or 1 (csrc/core/fit/fit.cpp)."""
 
 
 @dataclass(frozen=True)
@@ -175,7 +173,8 @@ def _at_limit(problem: FitProblem, fitted: Fitted, moving: Sequence[str]) -> lis
     names = problem.names(fitted.functional)
     scales = dict(zip(names, problem.scales(fitted.functional), strict=True))
     values = fitted.functional.parameters
-    return [n for n in moving if scales[n] and not _LIMITS[0] * 1.001 < values[n] < _LIMITS[1] * 0.999]
+    lowest, highest = _core.SCALE_LIMITS
+    return [n for n in moving if scales[n] and not lowest * 1.001 < values[n] < highest * 0.999]
 
 
 def _notes(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +15,7 @@ from ..datasets.dataset import Dataset
 from ..datasets.model import HARTREE_TO_KCAL, Reaction
 from ..energies.frame import frame_of
 from ..energies.quadrature import Quadrature, channel_key
+from ..formula.family import scale_parameters
 from ..functionals.frame import Frame
 from ..functionals.functional import Channel, Functional
 from .conditions import Conditions
@@ -60,7 +60,7 @@ class Fitted:
     Attributes:
         functional: with the fitted parameters (and fractions of exact exchange when those were free).
         losses: block of rows ("train", "validation", ...) -> WRMSD in kcal/mol.
-        status: "converged", "evaluation_limit", "gave_up", "not_finite", "infeasible" or "invalid".
+        status: "converged", "evaluation_limit", "not_finite", "infeasible" or "invalid".
         message: why, when there is no finite loss.
         linear: parameters that were eliminated, as "channel.name".
         rank: number of independent columns among them.
@@ -213,13 +213,11 @@ class FitProblem:
 
     def scales(self, functional: Functional) -> npt.NDArray[np.bool_]:
         """Which parameters are scales of a block (g of u, kappa of pbe_x, ...) that start, and so stay, positive."""
-        found: set[str] = set()
-        for kind, channel in functional.channels.items():
-            nodes = channel.expression.nodes()
-            for operator, arguments, _ in nodes:
-                if operator in _blocks():
-                    leaves = [nodes[i] for i in arguments]
-                    found |= {f"{kind}.{name}" for leaf, _, name in leaves if leaf == "parameter"}
+        found = {
+            f"{kind}.{name}"
+            for kind, channel in functional.channels.items()
+            for name in scale_parameters(channel.expression)
+        }
         start = self.vector(functional)
         return np.array([n in found and v > 0 for n, v in zip(self.names(functional), start, strict=True)], dtype=bool)
 
@@ -294,11 +292,6 @@ class FitProblem:
             rank=result.rank,
             evaluations=result.evaluations,
         )
-
-
-@lru_cache(maxsize=1)
-def _blocks() -> frozenset[str]:
-    return frozenset(row["name"] for row in _core.operators() if row["kind"] == "defined")
 
 
 def _consecutive(sizes: Mapping[str, int]) -> list[tuple[str, npt.NDArray[np.int64]]]:

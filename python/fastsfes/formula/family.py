@@ -22,7 +22,7 @@ from .. import _core
 from .expression import Expression, features
 from .normal_form import normal
 
-__all__ = ["channel_dimension", "channel_fingerprint", "fingerprint", "linear_parameters"]
+__all__ = ["channel_dimension", "channel_fingerprint", "fingerprint", "linear_parameters", "scale_parameters"]
 
 _POINTS = 48
 _DIRECTIONS = 3
@@ -35,6 +35,14 @@ def linear_parameters(expression: Expression) -> tuple[str, ...]:
     later one. Fits eliminate the same parameters.
     """
     return tuple(_core.linear_parameters(expression._handle))
+
+
+def scale_parameters(expression: Expression) -> tuple[str, ...]:
+    """Parameters that stand as an argument of a block: g of u(x2, g), kappa of pbe_x, ...
+
+    They are positive scales, and fits step in their logarithms.
+    """
+    return tuple(_core.scale_parameters(expression._handle))
 
 
 @lru_cache(maxsize=1)

@@ -11,23 +11,23 @@ class Order {
   explicit Order(const Graph& graph) : g_(graph) {}
 
   /// Negative, zero or positive. Numbers, parameters, features and functions by name, sums.
-  int compare(NodeId a, NodeId b) const;
+  [[nodiscard]] int compare(NodeId a, NodeId b) const;
   /// The factors of a term as they are written: parameters, features and functions, sums.
-  std::vector<Factor> written(const Term& term) const;
+  [[nodiscard]] std::vector<Factor> written(const Term& term) const;
   /// Lower degrees first, then by the factors as they are written, without regard to coefficients.
   void sort(Sum& sum) const;
 
-  bool is_parameter(NodeId id) const { return g_[id].op == Op::Parameter; }
-  bool is_sum(NodeId id) const { return g_[id].op == Op::Add || g_[id].op == Op::Sub; }
+  [[nodiscard]] bool is_parameter(NodeId id) const { return g_[id].op == Op::Parameter; }
+  [[nodiscard]] bool is_sum(NodeId id) const { return g_[id].op == Op::Add || g_[id].op == Op::Sub; }
 
  private:
   struct Key {
     double degree;
     std::vector<Factor> factors;
   };
-  int shape(NodeId a, NodeId b, bool names) const;
-  int kind(NodeId id) const;
-  int keys(const Key& a, const Key& b, bool names) const;
+  [[nodiscard]] int shape(NodeId a, NodeId b, bool names) const;
+  [[nodiscard]] int kind(NodeId id) const;
+  [[nodiscard]] int keys(const Key& a, const Key& b, bool names) const;
   const Graph& g_;
 };
 

@@ -30,7 +30,7 @@ class Shortener {
   /// The shortest node found for a sum.
   NodeId written(const Sum& sum);
 
-  const Order& order() const { return order_; }
+  [[nodiscard]] const Order& order() const { return order_; }
   Graph& graph() { return g_; }
 
  private:
@@ -55,12 +55,12 @@ class Shortener {
 };
 
 /// The shortest form found, parameters under the same names; never longer than the expression.
-Expression shortest(const Expression& expression);
+[[nodiscard]] Expression shortest(const Expression& expression);
 
 /// Products and whole powers of sums multiplied out and like terms collected, as long as the terms are few.
-Expression multiplied_out(const Expression& expression);
+[[nodiscard]] Expression multiplied_out(const Expression& expression);
 
 /// The expression in a graph of its own, its nodes in the order in which the text is read.
-Expression in_reading_order(const Graph& graph, NodeId root);
+[[nodiscard]] Expression in_reading_order(const Graph& graph, NodeId root);
 
 }  // namespace fastsfes::normal

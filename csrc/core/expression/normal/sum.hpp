@@ -24,25 +24,25 @@ struct Term {
 /// Terms with different factors and coefficients other than 0; no term is the number 0.
 using Sum = std::vector<Term>;
 
-Sum number(double value);
-bool is_number(const Sum& sum);
+[[nodiscard]] Sum number(double value);
+[[nodiscard]] bool is_number(const Sum& sum);
 
 /// total += scale * term
 void add(Sum& total, const Term& term, double scale = 1.0);
 
-Term product(const Term& a, const Term& b);
+[[nodiscard]] Term product(const Term& a, const Term& b);
 /// The term to a power that keeps it one term: an integer.
-Term power(const Term& term, double exponent);
+[[nodiscard]] Term power(const Term& term, double exponent);
 /// Every term with every other.
-Sum product(const Sum& a, const Sum& b);
+[[nodiscard]] Sum product(const Sum& a, const Sum& b);
 /// `from` without the factors of `by`.
-Term quotient(const Term& from, const Term& by);
+[[nodiscard]] Term quotient(const Term& from, const Term& by);
 
 /// The power of an atom in a term; 0 when it does not occur.
-double power_of(const Term& term, NodeId atom);
+[[nodiscard]] double power_of(const Term& term, NodeId atom);
 
-bool is_whole(double value);
+[[nodiscard]] bool is_whole(double value);
 /// Whether a term is the number 1, or -1.
-bool is_one(const Term& term);
+[[nodiscard]] bool is_one(const Term& term);
 
 }  // namespace fastsfes::normal

@@ -15,11 +15,11 @@ inline constexpr Strategy kStrategies[] = {Strategy::Gain, Strategy::Parameters,
 
 /// What divides at least two terms and is worth taking out of them; a term without factors and of coefficient 1 when
 /// there is nothing.
-Term common_factor(const Sum& sum, Strategy strategy, const Order& order);
-bool divides(const Term& factor, const Term& term);
+[[nodiscard]] Term common_factor(const Sum& sum, Strategy strategy, const Order& order);
+[[nodiscard]] bool divides(const Term& factor, const Term& term);
 
 /// The nodes of a term and of a sum of terms, in canonical order.
-NodeId write_term(Graph& graph, const Order& order, const Term& term);
-NodeId write_terms(Graph& graph, const Order& order, Sum sum);
+[[nodiscard]] NodeId write_term(Graph& graph, const Order& order, const Term& term);
+[[nodiscard]] NodeId write_terms(Graph& graph, const Order& order, Sum sum);
 
 }  // namespace fastsfes::normal

@@ -9,11 +9,10 @@ from ...datasets.model import SPLITS
 from ..draw.axis import Axis, number
 from ..draw.chart import Chart, figure, legend, sample
 from ..html import Content, Markup, tag
-from .parts import cell, details, error_text, grid, missing, section, series, shaded, shown, table
+from .parts import SPLIT_NAMES, cell, details, error_text, grid, missing, section, series, shaded, shown, table
 
 __all__ = ["accuracy_section", "tiles"]
 
-SPLIT_NAMES = {"train": "training", "validation": "validation", "test": "test"}
 _TOOLTIPS = 800
 
 
@@ -129,7 +128,7 @@ def _final(data: dict[str, Any]) -> Markup:
     return tag(
         "div",
         table(
-            ["", "parameters", "training", "validation", "test"],
+            ["", "parameters", *(SPLIT_NAMES[s] for s in SPLITS)],
             rows,
             caption=f"{report['unit']} on {report['dataset']}",
         ),

@@ -12,7 +12,7 @@ from ..draw.chart import Chart, colour_bar, figure, legend, sample
 from ..html import Content, Markup, join, tag
 from ..mathml import math as typeset
 from ..mathml import mathml
-from .parts import CHANNEL_NAMES, details, error_text, grid, missing, section, shaded, table
+from .parts import CHANNEL_NAMES, SPLIT_NAMES, details, error_text, grid, missing, section, shaded, table
 
 __all__ = ["insight_section"]
 
@@ -63,9 +63,8 @@ def _terms(found: dict[str, Any]) -> Markup:
             strength = _growth(t, losses) / largest if s == splits[0] else 0.0
             cells.append(shaded(t["refitted"][s], strength, title=f"with the others kept as they are: {kept} kcal/mol"))
         rows.append(cells)
-    names = {"train": "training", "validation": "validation", "test": "test"}
     return table(
-        ["without", "term", *(names.get(s, s) for s in splits)],
+        ["without", "term", *(SPLIT_NAMES.get(s, s) for s in splits)],
         rows,
         caption="WRMSD in kcal/mol without each term, the other parameters fitted again; what costs most stands first",
         text_columns=2,

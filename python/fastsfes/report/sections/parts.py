@@ -9,6 +9,7 @@ from ..html import Content, Markup, tag
 
 __all__ = [
     "CHANNEL_NAMES",
+    "SPLIT_NAMES",
     "cell",
     "details",
     "error_text",
@@ -28,6 +29,8 @@ CHANNEL_NAMES = {
     "c": "Correlation",
     "one": "Energy per volume",
 }
+
+SPLIT_NAMES = {"train": "training", "validation": "validation", "test": "test"}
 
 
 _KNOWN = {
