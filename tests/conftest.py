@@ -8,9 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 # Tests compare bits and counts, not speed: one thread, so that several test processes do not fight for cores.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# The same examples in every run; `pytest --hypothesis-profile=default` draws others.
+settings.register_profile("repeatable", derandomize=True)
+settings.load_profile("repeatable")
 
 
 def pytest_configure(config: pytest.Config) -> None:

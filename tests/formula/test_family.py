@@ -189,3 +189,11 @@ def test_probe_values_are_plain_numbers() -> None:
     a, b = (channel_fingerprint(Expression.parse(t)) for t in ("log(0 - x2)", "log(0 - 2*x2)"))
     assert a != b
     assert not np.isfinite(Expression.parse("log(0 - x2)").evaluate({"x2": 1.0}))
+
+
+def test_an_affine_space_is_recognised_where_it_has_no_value_at_the_origin() -> None:
+    """pbe_x at x2 = 0 is 1 for every kappa but 0, where it is 0/0."""
+    one = Expression.parse("pbe_x(0, k, m)")
+    other = Expression.parse("pbe_x(0, 3*a - 2*b, a + b)")
+    assert channel_dimension(one) == channel_dimension(other) == 0
+    assert channel_fingerprint(one) == channel_fingerprint(other) == channel_fingerprint(Expression.parse("1"))

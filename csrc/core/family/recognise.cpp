@@ -97,14 +97,23 @@ class Probed {
   std::optional<Key> space(const Values& fixed) const {
     std::vector<double> parameters(program_.parameters().size(), 0.0);
     for (const auto& [name, value] : fixed) parameters[index(name)] = value;
-    const std::vector<double> origin = values(parameters);
-    if (!finite(origin)) return std::nullopt;
+    std::vector<double> origin = values(parameters);
+    double rounding = 0.0;  // of differences of two values
+    if (!finite(origin)) {  // 0/0 at 0, as in c1*0/c0: any other point of the affine space does as well
+      for (const std::string& name : linear_) parameters[index(name)] = 1.0;
+      origin = values(parameters);
+      if (!finite(origin)) return std::nullopt;
+      for (const double v : origin) rounding = std::max(rounding, kRankTolerance * std::abs(v));
+    }
     std::vector<std::vector<double>> columns;
     for (const std::string& name : linear_) {
       std::vector<double> shifted = parameters;
-      shifted[index(name)] = 1.0;
+      shifted[index(name)] += 1.0;
       columns.push_back(values(shifted));
-      for (std::size_t i = 0; i < points_; ++i) columns.back()[i] -= origin[i];
+      for (std::size_t i = 0; i < points_; ++i) {
+        columns.back()[i] -= origin[i];
+        if (std::abs(columns.back()[i]) <= rounding) columns.back()[i] = 0.0;
+      }
       if (!finite(columns.back())) return std::nullopt;
     }
     std::vector<double*> pointers;

@@ -35,14 +35,16 @@ struct Columns {
   std::size_t length = 0;
 };
 
-std::size_t rank_at(Probes& probes, const std::vector<double>& parameters, const std::string& without) {
+/// Nothing where the expression has no values.
+std::optional<std::size_t> rank_at(Probes& probes, const std::vector<double>& parameters, const std::string& without) {
   probes.keep_finite(parameters);
   std::vector<std::vector<double>> jacobian = probes.jacobian(parameters), kept;
   for (std::size_t k = 0; k < jacobian.size(); ++k) {
-    if (!finite(jacobian[k])) return 0;
+    if (!finite(jacobian[k])) return std::nullopt;
     if (probes.parameters()[k] != without) kept.push_back(std::move(jacobian[k]));
   }
-  if (kept.empty() || probes.points() == 0) return 0;
+  if (probes.points() == 0) return std::nullopt;
+  if (kept.empty()) return 0;
   Columns columns(std::move(kept));
   fit::PivotedQr qr;
   qr.factor(columns.pointers, columns.length, kRank);
@@ -104,16 +106,16 @@ double solve(const Probes& probes, const std::vector<double>& target, std::vecto
 
 std::size_t rank(const Expression& expression) {
   Probes probes(expression, points_for(expression));
-  return rank_at(probes, generic(probes), "");
+  return rank_at(probes, generic(probes), "").value_or(0);
 }
 
 std::vector<Superfluous> superfluous(const Expression& expression) {
   std::vector<Superfluous> found;
-  if (expression.parameters().size() < 2) return found;
+  if (expression.parameters().empty()) return found;
   Probes probes(expression, points_for(expression));
   const std::vector<double> parameters = generic(probes);
-  const std::size_t all = rank_at(probes, parameters, "");
-  if (all == 0 || all == parameters.size()) return found;
+  const std::optional<std::size_t> all = rank_at(probes, parameters, "");
+  if (!all || *all == parameters.size()) return found;
   for (const double value : {0.0, 1.0}) {
     for (std::size_t k = parameters.size(); k-- > 0;) {
       std::vector<double> fixed = parameters;
