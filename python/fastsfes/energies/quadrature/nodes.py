@@ -167,5 +167,7 @@ def _relations() -> dict[str, Expression]:
     return {row["name"]: Expression.parse(row["nodes"]) for row in features() if row["nodes"] is not None}
 
 
-#: s / x with s the reduced gradient of the spin-scaled density: 1 / (2 (6 pi^2)^(1/3)).
-S_PER_X = float(_relations()["s"].evaluate({"x2": 1.0}))
+@lru_cache(maxsize=1)
+def s_per_x() -> float:
+    """s / x with s the reduced gradient of the spin-scaled density: 1 / (2 (6 pi^2)^(1/3))."""
+    return float(_relations()["s"].evaluate({"x2": 1.0}))

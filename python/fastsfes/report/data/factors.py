@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ...datasets import Dataset
 from ...energies.frame import frame_of
 from ...energies.quadrature import NotRepresentable, Quadrature
-from ...energies.quadrature.nodes import S_PER_X, derived_features
+from ...energies.quadrature.nodes import derived_features, s_per_x
 from ...functionals.functional import Channel, Functional
 from ...functionals.registry import get_functional
 
@@ -70,7 +70,7 @@ def _slices(kind: str, channel: Channel, s: NDArray[np.float64]) -> NDArray[np.f
 
 
 def _factor(kind: str, channel: Channel, s: NDArray[np.float64], w: NDArray[np.float64]) -> NDArray[np.float64]:
-    known = derived_features(kind, {"x2": (s / S_PER_X) ** 2, "w": w})
+    known = derived_features(kind, {"x2": (s / s_per_x()) ** 2, "w": w})
     features = {name: known[name] for name in channel.expression.features}
     return np.broadcast_to(channel.evaluate(features, threads=1), s.shape)
 
@@ -95,5 +95,5 @@ def _molecules(winner: Functional, kind: str, dataset: Dataset) -> list[list[flo
     share /= share.sum()
     order = np.argsort(-share, kind="stable")
     order = order[: int(np.searchsorted(np.cumsum(share[order]), 0.99)) + 1]
-    s = S_PER_X * np.sqrt(nodes.nodes[order, 0])
+    s = s_per_x() * np.sqrt(nodes.nodes[order, 0])
     return [[float(f"{v:.5g}") for v in row] for row in zip(s, nodes.nodes[order, 1], share[order], strict=True)]
