@@ -68,7 +68,7 @@ def main() -> int:
             replace(SMALL, candidates=given.candidates), output=given.directory, go_on=True, problem=slow, report=False,
             executor=given.executor, workers=given.workers, worker_timeout=given.timeout,
         )  # fmt: skip
-    except FastsfesError as error:
+    except (FastsfesError, SearchInterrupted) as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 75 if isinstance(error, SearchInterrupted) else 1
     return 0
