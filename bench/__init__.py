@@ -17,7 +17,7 @@ from fastsfes import build_info
 from fastsfes.common.arguments import ArgumentParser
 from fastsfes.common.errors import FastsfesError, InputError
 
-from . import fit, kernels, quadrature, scale, scf, search, select
+from . import fit, kernels, quadrature, scale, scf, search, select, trust
 from .report import markdown
 
 #: Benchmarks by name, in the order of ``fastsfes-bench all``.
@@ -27,6 +27,7 @@ BENCHMARKS: dict[str, Any] = {
     "fit": fit,
     "search": search,
     "select": select,
+    "trust": trust,
     "scf": scf,
     "scale": scale,
 }

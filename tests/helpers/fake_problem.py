@@ -13,6 +13,7 @@ from fastsfes.evolve.island import Individual
 from fastsfes.formula.family import linear_parameters
 from fastsfes.formula.normal_form import normal_form
 from fastsfes.functionals.functional import Channel
+from fastsfes.run.assess import Assessed, Checked
 from fastsfes.run.config import SearchConfig
 from fastsfes.run.progress import Progress
 from fastsfes.run.setup import SearchParts
@@ -77,7 +78,15 @@ class FakeProblem:
     def refitted(self, winner: Functional) -> tuple[Functional, dict[str, float]]:
         return winner, {"before": 1.0, "after": 1.0}
 
-    def report(self, winner: Functional, progress: Progress) -> dict[str, Any]:
+    on_grids = False
+
+    def node_error(self, member: Individual, parts: SearchParts, done: int, count: int) -> float:
+        raise AssertionError("there are no grids to ask")
+
+    def assess(self, members: Sequence[Functional], progress: Progress, *, on_grid: bool = True) -> Assessed:
+        return Assessed(tuple(Checked() for _ in members))
+
+    def report(self, winner: Functional, progress: Progress, assessed: Assessed | None = None) -> dict[str, Any]:
         row = {"name": winner.name, "parameters": len(winner.parameters), "train": 1.0, "validation": 2.0, "test": None}
         return {
             "kind": "reactions",

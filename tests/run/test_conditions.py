@@ -116,7 +116,7 @@ def test_graded_conditions_pull_the_fit_and_count_in_the_fitness() -> None:
         found.append((min(values), outcome.known.train, outcome.known.terms["conditions"] / math.sqrt(float(weight))))
         fitness = prepare(config).fitness
         assert fitness.error(outcome.known) == pytest.approx(
-            0.7 * outcome.known.train + 0.3 * outcome.known.validation + outcome.known.terms["conditions"], rel=1e-12
+            0.7 * outcome.known.train + 0.3 * outcome.known.validation + sum(outcome.known.terms.values()), rel=1e-12
         )
     (free, cheap, far), (held, dear, near) = found
     assert free < -0.5

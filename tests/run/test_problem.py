@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -49,7 +50,8 @@ def test_fitted_losses_are_those_of_the_objective(evaluator: FitEvaluator, datas
 
 def test_rough_candidates_get_their_losses_from_the_dense_nodes(evaluator: FitEvaluator, dataset: Dataset) -> None:
     steep = request("1 + 0.3*logistic(60*(w - 0.3))*u(x2, 0.01)")
-    found = evaluator([steep])[0]
+    assert not evaluator([steep])[0].known.finite  # which are not good enough either
+    found = replace(evaluator, tolerance=np.inf)([steep])[0]
     functional = Functional("steep", {k: Channel(e) for k, e in steep.expressions.items()})
     dense = evaluate(functional, dataset, "train").wrmsd
     reduced = evaluate(functional, dataset, "train", level="reduced").wrmsd

@@ -105,7 +105,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     out = capsys.readouterr().out
     assert "f_x = c0" in out
     assert "optimal" in out
-    assert "on the full grid" in out
+    assert "on the full integration grid" in out
     assert main(["show", str(tmp_path / "run")]) == 0
     assert capsys.readouterr().out == out
     assert main(["select", *arguments, *options]) == 2

@@ -16,6 +16,6 @@ def test_the_table_says_in_which_frame_its_functionals_are() -> None:
     }
     summary = {"report": report, "complete": True, "candidates": 1, "fitted": 1, "seconds": 1.0}
     lda = fs.get_functional("lda")
-    assert "WRMSD in kcal/mol on own\n" in format_run(lda, summary, "run")
+    assert "WRMSD in kcal/mol on own, on the full integration grid\n" in format_run(lda, summary, "run")
     report["frame"] = "wb97m_v"
-    assert "WRMSD in kcal/mol on own; all in the frame of wb97m_v\n" in format_run(lda, summary, "run")
+    assert "on the full integration grid; all in the frame of wb97m_v\n" in format_run(lda, summary, "run")

@@ -8,7 +8,10 @@ from dataclasses import dataclass, field
 
 from ..formula.expression import Expression
 
-__all__ = ["Evaluate", "FitOutcome", "FitRequest", "Fitness", "Known", "Parameters"]
+__all__ = ["NODES", "Evaluate", "FitOutcome", "FitRequest", "Fitness", "Known", "Parameters"]
+
+NODES = "nodes"
+"""The term that holds the estimated error of the quadrature: the largest of a reaction's energy, in kcal/mol."""
 
 Parameters = Mapping[str, Mapping[str, float]]
 """Channel kind to parameter name to value."""
@@ -28,7 +31,7 @@ class Known:
 
     Attributes:
         train, validation: WRMSD in kcal/mol, infinite when it could not be fitted.
-        terms: further terms of the fitness in kcal/mol, by name.
+        terms: further terms of the fitness in kcal/mol, by name; `NODES` is there where it could be estimated.
     """
 
     train: float
@@ -63,8 +66,8 @@ Evaluate = Callable[[Sequence[FitRequest]], "list[FitOutcome]"]
 class Fitness:
     """Smaller is better; in kcal/mol.
 
-    error = train*L_train + validation*L_validation + sum(weights[name]*terms[name]), fitness = error +
-    per_parameter*parameters + per_node*complexity.
+    error = train*L_train + validation*L_validation + sum(weights[name]*terms[name]) + the estimated error of the
+    quadrature, fitness = error + per_parameter*parameters + per_node*complexity.
     """
 
     train: float = 0.0
@@ -75,7 +78,7 @@ class Fitness:
 
     def error(self, known: Known) -> float:
         """The part that measures errors; infinite when a loss that counts is not finite."""
-        total = 0.0
+        total = known.terms.get(NODES, 0.0)
         for coefficient, loss in ((self.train, known.train), (self.validation, known.validation)):
             if coefficient:
                 total += coefficient * loss

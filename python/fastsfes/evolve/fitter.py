@@ -14,13 +14,22 @@ from .. import _core
 from ..fitting import FitSettings
 from ..fitting.rows import Vector
 from ..functionals.functional import Channel
-from .evaluation import FitOutcome, FitRequest, Known
+from .evaluation import NODES, FitOutcome, FitRequest, Known
+from .rules import scales_within
 from .terms import Candidate, Term
 
-__all__ = ["FitEvaluator", "Rows"]
+__all__ = ["ESTIMATE", "FitEvaluator", "Rows", "Sample"]
+
+ESTIMATE = "estimate"
+"""The block of rows whose errors estimate those of the quadrature: energies on the few nodes less those on a part of
+them, weighted such that the block's loss is the root of the sum of their squares."""
+
+Sample = Callable[[Sequence[Channel], Vector], float]
+"""The largest error of the dense nodes (kcal/mol) among some reactions, on their integration grids, for a candidate's
+channels and the differences between dense and few nodes, (reactions,)."""
 
 TRUSTED = 0.01
-"""Difference of the losses of two rules (kcal/mol) up to which the finer one is taken as it is."""
+"""Estimated error of a reaction energy (kcal/mol) up to which the few nodes are good enough."""
 
 LARGEST_PARAMETER = 1e6
 """Larger parameters cancel against each other and leave rounding errors: such a fit counts as failed."""
@@ -42,27 +51,38 @@ class Rows:
     problem: _core.FitProblem
     weights: Mapping[str, NDArray[np.float64]]
 
-    def losses(self, candidate: Candidate, values: Vector) -> Vector:
-        """WRMSD of every block for given parameters, (blocks,)."""
-        errors = {b: self.problem.errors(candidate, values, b) for b in self.weights}
-        return np.array([np.sqrt(np.mean(w * errors[b] ** 2)) for b, w in self.weights.items()])
+    def errors(self, candidate: Candidate, values: Vector) -> list[Vector]:
+        """Errors of every block for given parameters, kcal/mol."""
+        return [self.problem.errors(candidate, values, b) for b in self.weights]
+
+    def losses(self, candidate: Candidate, values: Vector) -> list[float]:
+        """WRMSD of every block for given parameters."""
+        return self.losses_of(self.errors(candidate, values))
+
+    def losses_of(self, errors: Sequence[Vector]) -> list[float]:
+        """WRMSD of every block from its errors."""
+        return [float(np.sqrt(np.mean(w * e**2))) for w, e in zip(self.weights.values(), errors, strict=True)]
 
 
 @dataclass
 class FitEvaluator:
     """Fits batches of candidates; the outcome of each depends on it alone.
 
-    Candidates are fitted on few nodes. The block "coarse" holds the training rows on a part of these nodes: it says
-    how far the losses can be trusted. Where the two differ, the losses are those of the dense nodes for the same
-    parameters.
+    Candidates are fitted on few nodes. The block `ESTIMATE` says how far reaction energies on them can be trusted.
+    Where one cannot, the losses are those of the dense nodes for the same parameters, whose error is at most about what
+    changes from few to dense nodes. Where that is more than the tolerance too, some reactions are evaluated on their
+    integration grids, if there are any; a candidate that errs there counts as failed.
 
     Attributes:
         kinds: channel kinds in the order of the candidates' expressions.
-        problem: blocks "train", "validation" and, unless it is dense already, "coarse".
+        problem: blocks "train", "validation" and, unless it is dense already, `ESTIMATE`.
         options: of the fits.
         threads: of the batch of fits.
         dense: makes the training and validation rows on the dense nodes; called when first needed.
         terms: further terms by name.
+        tolerance: largest error of a reaction energy (kcal/mol) that the quadrature may have for a candidate.
+        sample: the dense nodes against the grid, for some reactions.
+        max_scale: largest scale in a u; 0 for no limit.
     """
 
     kinds: tuple[str, ...]
@@ -71,6 +91,9 @@ class FitEvaluator:
     threads: int = 0
     dense: Callable[[], Rows] | None = None
     terms: Mapping[str, Term] = field(default_factory=dict)
+    tolerance: float = math.inf
+    sample: Sample | None = None
+    max_scale: float = 0.0
 
     def __post_init__(self) -> None:
         self.dense = None if self.dense is None else lru_cache(maxsize=1)(self.dense)
@@ -82,14 +105,14 @@ class FitEvaluator:
         )
         problem = self.problem if self.dense is None else self.dense().problem
         options = FitSettings(max_evaluations=_POLISH, ftol=0.0, xtol=0.0)
-        return replace(self, problem=problem, dense=None, options=options)([request])[0]
+        return replace(self, problem=problem, dense=None, options=options, max_scale=0.0)([request])[0]
 
     def training_loss(self, channels: Mapping[str, Channel]) -> float:
         """WRMSD of the training rows for given parameters, on the dense nodes where there are any."""
         candidate = [channels[k].expression._handle for k in self.kinds]
         values = np.array([v for k in self.kinds for v in channels[k].parameters.values()])
         if self.dense is not None:
-            return float(self.dense().losses(candidate, values)[0])
+            return self.dense().losses(candidate, values)[0]
         errors = self.problem.errors(candidate, values, "train")
         return float(np.sqrt(np.mean(errors**2)))
 
@@ -100,25 +123,32 @@ class FitEvaluator:
         starts = [np.array([r.start[k][p] for k, p in n]) for r, n in zip(requests, names, strict=True)]
         fits = _core.fit_batch(self.problem, candidates, starts, self.options.core(), self.threads)
         values = [np.asarray(f.parameters, dtype=float) for f in fits]
-        losses = [self._losses(c, v, f) for c, v, f in zip(candidates, values, fits, strict=True)]
+        losses = [self._losses(*each) for each in zip(requests, candidates, values, fits, strict=True)]
         good = [i for i, pair in enumerate(losses) if pair is not None]
         terms: list[dict[str, float]] = [{} for _ in requests]
         for name, term in self.terms.items():
             for i, value in zip(good, term([candidates[i] for i in good], [values[i] for i in good]), strict=True):
                 terms[i][name] = value
         found = []
-        for request, wanted, fit, pair, vector, extra in zip(requests, names, fits, losses, values, terms, strict=True):
+        for request, fit, pair, vector, extra in zip(requests, fits, losses, values, terms, strict=True):
             if pair is None:
                 found.append(FitOutcome.failed(request.start, fit.evaluations))
                 continue
-            parameters: dict[str, dict[str, float]] = {k: {} for k in self.kinds}
-            for (kind, name), number in zip(wanted, vector.tolist(), strict=True):
-                parameters[kind][name] = number
-            found.append(FitOutcome(Known(pair[0], pair[1], extra), parameters, fit.evaluations))
+            if len(pair) > 2:
+                extra[NODES] = pair[2]
+            known = Known(pair[0], pair[1], extra)
+            found.append(FitOutcome(known, self._parameters(request, vector), fit.evaluations))
         return found
 
-    def _losses(self, candidate: Candidate, values: Vector, fit: _core.Fit) -> tuple[float, float] | None:
-        """Losses of training and validation, or None without finite ones."""
+    def _parameters(self, request: FitRequest, values: Vector) -> dict[str, dict[str, float]]:
+        """A vector of parameters by channel and name."""
+        numbers = iter(values.tolist())
+        return {k: {p: next(numbers) for p in request.expressions[k].parameters} for k in self.kinds}
+
+    def _losses(
+        self, request: FitRequest, candidate: Candidate, values: Vector, fit: _core.Fit
+    ) -> tuple[float, ...] | None:
+        """Losses of training and validation, and the estimated error of the nodes; None without finite ones."""
         losses = fit.losses.tolist()
         if fit.status in _FAILED or not (np.abs(values) <= LARGEST_PARAMETER).all():
             return None
@@ -127,8 +157,32 @@ class FitEvaluator:
         # columns that are huge and cancel lose the target in rounding errors: what the fitted values really give counts
         if not abs(fit.confirmed - losses[0]) <= CONFIRMED * (1.0 + losses[0]):
             return None
-        if self.dense is not None and not abs(losses[2] - losses[0]) <= TRUSTED:
-            losses = self.dense().losses(candidate, values).tolist()
-            if not (math.isfinite(losses[0]) and math.isfinite(losses[1])):
-                return None
-        return losses[0], losses[1]
+        if self.max_scale and not scales_within(request.expressions, self._parameters(request, values), self.max_scale):
+            return None
+        if self.dense is None or losses[2] <= TRUSTED:
+            return tuple(losses)
+        estimate = _largest(self.problem.errors(candidate, values, ESTIMATE))
+        if estimate <= TRUSTED:
+            return losses[0], losses[1], estimate
+        return self._on_dense_nodes(self.dense(), request, candidate, values)
+
+    def _on_dense_nodes(
+        self, dense: Rows, request: FitRequest, candidate: Candidate, values: Vector
+    ) -> tuple[float, ...] | None:
+        """See `_losses`; None for candidates that err by more than the tolerance."""
+        errors = dense.errors(candidate, values)
+        losses = dense.losses_of(errors)
+        if not (math.isfinite(losses[0]) and math.isfinite(losses[1])):
+            return None
+        few = [self.problem.errors(candidate, values, block) for block in dense.weights]
+        change = np.abs(np.concatenate(errors) - np.concatenate(few))
+        estimate = _largest(change)
+        if not estimate <= self.tolerance and self.sample is not None:
+            parameters = self._parameters(request, values)
+            estimate = self.sample([Channel(request.expressions[k], parameters[k]) for k in self.kinds], change)
+        return (*losses, estimate) if estimate <= self.tolerance else None
+
+
+def _largest(values: Vector) -> float:
+    """The largest absolute value; infinite when one is not finite."""
+    return float(np.abs(values).max()) if np.isfinite(values).all() else math.inf

@@ -18,9 +18,12 @@ from ..common.errors import InputError
 from ..formula.expression import Expression, Node
 from ..formula.normal_form import normal
 
-__all__ = ["Rules", "complexity_of", "parse_nesting"]
+__all__ = ["Rules", "complexity_of", "parse_nesting", "scales_within"]
 
 LEAVES = ("feature", "parameter", "constant")
+
+STEEP = frozenset({"u", "exp", "expm1", "tanh", "erf", "logistic"})
+"""Operators that turn a high power of a feature into a step."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,7 @@ class Rules:
         nesting: pairs (inner, outer): the inner operator may not occur inside an argument of the outer one.
         depth: largest number of operators from the factor to a leaf; 0 for no limit.
         dimensions: whether sums must be of like dimensions and the factor a pure number; parameters are numbers.
+        sharpness: largest degree, in the features, of what stands in a `STEEP` operator; 0 for no limit.
         weights: weight of operators (and "feature", "parameter", "constant") in the complexity; 1 where none is given.
     """
 
@@ -40,6 +44,7 @@ class Rules:
     depth: int = 0
     dimensions: bool = False
     weights: tuple[tuple[str, float], ...] = ()
+    sharpness: float = 0.0
 
     @classmethod
     def make(
@@ -49,6 +54,7 @@ class Rules:
         depth: int,
         dimensions: bool,
         weights: Mapping[str, float],
+        sharpness: float = 0.0,
     ) -> Rules:
         """From a configuration; raises `InputError` for unknown operators."""
         for name, limit in operators.items():
@@ -66,11 +72,12 @@ class Rules:
             depth,
             dimensions,
             tuple(weights.items()),
+            sharpness,
         )
 
     def allow(self, expressions: Mapping[str, Expression]) -> bool:
         """Whether every factor keeps the rules."""
-        if not (self.operators or self.nesting or self.depth or self.dimensions):
+        if not (self.operators or self.nesting or self.depth or self.dimensions or self.sharpness):
             return True
         return all(_keeps(e.text, self) for e in expressions.values())
 
@@ -117,6 +124,8 @@ def _keeps(text: str, rules: Rules) -> bool:
     names = [name for name, _, _ in nodes]
     if any(names.count(name) > limit for name, limit in rules.operators):
         return False
+    if rules.sharpness and _sharpness(nodes) > rules.sharpness:
+        return False
     inside: list[frozenset[str]] = []
     depth: list[int] = []
     for name, args, _ in nodes:
@@ -128,6 +137,55 @@ def _keeps(text: str, rules: Rules) -> bool:
     if rules.depth and depth[-1] > rules.depth:
         return False
     return not rules.dimensions or _dimension(nodes) == 0
+
+
+def _sharpness(nodes: Sequence[Node]) -> float:
+    """The largest degree of the first argument of a steep operator.
+
+    The degree of a feature is 1, of its root 1/2; products add degrees, powers multiply them, and nothing else makes
+    one larger: d ln u(a)/d ln a lies between 0 and 1.
+    """
+    degrees: list[float] = []
+    worst = 0.0
+    for name, args, payload in nodes:
+        inner = [degrees[a] for a in args]
+        if name == "feature":
+            degrees.append(0.5 if payload in ("x", "s") else 1.0)
+        elif name in ("*", "fma", "fms", "fnma"):
+            degrees.append(max([inner[0] + inner[1], *inner[2:]]))
+        elif name == "**":
+            base = nodes[args[1]]
+            degrees.append(inner[0] * abs(float(base[2])) if base[0] == "constant" else inner[0])
+        else:
+            degrees.append({"sqrt": 1 / 2, "cbrt": 1 / 3}.get(name, 1.0) * max(inner, default=0.0))
+        if name in STEEP:
+            worst = max(worst, inner[0])
+    return worst
+
+
+def scales_within(
+    expressions: Mapping[str, Expression], parameters: Mapping[str, Mapping[str, float]], limit: float
+) -> bool:
+    """Whether all scales in a u lie between 0, below which it has a pole, and a limit, above which it is a step."""
+    for kind, expression in expressions.items():
+        names, low, high = _scales(expression.text)
+        values = [parameters[kind][name] for name in names]
+        if min([low, *values]) < 0.0 or max([high, *values]) > limit:
+            return False
+    return True
+
+
+@lru_cache(maxsize=65536)
+def _scales(text: str) -> tuple[tuple[str, ...], float, float]:
+    """The parameters that are scales in a u, and the smallest and largest number that is one (0 when there is none)."""
+    nodes = Expression.parse(text).nodes()
+    scales = [nodes[args[1]] for name, args, _ in nodes if name == "u"]
+    numbers = [float(n[2]) for n in scales if n[0] == "constant"]
+    return (
+        tuple(str(n[2]) for n in scales if n[0] == "parameter"),
+        min(numbers, default=0.0),
+        max(numbers, default=0.0),
+    )
 
 
 _TERM = re.compile(r"([-+]?)\s*([a-e])(?:/(\d))?")

@@ -195,6 +195,22 @@ class SearchConfig:
         "sums are of like dimensions and factors pure numbers (rho, sigma, tau and rs have dimensions)",
     )
     max_parameters: int = option(0, "int", "evolution", "largest number of parameters; 0 for no limit", minimum=0)
+    max_sharpness: float = option(
+        2.0,
+        "float",
+        "evolution",
+        "largest degree, in the features, of what stands in u, exp, expm1, tanh, erf or logistic: u of x2**4 is a step "
+        "that no grid resolves; 0 for no limit",
+        minimum=0,
+    )
+    max_scale: float = option(
+        1000.0,
+        "float",
+        "evolution",
+        "largest scale g in u(a, g) of a fitted candidate; scales below 0, where u has a pole, are refused too; 0 for "
+        "no limit",
+        minimum=0,
+    )
 
     train_coefficient: float = option(0.7, "float", "fitness", "weight of the training WRMSD in the fitness", minimum=0)
     validation_coefficient: float = option(
@@ -215,6 +231,14 @@ class SearchConfig:
         minimum=0,
     )
 
+    node_tolerance: float = option(
+        0.01,
+        "float",
+        "fitness",
+        "largest error (kcal/mol) of a reaction energy that the quadrature may have for a candidate: estimated on more "
+        "nodes, then on grids of some reactions where densities exist; 0 for no limit",
+        minimum=0,
+    )
     grid_coefficient: float = option(
         0.0,
         "float",

@@ -14,8 +14,9 @@ import heapq
 import json
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,9 @@ from ..evolve.island import Individual, IslandState, pareto_front
 from ..evolve.migration import migrants, receive
 from ..executors import Executor
 from ..functionals.functional import Functional
+from .checking import FrontChecks, without
 from .config import SearchConfig
-from .front import front_rows, write_front
+from .front import Member, front_rows, pick, write_front
 from .interrupt import SearchInterrupted, Signals
 from .lock import RunLock
 from .log import RunLog
@@ -36,7 +38,7 @@ from .setup import Problem, SearchParts
 from .store import RunStore, individual_text
 from .travel import Report, members_of, pack_news
 from .usage import Totals
-from .worker import Behind, Job, report_epoch, report_found
+from .worker import Behind, Job, report_check, report_epoch, report_found
 
 __all__ = ["CARRIED", "Coordinator"]
 
@@ -80,6 +82,9 @@ class Coordinator:
         self.seconds: dict[int, float] = {}  # of the last epoch of an island
         self.elapsed = store.elapsed
         self.totals = Totals(store.usage)
+        self.checks = FrontChecks.of(config.node_tolerance if problem.on_grids else 0.0, store.usage.get("checks", {}))
+        self.checking: dict[Future[float], Individual] = {}  # of the members checked since the last round
+        self.checked: list[tuple[Individual, float]] = []
 
     @property
     def best(self) -> Individual:
@@ -116,7 +121,7 @@ class Coordinator:
             with self.signals.deferred():
                 if not self.states:
                     self._found(pool)
-                self._set_out()
+                self._set_out(pool)
                 self.status = Status(self.candidates, self.families, self.best)
                 while not self.done():
                     if time_limit > 0 and time.monotonic() - started >= time_limit:
@@ -157,8 +162,10 @@ class Coordinator:
         self._take(results, [r.state for r in results])
         self._keep_best()
 
-    def _set_out(self) -> None:
-        """A round is complete: its migrants set out, and every island that waited for it may go on."""
+    def _set_out(self, pool: Executor) -> None:
+        """A round is complete: its migrants set out, a check begins, and every island that waited for it may go on."""
+        if not self.done() and (doubtful := self.checks.next(self.archive)) is not None:
+            self.checking[pool.submit(report_check, *doubtful)] = doubtful[0]
         number = self.round
         rules = self.parts.migration
         self.coming: tuple[tuple[Individual, ...], ...] = ((),) * len(self.states)
@@ -182,7 +189,12 @@ class Coordinator:
         return self.states[island] if report is None else self._after(report)
 
     def _after(self, report: Report) -> IslandState:
-        return receive(report.state, self.coming[report.state.island], self.parts.migration)
+        return self._moved(report.state)
+
+    def _moved(self, state: IslandState) -> IslandState:
+        """An island after its epoch: those that were found out before have left, migrants have come."""
+        came = [m for m in self.coming[state.island] if m.fingerprint not in self.checks.banned]
+        return receive(without(state, self.checks.banned), came, self.parts.migration)
 
     def _round(self, pool: Executor) -> None:
         """Work until the next round is complete, and make it part of the run."""
@@ -191,18 +203,21 @@ class Coordinator:
         back = self.back.setdefault(number, {})
         for result in back.values():
             self.store.add_epoch(result.state.island, number, result.parts)
-        while active - back.keys():
+        while active - back.keys() or self.checking:
             # a few more than there are workers, so that none waits while the coordinator is busy
             while self.ready and len(self.running) < pool.workers + pool.workers // 2 + 1:
                 *_, island = heapq.heappop(self.ready)
                 self._submit(pool, island)
-            finished, _ = pool.wait(self.running, timeout=0.2)
+            finished, _ = pool.wait([*self.checking, *self.running], timeout=0.2)
             self._stop_if_told()
             for future in finished:
-                self._receive(pool, self.running.pop(future), future.result())
+                if future in self.checking:
+                    self.checked.append((self.checking.pop(future), future.result()))
+                else:
+                    self._receive(pool, self.running.pop(future), future.result())
         self.back.pop(number)
         self._commit(number, [back[island] for island in sorted(back)])
-        self._set_out()
+        self._set_out(pool)
 
     def _submit(self, pool: Executor, island: int, known: int | None = None) -> None:
         """Send the next epoch of an island; the worker is known to know its first `known` epochs, if given."""
@@ -237,7 +252,7 @@ class Coordinator:
         """Make a complete round part of the run."""
         before = self.best
         after = {s.island: s for s in self.states} | {r.state.island: r.state for r in results}
-        states = [receive(after[k], self.coming[k], self.parts.migration) for k in sorted(after)]
+        states = [self._moved(after[k]) for k in sorted(after)]
         self._take(results, states)
         for state in states:
             here = {(m.island, m.number) for m in after[state.island].population}
@@ -259,7 +274,13 @@ class Coordinator:
 
     def _take(self, results: Sequence[Report], states: Sequence[IslandState]) -> None:
         """Store the results of a round with the states after it, in the order of the islands."""
-        self.archive = pareto_front((*self.archive, *(m for r in results for m in r.front)))
+        found_out = self._take_checks()
+        new = (m for r in results for m in r.front)
+        # who was found out has hidden others, as far as they are still there
+        hidden = (m for s in states for m in s.population) if found_out else ()
+        banned = self.checks.banned
+        self.archive = pareto_front(m for m in (*self.archive, *new, *hidden) if m.fingerprint not in banned)
+        self.checks.forget(self.archive)
         for result in results:
             if result.usage is not None:
                 self.totals.add(result.usage)
@@ -267,7 +288,7 @@ class Coordinator:
         self.elapsed, self.started = self.elapsed + now - self.started, now
         self.lock.check()
         families = self.families + sum(r.families for r in results)
-        usage = {"families": families, **self.totals.to_dict()}
+        usage = {"families": families, "checks": self.checks.to_dict(), **self.totals.to_dict()}
         with self.totals.clock.phase("commit"):
             texts = {id(m): t for r in results for m, t in zip(members_of(r.state), r.texts, strict=True)}
             self.store.commit_round(
@@ -279,6 +300,24 @@ class Coordinator:
         self.log.event(
             "checkpoint", round=self.round, candidates=self.candidates, families=families, seconds=self.elapsed
         )
+
+    def _take_checks(self) -> bool:
+        """The checks since the last round become part of the run; whether a member was found out."""
+        stayed = []
+        for member, error in self.checked:
+            stayed.append(self.checks.take(member, error))
+            who = f"island {member.island}, candidate {member.number}"
+            text = f"{who} leaves: {error:.3g} kcal/mol beside its figure on the grid"
+            self.log.event(
+                "check",
+                "" if stayed[-1] else text,
+                island=member.island,
+                candidate=member.number,
+                error=error if math.isfinite(error) else None,
+                stays=stayed[-1],
+            )
+        self.checked.clear()
+        return not all(stayed)
 
     def _log_epoch(self, result: Report, number: int) -> None:
         state, usage = result.state, result.usage
@@ -328,10 +367,14 @@ class Coordinator:
         self._write_best(winner)
         return winner
 
-    def _member(self, index: int, member: Individual) -> tuple[Functional, Mapping[str, float]]:
-        """A member of the front as a functional, fitted in the form that is printed."""
-        name = f"{self.config.preset}-{self.config.seed}:{index}"
-        return self.problem.refitted(self.problem.functional(name, member, self.parts))
+    def _members(self) -> list[Member]:
+        """The front as functionals, each fitted in the form that is printed."""
+        name = f"{self.config.preset}-{self.config.seed}"
+        found = []
+        for index, one in enumerate(self.archive):
+            functional, losses = self.problem.refitted(self.problem.functional(f"{name}:{index}", one, self.parts))
+            found.append(Member(one, functional, losses))
+        return found
 
     def _write_best(self, winner: Functional) -> None:
         write_text(self.path / BEST, json.dumps(winner.to_dict(), indent=2, allow_nan=False) + "\n")
@@ -339,14 +382,20 @@ class Coordinator:
     def finish(self, report: bool = True) -> None:
         """The winner, its figures on all splits and on the full grid, and the summary."""
         with self.totals.clock.phase("report"):
-            winner, refit = self.problem.refitted(self._save_best())
+            members = self._members()
+            assessed = self.problem.assess([m.functional for m in members], self.display, on_grid=report)
+            members = [replace(m, checked=c) for m, c in zip(members, assessed.members, strict=True)]
+            index = pick(members, self.config.node_tolerance)
+            picked = members[index]
+            winner = replace(picked.functional, name=f"{self.config.preset}-{self.config.seed}")
             self._write_best(winner)
-            write_front(self.path, front_rows(self.archive, self.best, self._member))
-            figures = self.problem.report(winner, self.display) if report else None
+            write_front(self.path, front_rows(members, index))
+            own = replace(assessed, members=(picked.checked,))
+            figures = self.problem.report(winner, self.display, own) if report else None
         if figures is not None:
             self.log.event("report", rows=figures["rows"][:1], grid=figures["grid"])
         made, fitted = self.store.counts()
-        best = self.best
+        best = picked.individual
         summary: dict[str, Any] = {
             "candidates": made,
             "fitted": fitted,
@@ -361,7 +410,8 @@ class Coordinator:
                 "fitness": best.fitness,
                 "complexity": winner.complexity,
             },
-            "refit": refit,
+            "refit": dict(picked.losses),
+            "check": picked.checked.to_dict(),
             "resources": self.totals.to_dict(),
             "report": figures,
         }

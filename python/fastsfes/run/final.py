@@ -6,7 +6,7 @@ This is the only part of a search that reads the test split.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,15 +15,14 @@ from numpy.typing import NDArray
 
 from ..common.files import plain
 from ..datasets import HARTREE_TO_KCAL, SPLITS, Dataset
-from ..energies.evaluate import evaluate_many, grid_energies
+from ..energies.evaluate import evaluate_many
 from ..energies.quadrature import Quadrature, is_binding, reaction_targets
 from ..formula.expression import Expression
 from ..functionals.functional import Channel, Functional
 from ..functionals.registry import get_functional
+from .assess import Checked
 
-__all__ = ["Row", "baselines", "grid_row", "node_errors", "quadrature_rows", "species_rows"]
-
-Tell = Callable[[str, int, int], None]
+__all__ = ["Row", "baselines", "grid_losses", "node_errors", "quadrature_rows", "species_rows"]
 
 
 @dataclass(frozen=True)
@@ -65,32 +64,26 @@ def quadrature_rows(dataset: Dataset, named: Sequence[tuple[str, Functional]]) -
     ]
 
 
-def grid_row(dataset: Dataset, functional: Functional, tell: Tell | None = None) -> tuple[Row, float]:
-    """WRMSD per split on the full integration grid, and the largest difference of a reaction energy (kcal/mol).
-
-    One pass over the densities; `tell` hears (species, number done, number in all).
-    """
+def grid_losses(quadrature: Quadrature, dataset: Dataset, energies: NDArray[np.float64]) -> dict[str, float]:
+    """WRMSD per split from the energies of the quadrature's species on the full grid, kcal/mol."""
     reactions = dataset.available
-    names = sorted({dataset.representative(name) for r in reactions for name in r.coefficients})
-    energies = dict(zip(names, grid_energies([functional], dataset, names, progress=tell)[0].tolist(), strict=True))
-    values = [sum(c * energies[dataset.representative(name)] for name, c in r.coefficients.items()) for r in reactions]
-    errors = HARTREE_TO_KCAL * np.array(values) - reaction_targets(dataset, reactions)
-    nodes = evaluate_many([functional], dataset, reactions)[0].errors
+    errors = quadrature.stoichiometry(dataset, reactions) @ energies - reaction_targets(dataset, reactions)
     found: dict[str, float] = {}
     for split in SPLITS:
         rows = [i for i, r in enumerate(reactions) if r.split == split]
         weights = np.array([reactions[i].weight for i in rows])
         found[split] = float(np.sqrt(np.mean(weights * errors[rows] ** 2))) if rows else math.nan
-    return Row(functional.name, len(functional.parameters), found), float(np.abs(errors - nodes).max())
+    return found
 
 
-def node_errors(quadrature: Quadrature, functional: Functional) -> dict[str, Any]:
-    """What the nodes leave of accuracy, kcal/mol per species: measured once, and estimated for this functional.
+def node_errors(quadrature: Quadrature, functional: Functional, checked: Checked) -> dict[str, Any]:
+    """What the nodes leave of accuracy, kcal/mol per species: measured once, and for this functional.
 
     Returns:
         "measured": the largest measured error of a species' energy in one channel, over all registered functionals and
         rough expressions, with "species" and "label"; "median" over species of their largest; "estimate": the largest
-        difference between the reduced and the coarse nodes for this functional, None where there is one set only.
+        difference between the reduced and the coarse nodes for this functional, None where there is one set only;
+        "own": the check of this functional: its method, the largest error of a species with "species", and the median.
     """
     worst = np.zeros(len(quadrature.species))
     where: tuple[float, str] = (0.0, "")
@@ -110,32 +103,33 @@ def node_errors(quadrature: Quadrature, functional: Functional) -> dict[str, Any
         "label": where[1],
         "median": float(np.median(worst)),
         "estimate": estimate,
+        "own": _own_errors(checked),
     }
 
 
+def _own_errors(checked: Checked) -> dict[str, Any] | None:
+    if not checked.species:
+        return None
+    worst = max(checked.species, key=lambda name: abs(checked.species[name]))
+    errors = [abs(e) for e in checked.species.values()]
+    largest = {"largest": max(errors), "species": worst, "median": float(np.median(errors))}
+    return {"method": checked.method, **plain(largest)}
+
+
 def species_rows(
-    dataset: Dataset,
     quadrature: Quadrature,
     winner: Functional,
     target: Functional,
     splits: Mapping[str, NDArray[np.int64]],
-    tell: Tell | None = None,
-    *,
-    on_grid: bool = True,
-) -> tuple[Row, Row | None, float | None]:
-    """Errors of species energies against another functional's: by quadrature, on the grid, largest difference.
-
-    The last two are None without densities (`on_grid` False).
-    """
+    checked: Checked,
+) -> tuple[Row, Row | None]:
+    """Errors of species energies against another functional's: by quadrature and, where checked there, on the grid."""
     nodes = HARTREE_TO_KCAL * (quadrature.energies(winner) - quadrature.energies(target))
 
-    def row(name: str, error: NDArray[np.float64]) -> Row:
-        return Row(
-            name, len(winner.parameters), {s: float(np.sqrt(np.mean(error[rows] ** 2))) for s, rows in splits.items()}
-        )
+    def row(error: NDArray[np.float64]) -> Row:
+        losses = {s: float(np.sqrt(np.mean(error[rows] ** 2))) for s, rows in splits.items()}
+        return Row(winner.name, len(winner.parameters), losses)
 
-    if not on_grid:
-        return row(winner.name, nodes), None, None
-    energies = HARTREE_TO_KCAL * grid_energies([winner, target], dataset, quadrature.species, progress=tell)
-    grid = energies[0] - energies[1]
-    return row(winner.name, nodes), row(winner.name, grid), float(np.abs(nodes - grid).max())
+    if checked.method != "grid":
+        return row(nodes), None
+    return row(nodes), row(nodes - np.array([checked.species[name] for name in quadrature.species]))

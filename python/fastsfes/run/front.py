@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,40 @@ from ..common.files import plain, write_text
 from ..common.runfolder import FRONT
 from ..evolve.island import Individual
 from ..functionals.functional import Functional
+from .assess import Checked
 
-__all__ = ["Front", "format_front", "front_rows", "write_front"]
+__all__ = ["Front", "Member", "format_front", "front_rows", "pick", "write_front"]
 
-COLUMNS = ("complexity", "parameters", "train", "validation", "fitness")
+COLUMNS = ("complexity", "parameters", "train", "validation", "fitness", "grid")
 """Of the table, beside the terms of the fitness."""
 
-Made = Callable[[int, Individual], "tuple[Functional, Mapping[str, float]]"]
-"""The functional of a member with its place on the front, fitted, and its training loss "before" and "after"."""
+
+@dataclass(frozen=True)
+class Member:
+    """A member of the front at the end of a run.
+
+    Attributes:
+        individual: as the search left it.
+        functional: in normal form, fitted in it.
+        losses: what fitting it brought: training loss "before" and "after", and "validation", kcal/mol.
+        checked: how far its figures can be trusted.
+    """
+
+    individual: Individual
+    functional: Functional
+    losses: Mapping[str, float]
+    checked: Checked = field(default_factory=Checked)
+
+
+def pick(members: Sequence[Member], tolerance: float) -> int:
+    """Which member is the result: the one of lowest fitness whose figures can be trusted.
+
+    When none's can, the one whose figures come nearest to that.
+    """
+    trusted = [k for k, m in enumerate(members) if m.checked.within(tolerance)]
+    if not trusted:
+        return min(range(len(members)), key=lambda k: members[k].checked.deviation or 0.0)
+    return min(trusted, key=lambda k: (members[k].individual.fitness, k))
 
 
 class Front(list[dict[str, Any]]):
@@ -49,22 +76,23 @@ class Front(list[dict[str, Any]]):
         return pandas.DataFrame(rows, index=pandas.RangeIndex(len(rows), name="index"))
 
 
-def front_rows(archive: Sequence[Individual], best: Individual, made: Made) -> list[dict[str, Any]]:
+def front_rows(members: Sequence[Member], picked: int) -> list[dict[str, Any]]:
     """What the file of the front holds: figures and functional of every member, the pick marked."""
     rows = []
-    for index, member in enumerate(archive):
-        functional, losses = made(index, member)
+    for index, member in enumerate(members):
+        one, functional, losses = member.individual, member.functional, member.losses
         rows.append(
             {
                 "index": index,
-                "island": member.island,
-                "candidate": member.number,
-                "picked": (member.island, member.number) == (best.island, best.number),
+                "island": one.island,
+                "candidate": one.number,
+                "picked": index == picked,
                 "complexity": functional.complexity,
                 "parameters": len(functional.parameters),
-                **plain({"train": losses["after"], "validation": losses.get("validation", member.validation)}),
-                "fitness": member.fitness,
-                "terms": plain(dict(member.terms)),
+                **plain({"train": losses["after"], "validation": losses.get("validation", one.validation)}),
+                "fitness": one.fitness,
+                "grid": plain(member.checked.deviation),
+                "terms": plain(dict(one.terms)),
                 "functional": functional.to_dict(),
             }
         )
@@ -83,7 +111,7 @@ def format_front(rows: Sequence[Mapping[str, Any]], width: int = 100) -> str:
     body = [
         [
             f"{row['index']}{'*' if row['picked'] else ' '}",
-            *(_cell(row[c]) for c in COLUMNS),
+            *(_cell(row.get(c)) for c in COLUMNS),
             *(_cell(row["terms"].get(t)) for t in terms),
         ]
         for row in rows
@@ -102,4 +130,6 @@ def format_front(rows: Sequence[Mapping[str, Any]], width: int = 100) -> str:
 def _cell(value: float | None) -> str:
     if value is None or not math.isfinite(value):
         return "-"
-    return str(int(value)) if value == int(value) and abs(value) < 1e6 else f"{value:.4f}"
+    if value == int(value) and abs(value) < 1e6:
+        return str(int(value))
+    return f"{value:.4f}" if abs(value) >= 1e-3 else f"{value:.1e}"

@@ -6,6 +6,7 @@ report.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
@@ -15,11 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..common.errors import InputError
+from ..common.files import plain
 from ..datasets import HARTREE_TO_KCAL, Dataset, Reaction
+from ..energies.check import NodeCheck
 from ..energies.frame import frame_of
 from ..energies.quadrature import NodeSet, ProblemChannel, Quadrature, QuadratureProblem, channel_key
 from ..evolve.contributions import contributions
-from ..evolve.fitter import FitEvaluator, Rows
+from ..evolve.fitter import ESTIMATE, FitEvaluator, Rows
 from ..evolve.island import Individual
 from ..evolve.terms import ConditionTerm, CrossValidation, GridTerm, Term, folds_of, reduced_difference
 from ..fitting import FitRows, FitSettings, fit, parse_conditions
@@ -29,10 +32,12 @@ from ..formula.normal_form import normal_form
 from ..functionals.frame import Frame
 from ..functionals.functional import Channel, Functional
 from ..functionals.load import load
+from .assess import Assessed, assess_reactions, assess_species
+from .checking import AT_ONCE
 from .config import SEARCHED, SearchConfig
 from .digests import data_digests
-from .final import baselines, grid_row, node_errors, quadrature_rows, species_rows
-from .progress import Progress, teller
+from .final import baselines, grid_losses, node_errors, quadrature_rows, species_rows
+from .progress import Progress
 from .setup import SearchParts
 
 __all__ = ["ReactionProblem", "SpeciesProblem", "make_problem", "target_functional"]
@@ -55,6 +60,7 @@ class _Common:
     dataset: Dataset
     quadrature: Quadrature
     evaluate: FitEvaluator
+    check: NodeCheck
     counts: Mapping[str, int]
     frame: Frame
     fixed: Mapping[str, Channel]
@@ -67,6 +73,16 @@ class _Common:
             quadratures["fine quadrature"] = Quadrature.load(self.dataset, self.config.fine_quadrature)
         reactions = _selection(self.dataset) if self.config.targets == "reference" else []
         return data_digests(self.config, self.dataset, quadratures, reactions)
+
+    @property
+    def on_grids(self) -> bool:
+        """Whether members can be checked on integration grids while the search goes on."""
+        return False
+
+    def node_error(self, member: Individual, parts: SearchParts, done: int, count: int) -> float:
+        """The largest error of a member's reaction energies on nodes, kcal/mol, of the next `count` reactions."""
+        channels = {k: c for k, c in self.functional("", member, parts).channels.items() if k in self.config.channels}
+        return self.check.worst(channels, self.check.order(channels)[done : done + count])
 
     def functional(self, name: str, best: Individual, parts: SearchParts) -> Functional:
         """The winner in normal form as a functional, in the frame of the densities."""
@@ -111,26 +127,43 @@ class ReactionProblem(_Common):
             f"{c['nodes']} quadrature nodes"
         )
 
-    def report(self, winner: Functional, progress: Progress) -> dict[str, Any]:
-        """Errors of the winner and of known functionals on the same densities; the winner on the full grid too, where
-        the dataset has densities. This is what opens the seal of a test split.
+    @property
+    def on_grids(self) -> bool:
+        """Where densities are stored."""
+        return self.check.on_grids
+
+    def assess(self, members: Sequence[Functional], progress: Progress, *, on_grid: bool = True) -> Assessed:
+        """How far the figures of members and of known functionals can be trusted."""
+        check = replace(self.check, reactions=self.dataset.available)
+        known = self._known(progress) if on_grid else []
+        return assess_reactions(check, members, known, progress, on_grid=on_grid)
+
+    def report(self, winner: Functional, progress: Progress, assessed: Assessed | None = None) -> dict[str, Any]:
+        """Errors of the winner and of known functionals on the same densities: on the full grid, where the dataset has
+        densities, and on nodes. This is what opens the seal of a test split.
         """
-        named = [(winner.name, winner), *self._known(progress)]
+        assessed = assessed or self.assess([winner], progress)
+        named = [(winner.name, winner), *((name, f) for name, f, _ in assessed.known)]
+        checked = [*assessed.members, *(c for _, _, c in assessed.known)]
         opened = self.dataset.unsealed(f"final table of {winner.name}")
         rows = [r.to_dict() for r in quadrature_rows(opened, named)]
-        for row, (_, functional) in zip(rows, named, strict=True):
+        for row, (_, functional), one in zip(rows, named, checked, strict=True):
             row["terms"] = self._terms(functional) if len(functional.parameters) else {}
             row["functional"] = functional.to_dict()
+            if one.energies is not None:
+                row["grid"] = plain(grid_losses(self.quadrature, opened, one.energies))
         searched = {k: winner.channels[k] for k in self.config.channels}
-        parts = contributions(searched, self.evaluate)
+        parts = contributions(searched, replace(self.evaluate, tolerance=math.inf, max_scale=0.0))
+        on_grid = rows[0].get("grid")
         return {
             "kind": "reactions",
             "dataset": self.dataset.name,
             "frame": self.frame.source,
             "unit": "WRMSD in kcal/mol",
             "rows": rows,
-            **_on_grid(opened, winner, progress),
-            "nodes": node_errors(self.quadrature, winner),
+            "grid": None if on_grid is None else {"name": winner.name, "parameters": rows[0]["parameters"], **on_grid},
+            "largest_difference": checked[0].deviation if checked[0].method == "grid" else None,
+            "nodes": node_errors(self.quadrature, winner, checked[0]),
             "test_readings": opened.test_readings,
             "contributions": parts,
         }
@@ -167,35 +200,25 @@ class SpeciesProblem(_Common):
             f"{c['nodes']} quadrature nodes"
         )
 
-    def report(self, winner: Functional, progress: Progress) -> dict[str, Any]:
-        """Errors of the winner against the target's energies, by quadrature and on the full grid."""
-        target = target_functional(self.config)
+    def assess(self, members: Sequence[Functional], progress: Progress, *, on_grid: bool = True) -> Assessed:
+        """How far the differences to the target's energies on nodes can be trusted."""
+        return assess_species(self.check, members, target_functional(self.config), progress, on_grid=on_grid)
+
+    def report(self, winner: Functional, progress: Progress, assessed: Assessed | None = None) -> dict[str, Any]:
+        """Errors of the winner against the target's energies, on the full grid and by quadrature."""
+        checked = (assessed or self.assess([winner], progress)).members[0]
         splits = species_splits(self.quadrature)
-        on_grid = self.dataset.has_densities
-        if on_grid:
-            progress.message("checking the winner and the target on the full integration grid")
-        nodes, grid, worst = species_rows(
-            self.dataset, self.quadrature, winner, target, splits, teller(progress), on_grid=on_grid
-        )
+        nodes, grid = species_rows(self.quadrature, winner, target_functional(self.config), splits, checked)
         return {
             "kind": "species",
             "dataset": self.dataset.name,
             "targets": self.config.targets,
             "unit": "root mean square error in kcal/mol",
-            "rows": [nodes.to_dict()],
+            "rows": [nodes.to_dict() | ({} if grid is None else {"grid": plain(grid.errors)})],
             "grid": grid.to_dict() if grid is not None else None,
-            "nodes": node_errors(self.quadrature, winner),
-            "largest_difference": worst,
+            "nodes": node_errors(self.quadrature, winner, checked),
+            "largest_difference": checked.deviation,
         }
-
-
-def _on_grid(dataset: Dataset, winner: Functional, progress: Progress) -> dict[str, Any]:
-    """The winner on the full grid, where the dataset has densities."""
-    if not dataset.has_densities:
-        return {"grid": None, "largest_difference": None}
-    progress.message("checking the winner on the full integration grid")
-    grid, worst = grid_row(dataset, winner, teller(progress))
-    return {"grid": grid.to_dict(), "largest_difference": worst}
 
 
 def make_problem(config: SearchConfig) -> ReactionProblem | SpeciesProblem:
@@ -225,10 +248,19 @@ def _reaction_problem(config: SearchConfig, dataset: Dataset, quadrature: Quadra
         weights = {split: data.weights[part] for split, part in _blocks(data)}
         return Rows(replace(rows, channels=_channels(full, config.channels)).problem(), weights)
 
-    graded = _with_coarse(rows, data)
+    check = NodeCheck(dataset, quadrature, keys, tuple(reactions))
+    positions = np.concatenate([part for _, part in _blocks(data)])
+
+    def sample(channels: Sequence[Channel], change: NDArray[np.float64]) -> float:
+        worst = np.argsort(-np.where(np.isfinite(change), change, np.inf), kind="stable")[:AT_ONCE]
+        return check.worst(dict(zip(config.channels, channels, strict=True)), positions[worst].tolist())
+
+    graded = _with_estimate(rows, data)
     evaluate = FitEvaluator(
-        config.channels, graded.problem(), _settings(config), config.threads, None if graded is rows else dense
-    )
+        config.channels, graded.problem(), _settings(config), config.threads, None if graded is rows else dense,
+        tolerance=config.node_tolerance or math.inf, sample=sample if check.on_grids else None,
+        max_scale=config.max_scale,
+    )  # fmt: skip
     subsets = [r.subset for r in reactions]
     dealt = folds_of(subsets, config.folds, config.keep_subsets)
     folds = lru_cache(maxsize=1)(partial(_cross_validation, rows, config, dealt)) if len(dealt) > 1 else None
@@ -248,7 +280,7 @@ def _reaction_problem(config: SearchConfig, dataset: Dataset, quadrature: Quadra
     counts = {split: len(part) for split, part in _blocks(data)}
     counts["nodes"] = sum(matrix.shape[1] for _, _, matrix in rows.channels)
     fixed = {k: Channel(Expression.constant(1.0)) for k in rest}
-    return ReactionProblem(config, dataset, quadrature, evaluate, counts, frame, fixed, folds)
+    return ReactionProblem(config, dataset, quadrature, evaluate, check, counts, frame, fixed, folds)
 
 
 def _selection(dataset: Dataset) -> list[Reaction]:
@@ -288,22 +320,21 @@ def _less_local_density(
     return target
 
 
-def _with_coarse(rows: FitRows, data: QuadratureProblem) -> FitRows:
-    """The rows, and as the block "coarse" those of the training split once more, on a part of the nodes.
+def _with_estimate(rows: FitRows, data: QuadratureProblem) -> FitRows:
+    """The rows, and as the block `ESTIMATE` what changes when a part of the nodes stands for all of them.
 
     The same rows where the quadrature has not been reduced.
     """
     used = [data.channels[kind] for kind, _, _ in rows.channels]
     if any(c.coarse_nodes is None for c in used):
         return rows
-    count, train = len(rows.target), data.splits["train"]
-    again = np.concatenate([np.arange(count), train])
+    count = len(rows.target)
     return replace(
         rows,
-        channels=[(c.kind, c.values, np.concatenate([c.matrix, _coarse(c)[train]])) for c in used],
-        target=rows.target[again],
-        weights=rows.weights[again],
-        blocks=[*_blocks(data), ("coarse", np.arange(count, len(again)))],
+        channels=[(c.kind, c.values, np.concatenate([c.matrix, c.matrix - _coarse(c)])) for c in used],
+        target=np.concatenate([rows.target, np.zeros(count)]),
+        weights=np.concatenate([rows.weights, np.full(count, float(count))]),
+        blocks=[*_blocks(data), (ESTIMATE, np.arange(count, 2 * count))],
     )
 
 
@@ -386,8 +417,11 @@ def _species_problem(config: SearchConfig, dataset: Dataset, quadrature: Quadrat
         ridge=config.ridge,
     )
     counts = {s: len(r) for s, r in splits.items()} | {"nodes": sum(len(s) for s in sets.values())}
-    evaluate = FitEvaluator(config.channels, rows.problem(), _settings(config), config.threads)
-    return SpeciesProblem(config, dataset, quadrature, evaluate, counts, replace(target.frame, nlc=None), {})
+    evaluate = FitEvaluator(
+        config.channels, rows.problem(), _settings(config), config.threads, max_scale=config.max_scale
+    )
+    check = NodeCheck(dataset, quadrature, keys, ())
+    return SpeciesProblem(config, dataset, quadrature, evaluate, check, counts, replace(target.frame, nlc=None), {})
 
 
 def species_splits(quadrature: Quadrature) -> dict[str, NDArray[np.int64]]:

@@ -25,6 +25,7 @@ from ..functionals.gammas import GAMMAS
 from ..functionals.load import load
 
 if TYPE_CHECKING:
+    from .assess import Assessed
     from .config import SearchConfig
     from .progress import Progress
 
@@ -78,11 +79,28 @@ class Problem(Protocol):
     def functional(self, name: str, best: Individual, parts: SearchParts) -> Functional:
         """The winner in normal form as a functional."""
 
+    @property
+    def on_grids(self) -> bool:
+        """Whether `node_error` can be asked."""
+
+    def node_error(self, member: Individual, parts: SearchParts, done: int, count: int) -> float:
+        """The largest error of a member's reaction energies on nodes, kcal/mol: of some reactions, on their grids.
+
+        They are the `count` ones after the first `done` in the order of their doubtfulness.
+        """
+
     def refitted(self, winner: Functional) -> tuple[Functional, dict[str, float]]:
         """The winner with parameters that are best for its form, and the training loss "before" and "after"."""
 
-    def report(self, winner: Functional, progress: Progress) -> dict[str, Any]:
-        """Final figures, the test split and the full grid included; plain data for summary.json."""
+    def assess(self, members: Sequence[Functional], progress: Progress, *, on_grid: bool = True) -> Assessed:
+        """How far the figures of members on nodes can be trusted; with `on_grid` on the full grid, where there is one,
+        beside the known functionals."""
+
+    def report(self, winner: Functional, progress: Progress, assessed: Assessed | None = None) -> dict[str, Any]:
+        """Final figures, the test split and the full grid included; plain data for summary.json.
+
+        `assessed` is of the winner alone, with the known functionals, when it was made already.
+        """
 
 
 def parse_features(kind: str, texts: Sequence[str]) -> dict[str, Expression]:
@@ -130,8 +148,8 @@ def prepare(config: SearchConfig) -> SearchParts:
         expressions = genome.expressions(workspaces)
         if expressions is None or not rules.allow(expressions):
             raise InputError(
-                f'base "{name}" breaks operator_limits, forbid_nesting, max_depth or dimensions; loosen them or start '
-                f"from another base"
+                f'base "{name}" breaks operator_limits, forbid_nesting, max_depth, dimensions or max_sharpness; loosen '
+                f"them or start from another base"
             )
     migration = Migration(
         config.migrate_every, config.migrants, config.migrate_archive, config.tournament, config.population
@@ -182,8 +200,9 @@ def _mutator(config: SearchConfig, workspaces: Mapping[str, Workspace]) -> Mutat
 
 def _rules(config: SearchConfig) -> Rules:
     return Rules.make(
-        config.operator_limits, config.forbid_nesting, config.max_depth, config.dimensions, config.complexity_weights
-    )
+        config.operator_limits, config.forbid_nesting, config.max_depth, config.dimensions, config.complexity_weights,
+        config.max_sharpness,
+    )  # fmt: skip
 
 
 def _settings(config: SearchConfig, rules: Rules) -> EvolutionSettings:

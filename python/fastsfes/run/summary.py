@@ -90,11 +90,14 @@ def format_run(functional: Functional, summary: Mapping[str, Any], path: str) ->
 def _figures(report: Mapping[str, Any], summary: Mapping[str, Any]) -> list[str]:
     """The table of errors, and what goes with it."""
     terms = dict.fromkeys(name for row in report["rows"] for name in row.get("terms", {}))
-    body = [_cells(row, terms) for row in report["rows"]]
-    if report["grid"] is not None:
-        body.insert(1, _cells({**report["grid"], "name": "  on the full grid"}, terms))
+    on_grid = report["grid"] is not None
+    body = [_cells(row, row.get("grid") or row, terms) for row in report["rows"]]
+    if on_grid:
+        first = report["rows"][0]
+        body.insert(1, ("  on the nodes of the search", *_cells(first, first, terms)[1:]))
     frame = f"; all in the frame of {report['frame']}" if report.get("frame") else ""
-    lines = [f"{report['unit']} on {report['dataset']}{frame}"]
+    where = ", on the full integration grid" if on_grid else ""
+    lines = [f"{report['unit']} on {report['dataset']}{where}{frame}"]
     lines += _table([("", "parameters", *SPLITS, *(name.replace("_", " ") for name in terms)), *body])
     lines += _sizes(summary.get("selection", []))
     refit = summary.get("refit")
@@ -142,11 +145,17 @@ def _accuracy(report: Mapping[str, Any]) -> list[str]:
         lines.append(f"quadrature against full grid: largest difference {report['largest_difference']:.2g} kcal/mol")
     nodes = report.get("nodes")
     if nodes:
-        estimate = f"; estimated for this functional {nodes['estimate']:.2g}" if nodes["estimate"] is not None else ""
         lines.append(
             f"nodes: measured errors of a species' energy in a channel at most {nodes['measured']:.2g} kcal/mol, half "
-            f"of the species below {nodes['median']:.2g}{estimate}"
+            f"of the species below {nodes['median']:.2g}"
         )
+        own = nodes.get("own")
+        if own and own["largest"] is not None:
+            how = "measured on the grid" if own["method"] == "grid" else "estimated by fewer nodes"
+            lines.append(
+                f"nodes, for this functional: error of a species' energy at most {own['largest']:.2g} "
+                f"({own['species']}), half of the species below {own['median']:.2g}, {how}"
+            )
     if report["grid"] is None:
         lines.append("not checked on a grid: the dataset is folded and holds no densities")
     if report.get("test_readings") is not None:
@@ -169,11 +178,11 @@ def _number(value: float | None) -> str:
     return f"{value:.4f}" if 1e-3 <= abs(value) < 1e6 or value == 0 else f"{value:.3g}"
 
 
-def _cells(row: Mapping[str, Any], terms: Iterable[str]) -> tuple[str, ...]:
+def _cells(row: Mapping[str, Any], errors: Mapping[str, Any], terms: Iterable[str]) -> tuple[str, ...]:
     found = row.get("terms", {})
     return (
         str(row["name"]),
         str(row["parameters"]),
-        *(_number(row[s]) for s in SPLITS),
+        *(_number(errors[s]) for s in SPLITS),
         *(_number(found.get(name)) for name in terms),
     )

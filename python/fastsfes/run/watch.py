@@ -89,6 +89,7 @@ def look(store_path: Path, config: SearchConfig) -> Snapshot | None:
         for s in states
     )
     families = int(usage.pop("families", 0))
+    usage.pop("checks", None)
     made = sum(i.candidates for i in islands)
     return Snapshot(made, config.candidates, families, seconds, front, islands, usage)
 

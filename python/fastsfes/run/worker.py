@@ -15,12 +15,24 @@ from dataclasses import dataclass, field, replace
 
 from ..common.clock import Clock
 from ..evolve.evaluation import Known
-from ..evolve.island import EpochResult, IslandState, epoch, settle
+from ..evolve.island import EpochResult, Individual, IslandState, epoch, settle
+from .checking import AT_ONCE
 from .config import SearchConfig
 from .setup import Problem, SearchParts, prepare
 from .travel import Report, report, unpack_news
 
-__all__ = ["Behind", "Job", "Memory", "Worker", "report_epoch", "report_found", "run_epoch", "run_found", "set_up"]
+__all__ = [
+    "Behind",
+    "Job",
+    "Memory",
+    "Worker",
+    "report_check",
+    "report_epoch",
+    "report_found",
+    "run_epoch",
+    "run_found",
+    "set_up",
+]
 
 
 @dataclass
@@ -121,3 +133,8 @@ def report_epoch(worker: Worker, job: Job) -> Report | Behind:
     """Run one epoch for a coordinator."""
     result = run_epoch(worker, job)
     return result if isinstance(result, Behind) else report(result)
+
+
+def report_check(worker: Worker, member: Individual, done: int) -> float:
+    """The error of a member's energies on nodes, kcal/mol: the largest of its next reactions on their grids."""
+    return worker.problem.node_error(member, worker.parts, done, AT_ONCE)

@@ -6,6 +6,7 @@
 
 from .build import DEFAULT_CHANNELS, DEFAULT_TOLERANCE, build_quadrature, is_binding, worst_error
 from .fold import FOLDED_NODES, fold_dataset, fold_quadratures
+from .measure import channel_points
 from .nodes import LADDERS, Axis, NodeGrid, channel_key, parse_channel_key
 from .panel import PANEL, measured_expressions
 from .quadrature import ProblemChannel, Quadrature, QuadratureProblem, reaction_targets
@@ -29,6 +30,7 @@ __all__ = [
     "QuadratureProblem",
     "build_quadrature",
     "channel_key",
+    "channel_points",
     "fold_dataset",
     "fold_quadratures",
     "is_binding",

@@ -21,7 +21,7 @@ def tiles(data: dict[str, Any]) -> Markup:
     made: list[Markup] = []
     report = data["summary"].get("report")
     if report:
-        row, others = report["rows"][0], report["rows"][1:]
+        row, *others = [{**r, **(r.get("grid") or {})} for r in report["rows"]]
         for split in SPLITS:
             beside = min((r for r in others if r[split] is not None), key=lambda r: r[split], default=None)
             note = f"{shown(beside['name'])} {error_text(beside[split])}" if beside else report["unit"]
@@ -111,18 +111,19 @@ def _final(data: dict[str, Any]) -> Markup:
             "The run has no final figures yet: it is not complete. Continue it with fastsfes search --resume RUN."
         )
     rows: list[list[Content]] = []
-    best = {s: min((r[s] for r in report["rows"] if r[s] is not None), default=None) for s in SPLITS}
-    for position, row in enumerate(report["rows"]):
+    on_grid = report["grid"] is not None
+    errors = [r.get("grid") or r for r in report["rows"]]
+    best = {s: min((e[s] for e in errors if e[s] is not None), default=None) for s in SPLITS}
+    for position, (row, error) in enumerate(zip(report["rows"], errors, strict=True)):
         cells: list[Content] = [row["name"], cell(row["parameters"])]
-        cells += [cell(_error(row[s]), best=row[s] is not None and row[s] == best[s]) for s in SPLITS]
+        cells += [cell(_error(error[s]), best=error[s] is not None and error[s] == best[s]) for s in SPLITS]
         rows.append(cells)
-        if position == 0 and report["grid"] is not None:
-            grid_row = report["grid"]
+        if position == 0 and on_grid:
             rows.append(
                 [
-                    tag("th", "on the full integration grid", scope="row", class_="sub"),
-                    cell(grid_row["parameters"]),
-                    *(cell(_error(grid_row[s])) for s in SPLITS),
+                    tag("th", "on the nodes of the search", scope="row", class_="sub"),
+                    cell(row["parameters"]),
+                    *(cell(_error(row[s])) for s in SPLITS),
                 ]
             )
     return tag(
@@ -130,7 +131,7 @@ def _final(data: dict[str, Any]) -> Markup:
         table(
             ["", "parameters", *(SPLIT_NAMES[s] for s in SPLITS)],
             rows,
-            caption=f"{report['unit']} on {report['dataset']}",
+            caption=f"{report['unit']} on {report['dataset']}" + (", on the full integration grid" if on_grid else ""),
         ),
         tag(
             "p",
