@@ -15,7 +15,9 @@ from .usage import resources_line
 __all__ = ["SHAPE", "format_functional", "format_run"]
 
 _VALUE = (float, None)
-_ROW = {"name": str, "parameters": int, **dict.fromkeys(SPLITS, _VALUE), "terms?": {str: _VALUE}}
+_SPLITS = dict.fromkeys(SPLITS, _VALUE)
+_ROW = {"name": str, "parameters": int, **_SPLITS, "terms?": {str: _VALUE}, "grid?": _SPLITS}
+_OWN = {"method": str, "largest": _VALUE, "species": str, "median": _VALUE}
 _PROCESS = {"processes": int, "cpu_seconds": float, "peak_memory": float}
 SHAPE = {
     "candidates": int,
@@ -37,7 +39,7 @@ SHAPE = {
             "grid": ({**_ROW, "name?": str}, None),
             "largest_difference": _VALUE,
             "frame?": (str, None),
-            "nodes?": ({"measured": float, "median": float, "estimate": _VALUE}, None),
+            "nodes?": ({"measured": float, "median": float, "own?": (_OWN, None)}, None),
             "test_readings?": (int, None),
             "contributions?": [{"channel": str, "term": str, "train": _VALUE, "validation": _VALUE}],
         },
