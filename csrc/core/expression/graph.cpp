@@ -1,6 +1,7 @@
 #include "core/expression/graph.hpp"
 
 #include <bit>
+#include <cassert>
 #include <cmath>
 
 #include "core/base/vmath.h"
@@ -50,12 +51,16 @@ const std::string& Graph::name(NodeId id) const {
 NodeId Graph::node(Op op, const std::array<NodeId, kMaxArity>& args) {
   Node n{op, {}, 0.0};
   const int arity = op_info(op).arity;
-  for (int i = 0; i < arity; ++i) n.args[static_cast<std::size_t>(i)] = args[static_cast<std::size_t>(i)];
+  for (int i = 0; i < arity; ++i) {
+    assert(args[static_cast<std::size_t>(i)] < nodes_.size());  // arguments come before what uses them
+    n.args[static_cast<std::size_t>(i)] = args[static_cast<std::size_t>(i)];
+  }
   return intern(n);
 }
 
 NodeId Graph::import(const Graph& other, NodeId root, const std::unordered_map<std::string, NodeId>& replace,
                      bool simplify) {
+  assert(&other != this);  // it may not read the graph that it extends
   const std::vector<char> needed = other.reachable({root});
   std::vector<NodeId> map(root + 1, 0);
   for (NodeId id = 0; id <= root; ++id) {

@@ -1,6 +1,7 @@
 #include "core/fit/packed_matrix.hpp"
 
 #include <algorithm>
+#include <cassert>
 #include <utility>
 
 #include "core/base/isa.hpp"
@@ -32,6 +33,8 @@ std::size_t PackedMatrix::stride() const noexcept { return padded(rows_); }
 
 std::size_t PackedMatrix::index(std::size_t row, std::size_t column) const noexcept {
   const std::size_t n = diagonal_.size();
+  assert(row < rows_ && column < columns_);
+  assert((row < n) == (column < n) || n == 0);  // the two blocks of a matrix with a diagonal
   if (n > 0) return (row - n) * (columns_ - n) + column - n;
   return ((row / kPanel) * columns_ + column) * kPanel + row % kPanel;
 }

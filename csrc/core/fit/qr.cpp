@@ -1,6 +1,7 @@
 #include "core/fit/qr.hpp"
 
 #include <algorithm>
+#include <cassert>
 #include <cmath>
 
 #include "core/base/stop.hpp"
@@ -16,6 +17,7 @@ std::size_t panel_of(std::size_t k) { return k / kPanel * kPanel; }
 
 // Reflector k is I - tau v v^T with v in rows k... of its own storage.
 void PivotedQr::factor(const std::vector<double*>& columns, std::size_t length, double tolerance) {
+  assert(length % kPanel == 0);
   const LinalgTable& t = linalg();
   const std::size_t n = columns.size(), most = std::min(n, length);
   columns_ = columns;

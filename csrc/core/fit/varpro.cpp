@@ -1,6 +1,7 @@
 #include "core/fit/varpro.hpp"
 
 #include <algorithm>
+#include <cassert>
 #include <cmath>
 #include <limits>
 #include <utility>
@@ -33,6 +34,7 @@ VariableProjection::VariableProjection(const Problem& problem, std::vector<std::
 /// stands below.
 void VariableProjection::fill_columns() {
   const std::size_t keep = problem_.penalty_begin();
+  assert(keep + penalties_.count() <= length_);
   const double ridge = std::sqrt(problem_.ridge());
   for (std::size_t k = 0; k < columns_.linear(); ++k) {
     const double* source = columns_.column(k);

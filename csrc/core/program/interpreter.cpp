@@ -1,5 +1,7 @@
 #include "core/program/interpreter.hpp"
 
+#include <cassert>
+
 #include "core/base/isa.hpp"
 #include "core/program/kernels.hpp"
 
@@ -12,14 +14,17 @@ const KernelTable& kernels() {
 
 void interpret_block(const Program& program, const double* uniforms, const double* const* features,
                      double* const* outputs, std::size_t n, double* scratch) {
+  assert(n <= kBlock);
   const KernelTable& table = kernels();
   for (const Instruction& ins : program.instructions()) {
     const double* args[3] = {uniforms, uniforms, uniforms};
     int variant = 0;
+    assert(ins.target.place == Place::Output || ins.target.index < program.registers());
     for (int i = 0; i < ins.arity; ++i) {
       const Operand& o = ins.args[static_cast<std::size_t>(i)];
       switch (o.place) {
         case Place::Register:
+          assert(o.index < program.registers());
           args[i] = scratch + o.index * kBlock;
           break;
         case Place::Feature:

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cassert>
 #include <cmath>
 #include <limits>
 #include <string>
@@ -129,6 +130,7 @@ bool TensorNodes::locate(const double* point, Stencil& stencil) const noexcept {
     const int p = axis.order;
     const int centred = static_cast<int>(std::floor(t - 0.5 * (p - 1)));
     const int start = std::clamp(centred, 0, axis.nodes - 1 - p);
+    assert(start >= 0 && start + p < axis.nodes);
     stencil.start[d] = start;
     // l_k(s) = prod_{j != k} (s - j) / (k - j), by running products from the left and from the right: exact
     // zeros and ones at the nodes, no division by a vanishing difference.
