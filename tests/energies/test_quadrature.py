@@ -2,6 +2,7 @@
 
 import shutil
 import tracemalloc
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -313,7 +314,7 @@ def test_the_panel_has_roots_logarithms_exponentials_and_poles():
 
 def damage(part):
     def matrix(group):
-        group["cos/full/matrix"][0, 0] = np.nan
+        group["cos/full/matrix"].attrs["unit"] = np.nan
 
     def shape(group):
         del group["cos/full/nodes"]
@@ -399,3 +400,19 @@ def test_a_build_that_was_ended_goes_on_from_its_work_folder(builtin, tmp_path, 
     # Another grid of integration is another measure.
     build_quadrature(builtin, work=work, integration_grid="level 1", **settings)
     assert len(made) == 1 + len(species)
+
+
+def test_weights_are_stored_to_the_last_bit(tmp_path: Path) -> None:
+    """Multiples of a power of two as integers, others as they are."""
+    from fastsfes.energies.quadrature.storage import _read_matrix, _write_matrix
+
+    rng = np.random.default_rng(5)
+    rounded = np.round(rng.normal(size=(7, 30)) * 2.0**43) * 2.0**-43
+    wide = np.array([[1e-30, 3.0]])
+    empty = np.zeros((2, 3))
+    with h5py.File(tmp_path / "weights.h5", "w") as file:
+        for k, matrix in enumerate((rounded, wide, empty)):
+            _write_matrix(file.create_group(f"level{k}"), matrix)
+            np.testing.assert_array_equal(_read_matrix(file, f"level{k}"), matrix)
+        assert file["level0/matrix"].dtype == np.int64
+        assert file["level1/matrix"].dtype == np.float64

@@ -33,9 +33,9 @@ FloatArray = npt.NDArray[np.float64]
 FOLDED_NODES = 600
 """Nodes per channel that stand for all in a folded dataset."""
 
-#: Weights are rounded to multiples of this (hartree). 600 roundings of 3e-10 hartree each change an energy by some 5e-6
-#: kcal/mol, far below what the nodes themselves do, and halve the file.
-_QUANTUM = 2.0**-30
+#: Weights are rounded to multiples of this (hartree). 600 roundings of 1e-9 hartree each change an energy by some 2e-5
+#: kcal/mol, a tenth of what the nodes themselves do, and halve the file.
+_QUANTUM = 2.0**-28
 
 
 def fold_quadratures(base: Quadrature, fine: Quadrature | None = None, nodes: int = FOLDED_NODES) -> list[Quadrature]:
