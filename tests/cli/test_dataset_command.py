@@ -84,6 +84,19 @@ def test_build_from_a_dataset_file_with_other_settings_and_one_split(small_file,
     assert dataset.attributes("H2")["xc"] == "pbe"
 
 
+def test_build_of_some_species(small_file, tmp_path, capsys):
+    names, output = tmp_path / "names.txt", tmp_path / "some.h5"
+    names.write_text("# the molecule\nH2\n\n")
+    command = ["dataset", "build", str(small_file), "--output", str(output), "--quiet", "--species", str(names), *BUILD]
+    assert main(command) == 0
+    dataset = Dataset.open(output)
+    assert dataset.density_names == ("H2",)
+    assert len(dataset.contents.reactions) == len(Dataset.open(small_file).contents.reactions)
+    names.write_text("H3\n")
+    assert main(command) == 2
+    assert "has a species 'H3'; did you mean 'H'?" in capsys.readouterr().err
+
+
 def test_an_unconverged_species_gives_status_1_and_is_not_used(tmp_path, capsys):
     (tmp_path / "own" / "geometries").mkdir(parents=True)
     (tmp_path / "own" / "reactions.csv").write_text("name,reaction,reference_kcal\nx,1 HF,0\ny,1 H,0\n")

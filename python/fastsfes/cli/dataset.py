@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..common.errors import InputError
 from ..common.files import check_output
 from ..common.options import add_arguments, given_arguments, option
+from ..common.reading.text import read_text
 from ..datasets.dataset import SETTINGS, Dataset, DatasetInfo
 from ..datasets.model import SPLITS, DatasetContents
 from ..datasets.readers import READERS, is_source, read_folder
@@ -54,6 +55,7 @@ class BuildOptions:
     layout: str = option("", "text", "source", "layout of the folder; empty: recognised", choices=("", *READERS))
     split: tuple[str, ...] = option((), "names", "source", "only these splits", choices=SPLITS)
     max_atoms: int = option(0, "int", "source", "leave out species with more atoms; 0 for no limit", minimum=0)
+    species: str = option("", "text", "source", "compute only the species that this file names, one a line")
     processes: int = option(1, "int", "work", "worker processes, one thread each")
     executor: str = option(
         "", "text", "work", "who computes: local, processes, dask:ADDRESS, dask:FILE.json or mpi; empty: processes"
@@ -137,6 +139,7 @@ def run_build(arguments: argparse.Namespace) -> int:
         executor=o.executor,
         shard=arguments.shard,
         work=arguments.work,
+        species=_names(o.species) if o.species else None,
         progress=show,
     )
     for name in result.unconverged:
@@ -246,6 +249,12 @@ def _as_json(info: DatasetInfo, damage: dict[str, str], verified: bool) -> dict[
     if verified:
         document["damaged"] = damage
     return document
+
+
+def _names(file: str) -> list[str]:
+    """Names that stand in a file, one a line; empty lines and those that begin with # do not count."""
+    lines = (line.strip() for line in read_text(file, "a list of species").splitlines())
+    return [line for line in lines if line and not line.startswith("#")]
 
 
 def _source(source: str, o: BuildOptions) -> tuple[DatasetContents, ScfSettings]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import difflib
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -116,9 +117,16 @@ def _distances(coordinates: FloatArray) -> FloatArray:
     return np.asarray(np.sqrt((delta**2).sum(axis=-1)))
 
 
-def make_jobs(contents: DatasetContents, settings: ScfSettings) -> list[Job]:
-    """One calculation per species that a reaction needs."""
+def make_jobs(contents: DatasetContents, settings: ScfSettings, species: Collection[str] | None = None) -> list[Job]:
+    """One calculation per species that a reaction needs, or per one of those that are named."""
     needed = {name for reaction in contents.reactions for name in reaction.coefficients}
+    if species is not None:
+        unknown = sorted(set(species) - needed)
+        if unknown:
+            near = difflib.get_close_matches(unknown[0], sorted(needed), 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise InputError(f"no reaction of dataset {contents.name!r} has a species {unknown[0]!r}{hint}")
+        needed = set(species)
     jobs = [
         Job(s.name, s.symbols, s.coordinates, s.charge, s.spin, settings)
         for s in contents.species.values()
@@ -138,6 +146,7 @@ def build_dataset(
     executor: str = "",
     shard: tuple[int, int] = (1, 1),
     work: Path | str | None = None,
+    species: Collection[str] | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> BuildResult:
     """Compute the densities of a dataset by SCF and write the dataset file.
@@ -150,6 +159,7 @@ def build_dataset(
         shard: (i, n) to compute only the i-th of n parts and leave it in the work folder, for a build of the whole to
             collect; with n > 1 the dataset file is not written.
         work: folder of finished calculations, ``OUTPUT.work`` by default; with the same folder a build resumes.
+        species: compute only these; the dataset keeps all reactions, and those that lack a density cannot be used.
 
     Unconverged densities are stored with ``converged`` False and never used; failed ones are absent.
     """
@@ -157,7 +167,7 @@ def build_dataset(
     if output.exists() and output.is_dir():
         raise InputError(f"{output}: is a folder; give the name of the dataset file to write")
     folder = Path(work) if work is not None else output.with_name(output.name + ".work")
-    jobs = make_jobs(contents, settings or ScfSettings())
+    jobs = make_jobs(contents, settings or ScfSettings(), species)
     check_settings(jobs[0].settings, {symbol for job in jobs for symbol in job.symbols})
     result = build_densities(jobs, folder, processes=processes, executor=executor, shard=shard, progress=progress)
     if shard[1] > 1:
