@@ -79,6 +79,7 @@ class FakeProblem:
         return winner, {"before": 1.0, "after": 1.0}
 
     on_grids = False
+    counts = {"train": TRAIN, "validation": VALIDATION}  # noqa: RUF012
 
     def node_error(self, member: Individual, parts: SearchParts, done: int, count: int) -> float:
         raise AssertionError("there are no grids to ask")

@@ -24,7 +24,6 @@ from fastsfes.evolve.rules import Rules, scales_within
 from fastsfes.run.assess import Assessed, Checked
 from fastsfes.run.checking import AT_ONCE, FrontChecks, without
 from fastsfes.run.config import SearchConfig
-from fastsfes.run.front import Member, pick
 from fastsfes.run.problem import make_problem
 from fastsfes.run.progress import Progress
 from fastsfes.run.search import Run, search
@@ -194,21 +193,6 @@ def test_checks_belong_to_rounds_not_to_the_clock(checked: Run, tmp_path: Path) 
     stopped = search(SMALL, output=tmp_path / "stopped", time_limit=1e-9, problem=fooled)
     assert not stopped.summary["complete"]
     assert history(search(resume=stopped.path, time_limit=0.0, problem=fooled)) == history(checked)
-
-
-def test_only_checked_members_are_picked() -> None:
-    members = search_members()
-    assert pick(members, 0.01) == 1  # the best of those that are right
-    assert pick(members, 0.0) == 0
-    assert pick(members, 1e-9) == 2  # none is: the one that comes nearest
-
-
-def search_members() -> list[Member]:
-    individual = three_individuals()
-    checks = (Checked("grid", 0.5), Checked("grid", 1e-3), Checked("grid", 1e-5))
-    functional = fs.get_functional("lda")
-    losses = {"before": 1.0, "after": 1.0}
-    return [Member(i, functional, losses, c) for i, c in zip(individual, checks, strict=True)]
 
 
 def three_individuals() -> list[Individual]:

@@ -54,12 +54,15 @@ def test_the_table_and_one_member(run: Run, capsys: pytest.CaptureFixture[str]) 
 def test_what_is_not_finite_is_a_dash() -> None:
     row = {
         "index": 0, "picked": True, "complexity": 3, "parameters": 1, "train": math.nan, "validation": 1.5,
-        "fitness": 2.0, "grid": 4e-6, "terms": {"sense": None},
+        "fitness": 2.0, "grid": 4e-6, "conditions": "5/11", "terms": {"sense": None, "nodes": 1.0},
         "functional": {"channels": {"x": {"expression": "c0 + w"}}},
     }  # fmt: skip
     head, line = format_front([row]).splitlines()
-    assert head.split() == ["complexity", "parameters", "train", "validation", "fitness", "grid", "sense", "formulas"]
-    assert line.split() == ["0*", "3", "1", "-", "1.5000", "2", "4.0e-06", "-", "f_x", "=", "c0", "+", "w"]
+    assert head.split() == [
+        "complexity", "parameters", "train", "validation", "cross", "validation", "grid", "conditions", "fitness",
+        "sense", "formulas",
+    ]  # fmt: skip
+    assert line.split() == ["0*", "3", "1", "-", "1.5000", "-", "4.0e-06", "5/11", "2", "-", "f_x", "=", "c0", "+", "w"]
 
 
 def test_data_frame(run: Run) -> None:

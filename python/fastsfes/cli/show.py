@@ -13,8 +13,10 @@ from typing import Any
 from ..common.errors import FastsfesError, InputError
 from ..common.runfolder import CONFIG, HISTORY
 from ..common.terminal import bare, visible
+from ..run.choose import RULES
 from ..run.config import SearchConfig
 from ..run.front import format_front
+from ..run.physics import verdict
 from ..run.search import Run
 from ..run.summary import format_functional, format_run
 from ..run.watch import Snapshot, plain_line, table, watch
@@ -27,6 +29,9 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--json", action="store_true", help="print summary and best functional as JSON")
     parser.add_argument(
         "--pareto", action="store_true", help="print the front too: its members, their figures and formulas"
+    )
+    parser.add_argument(
+        "--select", choices=tuple(RULES), help="print the member of the front that this rule picks (docs/search.md)"
     )
     parser.add_argument("--watch", action="store_true", help="follow the run until it ends, or until Ctrl-C")
     parser.add_argument(
@@ -45,6 +50,8 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps(member.to_dict(), indent=2) if arguments.json else format_functional(member))
         return 0
     found = Run(arguments.run)
+    if arguments.select:
+        return _select(found, arguments)
     best = found.best
     if arguments.json:
         data: dict[str, Any] = {"best": best.to_dict(), "summary": found.summary}
@@ -54,8 +61,27 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     print(format_run(best, found.summary, str(found.path)))
     if arguments.pareto:
-        print(f"\nthe front; a member's name is {found.path}:INDEX")
-        print(format_front(found.members, shutil.get_terminal_size((120, 24)).columns))
+        _print_front(found, found.members)
+    return 0
+
+
+def _print_front(found: Run, rows: list[dict[str, Any]]) -> None:
+    print(f"\nthe front; a member's name is {found.path}:INDEX; * is the pick, ! has faults")
+    print(format_front(rows, shutil.get_terminal_size((120, 24)).columns))
+
+
+def _select(found: Run, arguments: argparse.Namespace) -> int:
+    """The member that a rule picks, whatever the run picked."""
+    index = found.select(arguments.select)
+    member, rows = found.functional(index), found.members
+    rows = [{**row, "picked": row["index"] == index} for row in rows]
+    if arguments.json:
+        print(json.dumps({"rule": arguments.select, "best": member.to_dict(), "pareto": rows}, indent=2))
+        return 0
+    print(format_functional(member))
+    print(f"\npicked by {arguments.select}: {found.path}:{index}")
+    print(verdict(rows[index]))
+    _print_front(found, rows)
     return 0
 
 

@@ -120,15 +120,33 @@ class CrossValidation:
 
     Attributes:
         problems: one per fold, with blocks "kept", which is fitted, and "left_out".
-        sizes: reactions left out per fold.
+        left_out: subset and weight of each reaction that a fold leaves out.
         options: of the fits, which start from the candidate's parameters.
         threads: threads of the fits.
     """
 
     problems: tuple[_core.FitProblem, ...]
-    sizes: tuple[int, ...]
+    left_out: tuple[tuple[Sequence[str], Vector], ...]
     options: FitSettings
     threads: int
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Reactions left out per fold."""
+        return tuple(len(weights) for _, weights in self.left_out)
+
+    def by_subset(self, candidate: Candidate, values: Vector) -> dict[str, tuple[int, float]]:
+        """Number of reactions of every subset and the sum of their weighted squared errors, (kcal/mol)^2."""
+        found: dict[str, tuple[int, float]] = {}
+        for problem, (subsets, weights) in zip(self.problems, self.left_out, strict=True):
+            fit = _core.fit_batch(problem, [candidate], [values], self.options.core(), self.threads)[0]
+            squares = np.full(len(weights), np.inf)
+            if math.isfinite(fit.objective):
+                squares = weights * problem.errors(candidate, np.asarray(fit.parameters), "left_out") ** 2
+            for name, square in zip(subsets, squares.tolist(), strict=True):
+                count, total = found.get(name, (0, 0.0))
+                found[name] = (count + 1, total + square)
+        return found
 
     def __call__(self, candidates: Sequence[Candidate], values: Sequence[Vector]) -> list[float]:
         """WRMSD in kcal/mol over all reactions, each from the fit that did not see its subset."""

@@ -12,7 +12,8 @@ Environment: FASTSFES_BACKEND ("auto", "interpreter", "compiled"), FASTSFES_CACH
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, Literal, get_args
 
 from .. import _core
@@ -27,6 +28,7 @@ __all__ = [
     "compile_expressions",
     "compile_functional",
     "compile_in_background",
+    "interpreted",
     "precompile",
     "set_backend",
     "statistics",
@@ -53,6 +55,17 @@ def set_backend(name: Backend) -> None:
     if name not in _BACKENDS:
         raise InputError(f"backend {name!r} is unknown; expected one of {', '.join(_BACKENDS)}")
     _core.jit_set_backend(_BACKENDS.index(name))
+
+
+@contextmanager
+def interpreted() -> Iterator[None]:
+    """Compile nothing on the way: for many functionals that are evaluated a few times each."""
+    before = backend()
+    set_backend("interpreter")
+    try:
+        yield
+    finally:
+        set_backend(before)
 
 
 def compile_expressions(expressions: Iterable[Expression]) -> int:

@@ -29,7 +29,7 @@ from .functional import Channel, Functional
 from .libxc import LibxcFunctional
 from .registry import get_functional, list_functionals
 
-__all__ = ["FUNCTIONAL", "Comparison", "by_name", "front_member", "load", "load_comparison", "read_front"]
+__all__ = ["FACTS", "FUNCTIONAL", "Comparison", "by_name", "front_member", "load", "load_comparison", "read_front"]
 
 Comparison = Functional | LibxcFunctional
 """What can be evaluated beside a functional: has name, family, hybrid, nlc and energy_density."""
@@ -41,12 +41,28 @@ FUNCTIONAL = (
 """What commands say that they take."""
 
 _VALUE = (float, None)
+FACTS = {
+    "method": str,
+    "deviation": _VALUE,
+    "conditions?": {"met": int, "of": int},
+    "correlation?": ({"atom": str, "energy": _VALUE}, None),
+    "radial?": {"points": (int, None), "atom": str, "band": str},
+    "atom?": ({"atom": str, "exact": float, "energy": _VALUE}, None),
+}
+"""Shape of what is known of a member beside its errors."""
+
 _MEMBER = {
     "index": int,
     "picked": bool,
     "parameters": int,
     "terms": {str: _VALUE},
     **dict.fromkeys(("complexity", "train", "validation", "fitness"), _VALUE),
+    **dict.fromkeys(("cross_validation?", "grid?", "error?"), _VALUE),
+    "conditions?": (str, None),
+    "faults?": [str],
+    "reactions?": int,
+    "left_out?": {str: [_VALUE]},
+    "checked?": FACTS,
     "functional": {"channels": {str: {"expression": str}}},
 }
 _FRONT = {"members": [_MEMBER]}

@@ -12,12 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..functionals.load import Comparison
 from .atoms import ATOMS, hartree_fock
 from .conditions.row import Row
-from .conditions.subject import Subject
+from .conditions.subject import Evaluable, Subject
 
-__all__ = ["BANDS", "SIZES", "AtomConvergence", "atomic_convergence", "convergence_rows"]
+__all__ = ["ACCEPTED", "BANDS", "SIZES", "AtomConvergence", "atomic_convergence", "convergence_rows"]
 
 Array = NDArray[np.float64]
 
@@ -32,7 +31,8 @@ TOLERANCE = 1e-6
 BANDS = ((50, "trivial"), (150, "normal"), (350, "medium"), (1000, "hard"), (math.inf, "pathological"))
 """(upper limit of N0, name); usual grids have 50 to a few hundred radial points, so "hard" and worse fail."""
 
-_ACCEPTED = 350
+ACCEPTED = 350
+"""Radial points that an atom may need: usual grids have that many."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class AtomConvergence:
         return asdict(self)
 
 
-def atomic_convergence(functional: Comparison, atoms: Sequence[str] = tuple(ATOMS)) -> tuple[AtomConvergence, ...]:
+def atomic_convergence(functional: Evaluable, atoms: Sequence[str] = tuple(ATOMS)) -> tuple[AtomConvergence, ...]:
     """Energies of fixed Hartree-Fock densities of atoms on radial grids of 25 to 3200 points.
 
     The quadrature is PySCF's default: Gauss-Chebyshev points of the second kind, mapped by Treutler and Ahlrichs
@@ -69,7 +69,7 @@ def atomic_convergence(functional: Comparison, atoms: Sequence[str] = tuple(ATOM
     return tuple(_converge(functional, atom) for atom in atoms)
 
 
-def _converge(functional: Comparison, symbol: str) -> AtomConvergence:
+def _converge(functional: Evaluable, symbol: str) -> AtomConvergence:
     rho, sigma, tau, weights, starts = _points(symbol)
     with np.errstate(all="ignore"):
         values = weights * functional.energy_density(rho, sigma, tau).exc
@@ -99,7 +99,7 @@ def convergence_rows(subject: Subject) -> tuple[Row, ...]:
     rows = []
     for found in atomic_convergence(subject.whole):
         n0 = found.n0 if found.n0 is not None else math.inf
-        margin = _ACCEPTED - n0
+        margin = ACCEPTED - n0
         deviation = np.abs(np.array(found.energies) - found.energies[-1])
         at_100 = float(deviation[found.sizes.index(100)])
         detail = f"N0 = {found.n0 or f'beyond {SIZES[-2]}'}; error with 100 points {at_100:.1e} hartree"

@@ -31,6 +31,8 @@ class Checked:
         where: that reaction (or species).
         species: species -> difference of its energy, kcal/mol.
         energies: semilocal energies of the quadrature's species on the full grid, kcal/mol.
+        left_out: subset -> number of reactions and sum of weighted squared errors, from fits that left it out.
+        physics: see `fastsfes.run.physics.physics`; "atom" is of `atom_energy`.
     """
 
     method: str = ""
@@ -38,15 +40,17 @@ class Checked:
     where: str = ""
     species: Mapping[str, float] = field(default_factory=dict)
     energies: NDArray[np.float64] | None = field(default=None, compare=False)
+    left_out: Mapping[str, tuple[int, float]] = field(default_factory=dict)
+    physics: Mapping[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data: what was compared, the largest difference of a reaction, and those of the species."""
         numbers = {"deviation": self.deviation, "species": dict(self.species)}
         return {"method": self.method, "where": self.where, **plain(numbers)}
 
-    def within(self, tolerance: float) -> bool:
-        """Whether nothing is known against it; no tolerance (0) is met by all."""
-        return not tolerance or self.deviation is None or self.deviation <= tolerance
+    def facts(self) -> dict[str, Any]:
+        """Plain data for a row of the front."""
+        return {"method": self.method, "where": self.where, **plain({"deviation": self.deviation, **self.physics})}
 
 
 @dataclass(frozen=True)

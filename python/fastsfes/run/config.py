@@ -13,6 +13,7 @@ from ..common.reading import read_text
 from ..evolve.mutate import MUTATIONS
 from ..executors import check_executor
 from ..formula.instructions import instruction_kind
+from .choose import RULES
 
 __all__ = ["PRESETS", "SearchConfig"]
 
@@ -45,6 +46,15 @@ class SearchConfig:
     )
     stop_below: float = option(
         0.0, "float", "search", "stop as soon as the best fitness is below this (kcal/mol); 0 to go on", minimum=0
+    )
+    select: str = option(
+        "one-se",
+        "text",
+        "search",
+        "how the result is picked from the front: one-se (the simplest member whose cross-validation is within one "
+        "standard error of the best), best (lowest fitness), knee (of complexity against error) or bic (Bayes' "
+        "criterion with a term for the formula); members that break physics or node_tolerance are no candidates",
+        choices=tuple(RULES),
     )
     threads: int = option(
         0,

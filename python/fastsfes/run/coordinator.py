@@ -29,7 +29,7 @@ from ..executors import Executor
 from ..functionals.functional import Functional
 from .checking import FrontChecks, without
 from .config import SearchConfig
-from .front import Member, front_rows, pick, write_front
+from .front import Member, front_rows, write_front
 from .interrupt import SearchInterrupted, Signals
 from .lock import RunLock
 from .log import RunLog
@@ -42,6 +42,9 @@ from .worker import Behind, Job, report_check, report_epoch, report_found
 
 __all__ = ["CARRIED", "Coordinator"]
 
+
+_TOLD = ("checked", "faults")
+"""What the summary says of the pick, beside its figures."""
 
 CARRIED = 2**18
 """Bytes of an island's families that a job carries without being asked: the latest."""
@@ -385,11 +388,14 @@ class Coordinator:
             members = self._members()
             assessed = self.problem.assess([m.functional for m in members], self.display, on_grid=report)
             members = [replace(m, checked=c) for m, c in zip(members, assessed.members, strict=True)]
-            index = pick(members, self.config.node_tolerance)
+            rows = front_rows(
+                members, self.config.node_tolerance, self.problem.counts.get("train", 0), self.config.select
+            )
+            index = next(k for k, row in enumerate(rows) if row["picked"])
             picked = members[index]
             winner = replace(picked.functional, name=f"{self.config.preset}-{self.config.seed}")
             self._write_best(winner)
-            write_front(self.path, front_rows(members, index))
+            write_front(self.path, rows)
             own = replace(assessed, members=(picked.checked,))
             figures = self.problem.report(winner, self.display, own) if report else None
         if figures is not None:
@@ -412,6 +418,7 @@ class Coordinator:
             },
             "refit": dict(picked.losses),
             "check": picked.checked.to_dict(),
+            "pick": {"rule": self.config.select, "index": index, "of": len(rows), **{k: rows[index][k] for k in _TOLD}},
             "resources": self.totals.to_dict(),
             "report": figures,
         }

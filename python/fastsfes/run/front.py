@@ -19,11 +19,19 @@ from ..common.runfolder import FRONT
 from ..evolve.island import Individual
 from ..functionals.functional import Functional
 from .assess import Checked
+from .choose import cross_validated, pick
+from .physics import faults
 
-__all__ = ["Front", "Member", "format_front", "front_rows", "pick", "write_front"]
+__all__ = ["Front", "Member", "format_front", "front_rows", "write_front"]
 
-COLUMNS = ("complexity", "parameters", "train", "validation", "fitness", "grid")
+COLUMNS = ("complexity", "parameters", "train", "validation", "cross_validation", "grid", "conditions", "fitness")
 """Of the table, beside the terms of the fitness."""
+
+FINAL = ("cross_validation", "grid", "conditions", "picked", "faults")
+"""What is known of a member when its run is complete."""
+
+_SHOWN = ("nodes", "cross_validation")
+"""Terms of the fitness that another column says better."""
 
 
 @dataclass(frozen=True)
@@ -43,23 +51,19 @@ class Member:
     checked: Checked = field(default_factory=Checked)
 
 
-def pick(members: Sequence[Member], tolerance: float) -> int:
-    """Which member is the result: the one of lowest fitness whose figures can be trusted.
-
-    When none's can, the one whose figures come nearest to that.
-    """
-    trusted = [k for k, m in enumerate(members) if m.checked.within(tolerance)]
-    if not trusted:
-        return min(range(len(members)), key=lambda k: members[k].checked.deviation or 0.0)
-    return min(trusted, key=lambda k: (members[k].individual.fitness, k))
-
-
 class Front(list[dict[str, Any]]):
     """Rows of the candidates that no simpler one beats in error, in order of complexity.
 
-    Each row has island, number, complexity, train, validation, error, fitness, expressions, parameters and more; its
-    place is its index in `Run.functional` and in "RUN:7".
+    Each row has island, number, complexity, train, validation, error, fitness, expressions, parameters and more; of a
+    complete run also cross_validation, grid, conditions, faults and whether it was picked. Its place is its index in
+    `Run.functional` and in "RUN:7".
     """
+
+    @classmethod
+    def of(cls, archive: Sequence[Mapping[str, Any]], members: Sequence[Mapping[str, Any]]) -> Front:
+        """Rows of the store, with what the front's file says of the same candidates."""
+        known = {(m["island"], m["candidate"]): {k: m[k] for k in FINAL if k in m} for m in members}
+        return cls({**row, **known.get((row["island"], row["number"]), {})} for row in archive)
 
     def to_dataframe(self) -> Any:
         """A pandas.DataFrame with a row per member; needs pandas."""
@@ -72,30 +76,48 @@ class Front(list[dict[str, Any]]):
             formulas = {f"f_{k}": text for k, text in row["expressions"].items()}
             plain_values = {k: row[k] for k in ("complexity", "train", "validation", "error", "fitness")}
             counts = {"parameters": sum(len(p) for p in row["parameters"].values())}
-            rows.append({**plain_values, **counts, **row["terms"], **formulas, "number": row["number"]})
+            final = {k: row[k] for k in FINAL if k in row}
+            rows.append({**plain_values, **counts, **row["terms"], **final, **formulas, "number": row["number"]})
         return pandas.DataFrame(rows, index=pandas.RangeIndex(len(rows), name="index"))
 
 
-def front_rows(members: Sequence[Member], picked: int) -> list[dict[str, Any]]:
-    """What the file of the front holds: figures and functional of every member, the pick marked."""
+def front_rows(members: Sequence[Member], tolerance: float, reactions: int, rule: str) -> list[dict[str, Any]]:
+    """What the file of the front holds: figures and functional of every member, the pick marked.
+
+    Args:
+        members: of the front.
+        tolerance: for the difference between nodes and grid, kcal/mol; 0 for any.
+        reactions: how many were fitted.
+        rule: of the pick, see `fastsfes.run.choose`.
+    """
     rows = []
     for index, member in enumerate(members):
-        one, functional, losses = member.individual, member.functional, member.losses
+        one, functional, losses, checked = member.individual, member.functional, member.losses, member.checked
+        facts = checked.facts()
+        conditions = facts.get("conditions")
         rows.append(
             {
                 "index": index,
                 "island": one.island,
                 "candidate": one.number,
-                "picked": index == picked,
+                "picked": False,
                 "complexity": functional.complexity,
                 "parameters": len(functional.parameters),
                 **plain({"train": losses["after"], "validation": losses.get("validation", one.validation)}),
+                "cross_validation": cross_validated(checked.left_out),
+                "grid": facts["deviation"],
+                "conditions": conditions and f"{conditions['met']}/{conditions['of']}",
+                "faults": faults(facts, tolerance),
                 "fitness": one.fitness,
-                "grid": plain(member.checked.deviation),
+                "error": one.error,
+                "reactions": reactions,
                 "terms": plain(dict(one.terms)),
+                "checked": facts,
+                "left_out": plain({k: list(v) for k, v in checked.left_out.items()}),
                 "functional": functional.to_dict(),
             }
         )
+    rows[pick(rows, rule)]["picked"] = True
     return rows
 
 
@@ -105,12 +127,12 @@ def write_front(folder: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def format_front(rows: Sequence[Mapping[str, Any]], width: int = 100) -> str:
-    """A table: index, figures, formulas in short; * marks the pick."""
-    terms = list(dict.fromkeys(name for row in rows for name in row["terms"]))
-    head = ["", *COLUMNS, *(name.replace("_", " ") for name in terms)]
+    """A table: index, figures, formulas in short; * marks the pick, ! who has faults and is not picked."""
+    terms = [t for t in dict.fromkeys(name for row in rows for name in row["terms"]) if t not in _SHOWN]
+    head = ["", *(name.replace("_", " ") for name in COLUMNS), *(name.replace("_", " ") for name in terms)]
     body = [
         [
-            f"{row['index']}{'*' if row['picked'] else ' '}",
+            f"{row['index']}{'*' if row['picked'] else '!' if row.get('faults') else ' '}",
             *(_cell(row.get(c)) for c in COLUMNS),
             *(_cell(row["terms"].get(t)) for t in terms),
         ]
@@ -127,7 +149,9 @@ def format_front(rows: Sequence[Mapping[str, Any]], width: int = 100) -> str:
     return "\n".join(lines)
 
 
-def _cell(value: float | None) -> str:
+def _cell(value: float | str | None) -> str:
+    if isinstance(value, str):
+        return value
     if value is None or not math.isfinite(value):
         return "-"
     if value == int(value) and abs(value) < 1e6:

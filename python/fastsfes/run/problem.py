@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import _core
 from ..common.errors import InputError
 from ..common.files import plain
 from ..datasets import HARTREE_TO_KCAL, Dataset, Reaction
@@ -32,11 +33,12 @@ from ..formula.normal_form import normal_form
 from ..functionals.frame import Frame
 from ..functionals.functional import Channel, Functional
 from ..functionals.load import load
-from .assess import Assessed, assess_reactions, assess_species
+from .assess import Assessed, Checked, assess_reactions, assess_species
 from .checking import AT_ONCE
 from .config import SEARCHED, SearchConfig
 from .digests import data_digests
 from .final import baselines, grid_losses, node_errors, quadrature_rows, species_rows
+from .physics import atom_energy, physics
 from .progress import Progress
 from .setup import SearchParts
 
@@ -136,7 +138,24 @@ class ReactionProblem(_Common):
         """How far the figures of members and of known functionals can be trusted."""
         check = replace(self.check, reactions=self.dataset.available)
         known = self._known(progress) if on_grid else []
-        return assess_reactions(check, members, known, progress, on_grid=on_grid)
+        found = assess_reactions(check, members, known, progress, on_grid=on_grid)
+        progress.message(f"cross-validation and physics of {len(members)} members of the front")
+        examined = [self._examined(f, c) for f, c in zip(members, found.members, strict=True)]
+        return replace(found, members=tuple(examined))
+
+    def _examined(self, functional: Functional, checked: Checked) -> Checked:
+        """With what the rules of the pick look at."""
+        energies = self.check.on_nodes(functional.channels) if checked.energies is None else checked.energies
+        by_species = dict(zip(self.quadrature.species, energies.tolist(), strict=True))
+        found = {**physics(functional), "atom": atom_energy(self.dataset, by_species)}
+        left_out = self.folds().by_subset(*self._candidate(functional)) if self.folds is not None else {}
+        return replace(checked, physics=found, left_out=left_out)
+
+    def _candidate(self, functional: Functional) -> tuple[list[_core.Expression], NDArray[np.float64]]:
+        """The searched factors and all their parameters."""
+        channels = [functional.channels[k] for k in self.config.channels]
+        values = np.array([v for c in channels for v in c.parameters.values()])
+        return [c.expression._handle for c in channels], values
 
     def report(self, winner: Functional, progress: Progress, assessed: Assessed | None = None) -> dict[str, Any]:
         """Errors of the winner and of known functionals on the same densities: on the full grid, where the dataset has
@@ -181,8 +200,7 @@ class ReactionProblem(_Common):
         """Cross-validated loss and the graded terms of the fitness for given parameters; None where there is none."""
         if self.folds is None or set(functional.channels) != set(self.config.channels):
             return {}
-        candidate = [functional.channels[k].expression._handle for k in self.config.channels]
-        values = np.array([v for k in self.config.channels for v in functional.channels[k].parameters.values()])
+        candidate, values = self._candidate(functional)
         used: dict[str, Term] = {"cross_validation": self.folds(), **self.evaluate.terms}
         found = {name: term([candidate], [values])[0] for name, term in used.items()}
         return {name: value for name, value in found.items() if np.isfinite(value)}
@@ -202,7 +220,9 @@ class SpeciesProblem(_Common):
 
     def assess(self, members: Sequence[Functional], progress: Progress, *, on_grid: bool = True) -> Assessed:
         """How far the differences to the target's energies on nodes can be trusted."""
-        return assess_species(self.check, members, target_functional(self.config), progress, on_grid=on_grid)
+        found = assess_species(self.check, members, target_functional(self.config), progress, on_grid=on_grid)
+        examined = [replace(c, physics=physics(f)) for f, c in zip(members, found.members, strict=True)]
+        return replace(found, members=tuple(examined))
 
     def report(self, winner: Functional, progress: Progress, assessed: Assessed | None = None) -> dict[str, Any]:
         """Errors of the winner against the target's energies, on the full grid and by quadrature."""
@@ -263,7 +283,7 @@ def _reaction_problem(config: SearchConfig, dataset: Dataset, quadrature: Quadra
     )  # fmt: skip
     subsets = [r.subset for r in reactions]
     dealt = folds_of(subsets, config.folds, config.keep_subsets)
-    folds = lru_cache(maxsize=1)(partial(_cross_validation, rows, config, dealt)) if len(dealt) > 1 else None
+    folds = lru_cache(maxsize=1)(partial(_cross_validation, rows, config, subsets, dealt)) if len(dealt) > 1 else None
     made: dict[str, Term] = {}
     if conditions.penalties:
         made["conditions"] = ConditionTerm.make(conditions.penalties, {k: list(v) for k, v, _ in rows.channels})
@@ -346,7 +366,9 @@ def _coarse(channel: ProblemChannel) -> NDArray[np.float64]:
     return matrix
 
 
-def _cross_validation(rows: FitRows, config: SearchConfig, folds: Sequence[NDArray[np.int64]]) -> CrossValidation:
+def _cross_validation(
+    rows: FitRows, config: SearchConfig, subsets: Sequence[str], folds: Sequence[NDArray[np.int64]]
+) -> CrossValidation:
     """Fits that leave out subsets, training and validation ones alike."""
     problems = []
     for fold in folds:
@@ -354,7 +376,8 @@ def _cross_validation(rows: FitRows, config: SearchConfig, folds: Sequence[NDArr
         parts = replace(rows, blocks=[("kept", kept), ("left_out", fold)], cache_bytes=_FOLD_CACHE)
         problems.append(parts.problem())
     settings = replace(_settings(config), starts=1)
-    return CrossValidation(tuple(problems), tuple(len(f) for f in folds), settings, config.threads)
+    left_out = tuple(([subsets[k] for k in fold], rows.weights[fold]) for fold in folds)
+    return CrossValidation(tuple(problems), left_out, settings, config.threads)
 
 
 def _grid_term(

@@ -22,11 +22,12 @@ from .._core import __version__
 from ..common.errors import InputError
 from ..common.files import WriteError, make_parent, user_path, write_text
 from ..common.reading import parse_json, read_text, shaped, short
-from ..common.runfolder import BEST, CONFIG, HISTORY, SUMMARY
+from ..common.runfolder import BEST, CONFIG, FRONT, HISTORY, SUMMARY
 from ..evolve.island import IslandState
 from ..executors import open_executor
 from ..functionals.functional import Functional
 from ..functionals.load import front_member, read_front
+from .choose import pick
 from .config import SearchConfig
 from .coordinator import Coordinator
 from .digests import check_digests, version_of, with_absolute_paths
@@ -86,7 +87,8 @@ class Run:
     def pareto(self) -> Front:
         """Candidates that no simpler one beats in error: dicts with complexity, error, train, expressions and more."""
         with RunStore.open(self.path / HISTORY, read_only=True) as store:
-            return Front(store.pareto())
+            rows = store.pareto()
+        return Front.of(rows, self.members if (self.path / FRONT).is_file() else [])
 
     def functional(self, index: int) -> Functional:
         """The member of the front with this index, in normal form and fitted in it; the run has to be complete."""
@@ -99,6 +101,10 @@ class Run:
     def members(self) -> list[dict[str, Any]]:
         """The front as it is printed: index, complexity, parameters, losses, terms, functional, the pick marked."""
         return read_front(self.path)
+
+    def select(self, rule: str) -> int:
+        """The index of the member that a rule picks: "one-se", "best", "knee" or "bic" (docs/search.md)."""
+        return pick(self.members, rule)
 
     @property
     def states(self) -> list[IslandState]:

@@ -70,6 +70,10 @@ class Problem(Protocol):
     def evaluate(self) -> Evaluate:
         """Fits a batch of candidates."""
 
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """How many reactions (or species) are in "train" and "validation"."""
+
     def describe(self) -> str:
         """One line: data set, numbers of reactions, nodes."""
 

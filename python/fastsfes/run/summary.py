@@ -10,6 +10,8 @@ from typing import Any
 from ..common.runfolder import SELECTION
 from ..datasets.model import SPLITS
 from ..functionals.functional import Functional
+from ..functionals.load import FACTS
+from .physics import verdict
 from .usage import resources_line
 
 __all__ = ["SHAPE", "format_functional", "format_run"]
@@ -26,6 +28,7 @@ SHAPE = {
     "complete": bool,
     "best": {"train": _VALUE, "validation": _VALUE, "terms": {str: _VALUE}, "fitness": _VALUE, "complexity": float},
     "refit?": ({"before": float, "after": float}, None),
+    "pick?": {"rule": str, "index": int, "of": int, "checked": FACTS, "faults": [str]},
     "resources?": ({"phases": {str: float}, "coordinator": _PROCESS, "workers": _PROCESS}, {str: None}, None),
     "reached?": (int, None),
     "selection?": [
@@ -61,7 +64,7 @@ def format_functional(functional: Functional) -> str:
 def format_run(functional: Functional, summary: Mapping[str, Any], path: str) -> str:
     """The winner's formulas and parameters, the table of errors, and how the run went."""
     command = "select" if (Path(path) / SELECTION).is_file() else "search"
-    lines = [format_functional(functional), ""]
+    lines = [format_functional(functional), *_picked(summary.get("pick"), path), ""]
     if not summary:
         lines.append("The run is not complete: no final figures yet.")
         lines.append(f"Continue with: fastsfes {command} --resume {path}")
@@ -126,6 +129,13 @@ def _figures(report: Mapping[str, Any], summary: Mapping[str, Any]) -> list[str]
         )
     lines.append("")
     return lines + _accuracy(report)
+
+
+def _picked(pick: Mapping[str, Any] | None, path: str) -> list[str]:
+    """How the winner was chosen, and what holds for it."""
+    if not pick:
+        return []
+    return ["", f"picked by {pick['rule']} of {pick['of']} on the front: {path}:{pick['index']}", verdict(pick)]
 
 
 def _sizes(rows: Sequence[Mapping[str, Any]]) -> list[str]:

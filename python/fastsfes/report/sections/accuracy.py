@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from ...datasets.model import SPLITS
+from ...run.physics import verdict
 from ..draw.axis import Axis, number
 from ..draw.chart import Chart, figure, legend, sample
 from ..html import Content, Markup, tag
@@ -86,9 +87,9 @@ def accuracy_section(data: dict[str, Any]) -> Markup:
     )
 
 
-def _checks(report: dict[str, Any]) -> list[str]:
+def _checks(summary: dict[str, Any]) -> list[str]:
     """What was checked, in sentences."""
-    said = []
+    said, report = [], summary["report"]
     if report["largest_difference"] is not None:
         said.append(f"Quadrature and full grid differ by at most {number(report['largest_difference'], 2)} kcal/mol.")
     else:
@@ -99,9 +100,15 @@ def _checks(report: dict[str, Any]) -> list[str]:
             f"Errors of the nodes were measured: at most {number(nodes['measured'], 2)} kcal/mol for the energy of a "
             f"species in a channel, half of the species below {number(nodes['median'], 2)}."
         )
+    if (pick := summary.get("pick")) is not None:
+        said.append(f"Picked by the rule {pick['rule']} of {pick['of']} on the front. {_sentence(verdict(pick))}")
     if report.get("test_readings") is not None:
         said.append(f"The sealed test split had been read {report['test_readings']} times then.")
     return said
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _final(data: dict[str, Any]) -> Markup:
@@ -135,7 +142,7 @@ def _final(data: dict[str, Any]) -> Markup:
         ),
         tag(
             "p",
-            " ".join(_checks(report)),
+            " ".join(_checks(data["summary"])),
             class_="note",
         ),
     )
