@@ -99,7 +99,7 @@ def _evolution(arguments: argparse.Namespace) -> dict[str, Any]:
     assert refit.validation is not None  # a search needs both splits
     goal = config.train_coefficient * refit.train + config.validation_coefficient * refit.validation
     with tempfile.TemporaryDirectory() as folder:
-        done = search(config, output=Path(folder) / "run", report=False)
+        done = search(config, output=Path(folder) / "run", report=False, progress="none")
         summary = done.summary
         reached, seconds = _reached(done, goal)
     best = summary["best"]
@@ -135,7 +135,7 @@ def _rediscovery(preset: str, dataset: str, seeds: int) -> dict[str, Any]:
         for seed in range(seeds):
             started = time.perf_counter()
             config = SearchConfig.make(preset, dataset=dataset, seed=seed)
-            done = search(config, output=Path(folder) / str(seed), report=False)
+            done = search(config, output=Path(folder) / str(seed), report=False, progress="none")
             seconds = time.perf_counter() - started
             summary = done.summary
             winners.append(done.best)

@@ -67,7 +67,7 @@ def _seed(arguments: argparse.Namespace, folder: Path, seed: int) -> dict[str, A
         arguments.preset, seed=seed, candidates=arguments.candidates, dataset=str(arguments.dataset)
     )
     path = folder / f"{arguments.preset}-{seed}"
-    done = search(config, output=path, go_on=True)
+    done = search(config, output=path, go_on=True, progress="none")
     check, row = done.summary["check"], done.summary["report"]["rows"][0]
     if check["method"] != "grid":
         raise FastsfesError(f"{path}: the winner was not checked on the grid")

@@ -15,7 +15,7 @@ from fastsfes.formula.normal_form import normal_form
 from fastsfes.functionals.functional import Channel
 from fastsfes.run.assess import Assessed, Checked
 from fastsfes.run.config import SearchConfig
-from fastsfes.run.progress import Progress
+from fastsfes.run.progress import Progress, Reference
 from fastsfes.run.setup import SearchParts
 
 NODES, TRAIN, VALIDATION = 200, 30, 15
@@ -63,6 +63,9 @@ class FakeProblem:
 
     def describe(self) -> str:
         return "a problem made up for tests"
+
+    def references(self) -> list[Reference]:
+        return [("a known one", 3.25, 4.5)]
 
     def digests(self) -> dict[str, str]:
         return {}

@@ -125,7 +125,7 @@ class Coordinator:
                 if not self.states:
                     self._found(pool)
                 self._set_out(pool)
-                self.status = Status(self.candidates, self.families, self.best)
+                self.status = Status(self.candidates, self.families, self.best, self._formulas(self.best))
                 while not self.done():
                     if time_limit > 0 and time.monotonic() - started >= time_limit:
                         break
@@ -248,8 +248,17 @@ class Coordinator:
             self.store.add_epoch(island, number, answer.parts)
             self._queue(answer.state)
         best = min(self.status.best, answer.state.best, key=lambda m: (m.fitness, m.island))
-        self.status = Status(self.status.candidates + answer.made, self.status.fitted + answer.families, best)
+        formulas = self.status.formulas if best is self.status.best else self._formulas(best)
+        made, fitted = self.status.candidates + answer.made, self.status.fitted + answer.families
+        self.status = Status(made, fitted, best, formulas)
         self.display.update(self.status)
+
+    def _formulas(self, member: Individual) -> list[tuple[str, str]]:
+        """Channel and formula of what is searched, for people who look."""
+        if not self.display.shows_formulas:
+            return []
+        channels = self.problem.functional("", member, self.parts).channels
+        return [(k, channels[k].expression.named) for k in self.config.channels]
 
     def _commit(self, number: int, results: Sequence[Report]) -> None:
         """Make a complete round part of the run."""

@@ -20,6 +20,7 @@ from ..common.errors import InputError
 from ..common.files import plain
 from ..datasets import HARTREE_TO_KCAL, Dataset, Reaction
 from ..energies.check import NodeCheck
+from ..energies.evaluate import evaluate_many
 from ..energies.frame import frame_of
 from ..energies.quadrature import NodeSet, ProblemChannel, Quadrature, QuadratureProblem, channel_key
 from ..evolve.contributions import contributions
@@ -39,7 +40,7 @@ from .config import SEARCHED, SearchConfig
 from .digests import data_digests
 from .final import baselines, grid_losses, node_errors, quadrature_rows, species_rows
 from .physics import atom_energy, physics
-from .progress import Progress
+from .progress import Progress, Reference
 from .setup import SearchParts
 
 __all__ = ["ReactionProblem", "SpeciesProblem", "make_problem", "target_functional"]
@@ -67,6 +68,10 @@ class _Common:
     frame: Frame
     fixed: Mapping[str, Channel]
     folds: Callable[[], CrossValidation] | None = None
+
+    def references(self) -> list[Reference]:
+        """Known functionals to compare errors with; none where the targets are a functional's energies."""
+        return []
 
     def digests(self) -> dict[str, str]:
         """Digests of the data that the result depends on."""
@@ -128,6 +133,12 @@ class ReactionProblem(_Common):
             f"{self.dataset.name}: {c['train']} training and {c['validation']} validation reactions, "
             f"{c['nodes']} quadrature nodes"
         )
+
+    def references(self) -> list[Reference]:
+        """The published functionals on the training and validation reactions, in the frame of the densities."""
+        named = [(name.removesuffix(" form"), f) for name, f in baselines() if name.endswith(" form")]
+        losses = [[e.wrmsd for e in evaluate_many([f for _, f in named], self.dataset, split)] for split in SELECTION]
+        return [(name, train, validation) for (name, _), train, validation in zip(named, *losses, strict=True)]
 
     @property
     def on_grids(self) -> bool:

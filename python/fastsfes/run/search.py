@@ -36,7 +36,7 @@ from .interrupt import SearchInterrupted, signals
 from .lock import RunLock
 from .log import RunLog
 from .problem import make_problem
-from .progress import make_progress
+from .progress import make_progress, style_here
 from .setup import Problem, prepare
 from .store import RunStore
 from .summary import SHAPE
@@ -163,7 +163,7 @@ def search(
     threads: int | None = None,
     dataset: str | None = None,
     go_on: bool = False,
-    progress: str = "none",
+    progress: str | None = None,
     report: bool = True,
     problem: Callable[[SearchConfig], Problem] | None = None,
 ) -> Run:
@@ -178,7 +178,8 @@ def search(
         dataset: where the run's dataset is now, to resume; another one than it began with is refused.
         go_on: when `output` holds a run with the same options already, go on with it, so that one call serves for the
             first job and for all that follow it.
-        progress: "live", "plain", "auto" or "none"; written to standard error.
+        progress: "live", "plain", "none", or "auto" (live on a terminal or in a notebook, else plain); by default live
+            on a terminal or in a notebook, and nothing where output is captured. Written to standard error.
         report: whether to compute the final figures, which takes a pass over the full integration grid.
         problem: importable function that makes what is searched; default: the data that the configuration names.
 
@@ -212,9 +213,10 @@ def search(
     here = replace(config, **{k: v for k, v in own.items() if v is not None})
     parts = prepare(here)
     make = problem or make_problem
-    with where as path, make_progress(config.candidates, progress) as display, signals(path) as stop:
+    with where as path, make_progress(config.candidates, progress or style_here()) as display, signals(path) as stop:
         made = make(here)
         display.message(made.describe())
+        display.beside(made.references)
         # work in this process uses this process's problem
         context = (here, (lambda _: made) if here.executor == "local" else make)
         with open_executor(

@@ -27,7 +27,7 @@ from ..functionals.load import load
 if TYPE_CHECKING:
     from .assess import Assessed
     from .config import SearchConfig
-    from .progress import Progress
+    from .progress import Progress, Reference
 
 __all__ = ["Problem", "SearchParts", "parse_features", "prepare"]
 
@@ -76,6 +76,9 @@ class Problem(Protocol):
 
     def describe(self) -> str:
         """One line: data set, numbers of reactions, nodes."""
+
+    def references(self) -> Sequence[Reference]:
+        """Known functionals to compare errors with while the search goes on."""
 
     def digests(self) -> Mapping[str, str]:
         """Digests of the data that the result depends on; resuming on others is refused."""
