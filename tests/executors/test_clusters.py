@@ -78,6 +78,18 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(dask.config.config["distributed"]["comm"]["timeouts"], "connect", "2s")
 
 
+def test_dask_without_a_worker_left_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("fastsfes.executors.dask_cluster.PATIENCE", 0.2)
+    with dask_cluster(tmp_path, 1) as cluster, open_executor(cluster.spec, 1, make, (str(tmp_path), 0)) as pool:
+        assert pool.submit(add, 1).result(timeout=60) == 1
+        assert pool.silent == 0.0
+        cluster.workers[0].terminate()
+        wait_until(lambda: "has no worker any more; waiting for one" in caplog.text, "what an executor says")
+        assert pool.silent > 0.2
+
+
 @pytest.mark.usefixtures("impatient")
 def test_a_lost_scheduler_is_a_clear_error(tmp_path: Path) -> None:
     with dask_cluster(tmp_path, 1) as cluster, open_executor(cluster.spec, 1, make, (str(tmp_path), 0)) as pool:

@@ -119,6 +119,46 @@ def test_processes_that_cannot_be_started_are_the_error_of_the_task(
         assert pool.submit(add, 1).result(timeout=60) == 11  # its slot goes on
 
 
+def test_whatever_happens_to_a_worker_its_task_is_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error that nobody expects must not end the thread that feeds a worker."""
+
+    def refuse(self: SpawnProcess) -> None:
+        raise LookupError("this is not foreseen")
+
+    with open_executor("processes", 1, make, (str(tmp_path), 10)) as pool:
+        with monkeypatch.context() as patch:
+            patch.setattr(SpawnProcess, "start", refuse)
+            with pytest.raises(WorkerLost, match="this is not foreseen"):
+                pool.submit(add, 1).result(timeout=30)
+        assert pool.submit(add, 1).result(timeout=60) == 11
+        with monkeypatch.context() as patch:
+            patch.setattr("fastsfes.executors.core.unpack", lambda *_: {}["no such class"])
+            with pytest.raises(WorkerLost, match=r"the answer to add cannot be read.*no such class"):
+                pool.submit(add, 1).result(timeout=60)
+        with monkeypatch.context() as patch:
+            patch.setattr(pool, "_send", lambda job: {}["no such connection"])
+            with pytest.raises(WorkerLost, match=r"add could not be sent to a worker.*no such connection"):
+                pool.submit(add, 1).result(timeout=60)
+        assert pool.submit(add, 2).result(timeout=60) == 12
+    with open_executor("processes", 1, make, (str(tmp_path), 10), timeout=0.4) as pool:
+        monkeypatch.setattr(pool, "_refresh", lambda: {}["no such thing"])
+        with pytest.raises(WorkerLost, match=r"the executor failed.*no such thing"):
+            pool.submit(sleep, 60.0).result(timeout=60)
+
+
+def test_a_script_without_a_main_guard_ends_and_says_what_it_needs(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import fastsfes as fs\n"
+        "config = fs.SearchConfig.make(dataset='builtin', candidates=600, executor='processes', workers=1, islands=2)\n"
+        "fs.search(config, report=False)\n"
+    )
+    done = subprocess.run([sys.executable, str(script)], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 1
+    assert 'under: if __name__ == "__main__":' in done.stderr.strip().splitlines()[-1]
+    assert len(list(tmp_path.glob("fastsfes-runs/*"))) == 1  # that of the script itself, none of its workers
+
+
 def test_a_stalled_worker_is_replaced(tmp_path: Path) -> None:
     with open_executor("processes", 2, make, (str(tmp_path), 10), timeout=5.0) as pool:
         futures = [pool.submit(kill_first, 0, signal.SIGSTOP), *(pool.submit(add, i) for i in range(1, 10))]

@@ -267,3 +267,9 @@ def test_pickle_goes_through_the_text() -> None:
 def test_constants_that_are_no_finite_numbers_do_not_stop_lowering(text: str) -> None:
     value = fs.Expression.parse(text).evaluate({"x2": np.array([0.0, 1e-300])})
     assert np.array_equal(value, [0.0, 1e100]) if text.startswith("1e200") else np.isnan(value).all()
+
+
+def test_towers_of_numbers_stay_towers_in_sympy() -> None:
+    """9**9**9 has 369 million digits, which SymPy would write out."""
+    assert str(fs.Expression.parse("w**9**9**9").to_sympy()) == "w**(9**387420489)"
+    assert str(fs.Expression.parse("9**9").to_sympy()) == "387420489"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fastsfes import Dataset, Expression, Functional, SearchConfig
+from fastsfes import Dataset, Expression, Functional, InputError, SearchConfig
 from fastsfes.energies.evaluate import evaluate
 from fastsfes.evolve import fitter
 from fastsfes.evolve.evaluation import FitRequest
@@ -16,6 +16,7 @@ from fastsfes.evolve.fitter import FitEvaluator
 from fastsfes.functionals.functional import Channel
 from fastsfes.run import problem as problem_module
 from fastsfes.run.problem import make_problem
+from fastsfes.run.setup import prepare
 
 KINDS = ("x", "css", "cos")
 
@@ -101,3 +102,33 @@ def test_the_test_split_is_not_read_before_the_report(monkeypatch: pytest.Monkey
     problem = make_problem(SearchConfig.make(dataset="builtin", channels=("x",)))
     problem.evaluate([request("c0 + logistic(60*w)")])
     assert set(seen) == {"train", "validation"}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"features_x": ("rho", "w")}, 'features_x: "rho" has no values on the nodes of the quadrature "default"'),
+        ({"features_x": ("sigma",), "channels": ("x",)}, 'features_x: "sigma" has no values'),
+        ({"features_cos": ("rho", "w")}, 'features_cos: "rho" has no values'),
+        ({"features_x": ("q = x2*rho", "w")}, 'features_x: "q" needs "rho", which has no values'),
+        ({"features_x": ("rho",), "channels": ("x",), "targets": "b88_x", "base": ("empty",)}, '"rho" has no values'),
+    ],
+)
+def test_features_without_values_are_refused_before_the_search(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        make_problem(SearchConfig.make(dataset="builtin", **options))
+
+
+def test_features_that_follow_from_those_of_the_nodes_have_values() -> None:
+    make_problem(SearchConfig.make(dataset="builtin", features_x=("t", "beta", "alpha", "s", "x", "x2")))
+
+
+@pytest.mark.parametrize("terms", [300, 600])
+def test_starting_points_are_bounded(terms: int) -> None:
+    """Bringing far more to their normal form takes hours, in one call."""
+    text = "x = " + " + ".join(f"{k + 1}.5*exp(-{k}.25*w)" for k in range(terms))
+    with pytest.raises(InputError, match=r"f_x of .* has \d+ nodes and 0 parameters; a search starts from at most"):
+        prepare(SearchConfig.make(dataset="builtin", base=(text,)))
+    text = "x = " + " + ".join(f"c{k}*w" for k in range(201)) + "".join(f"; x.c{k} = 1" for k in range(201))
+    with pytest.raises(InputError, match="201 parameters; a search starts from at most"):
+        prepare(SearchConfig.make(dataset="builtin", base=(text,)))

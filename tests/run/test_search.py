@@ -15,9 +15,11 @@ from fake_problem import FakeProblem, three_channels
 
 from fastsfes import FastsfesError, Functional, InputError
 from fastsfes.evolve.evaluation import FitOutcome, FitRequest
+from fastsfes.executors.local import LocalExecutor
 from fastsfes.run.config import SearchConfig
-from fastsfes.run.search import Run, SearchInterrupted, search
+from fastsfes.run.search import Run, SearchInterrupted, new_folder, search
 from fastsfes.run.store import RunStore
+from fastsfes.run.summary import format_run
 
 SMALL = SearchConfig.make(
     dataset="builtin", candidates=601, population=20, tournament=4, generation=20, generations=3, features_x=("u", "w"),
@@ -124,6 +126,59 @@ def test_a_signal_stores_what_there_is_and_says_how_to_go_on(
     assert Run(path).best.channels  # what there is can be used already
     done = search(resume=path, problem=three_channels)
     assert history(done.path) == history(undisturbed.path)
+
+
+class Deserted(LocalExecutor):
+    """An executor whose workers leave after some tasks."""
+
+    left = 5
+
+    @property
+    def silent(self) -> float:
+        return 0.0 if self.left > 0 else 9.0
+
+    def wait(self, futures: Any, timeout: float | None = None) -> Any:
+        self.left -= 1
+        return super().wait(futures, timeout) if self.left > 0 else (set(), set(futures))
+
+
+def test_without_workers_the_time_limit_is_the_end(
+    undisturbed: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is complete by then is a run like any other; a run that has nothing says so."""
+
+    def deserted(*given: Any, **more: Any) -> Deserted:
+        return Deserted(given[2], given[3])
+
+    monkeypatch.setattr("fastsfes.run.search.open_executor", deserted)
+    run = search(SMALL, output=tmp_path / "run", time_limit=1.0, problem=three_channels)
+    assert 1 < run.summary["candidates"] < SMALL.candidates
+    assert not run.summary["complete"]
+    assert run.summary["candidates"] == sum(s.candidates for s in run.states) == len(history(run.path)) - 1
+    monkeypatch.setattr(Deserted, "left", 0)
+    with pytest.raises(FastsfesError, match="no worker came before the time limit"):
+        search(SMALL, output=tmp_path / "none", time_limit=0.01, problem=three_channels)
+    monkeypatch.undo()
+    assert history(search(resume=run.path, problem=three_channels).path) == history(undisturbed.path)
+
+
+def test_default_directories_of_one_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with new_folder(None, "p", 1) as one, new_folder(None, "p", 1) as two, new_folder(None, "p", 1) as three:
+        assert len({one, two, three}) == 3
+        (two / "a").touch()
+    assert list(tmp_path.glob("*/*")) == [tmp_path / two]  # those that nothing came of are gone
+
+
+def test_an_empty_directory_is_as_good_as_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "run").mkdir()
+    run = search(replace(SMALL, candidates=40), output="~/run", problem=three_channels, report=False)
+    assert run.path == tmp_path / "run"
+    assert Run("~/run").summary["complete"]
+    text = format_run(run.best, {**run.summary, "report": None}, str(run.path))
+    assert "not complete" not in text
+    assert "without a report; it is made by: fastsfes search --resume" in text
 
 
 def test_time_limit_stops_between_epochs_and_the_rest_follows(undisturbed: Run, tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ from types import MappingProxyType
 from typing import Any
 
 from ..common.errors import FastsfesError, InputError
+from ..common.files import user_path
+from ..common.readonly import ReadOnly
 from ..densities.hdf5 import RecordError
 from ..densities.record import DensityRecord, Energies, GridRecord
 from . import storage
@@ -104,7 +106,7 @@ class Dataset:
         self._problems: dict[str, str] = {}
         if path is not None:
             self._summaries, self._problems = storage.read_summaries(path)
-        self._species = MappingProxyType(dict(contents.species))
+        self._species = ReadOnly(contents.species)
 
     @classmethod
     def open(cls, name_or_path: str | Path) -> Dataset:
@@ -115,7 +117,7 @@ class Dataset:
         (``DatasetEval.csv``), GMTKN55 (``*/.res``), GSCDB138 (its archive too), or the plain one (``reactions.csv``),
         see docs/datasets.md.
         """
-        path = Path(name_or_path)
+        path = user_path(name_or_path)
         if str(name_or_path).lower() in PACKAGED or not path.exists():
             path = find_dataset(str(name_or_path)) or path
         if is_source(path):

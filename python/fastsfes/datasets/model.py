@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from types import MappingProxyType
 
 import numpy as np
 
 from ..common.errors import InputError
+from ..common.readonly import ReadOnly
 from ..densities.record import FloatArray
 
 #: One hartree in kcal/mol, the value that published weights and errors use.
@@ -111,7 +111,7 @@ class Reaction:
         for species, coefficient in self.coefficients.items():
             if not np.isfinite(coefficient):
                 raise InputError(f"reaction {self.name!r}: coefficient {coefficient!r} of {species!r} must be finite")
-        object.__setattr__(self, "coefficients", MappingProxyType(dict(self.coefficients)))
+        object.__setattr__(self, "coefficients", ReadOnly(self.coefficients))
 
     def energy(self, energies: Mapping[str, float]) -> float:
         """Reaction energy from energies of the species, in their unit."""

@@ -46,9 +46,9 @@ class Statistics:
     largest: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Evaluation:
-    """Errors of a functional on reactions.
+    """Errors of a functional on reactions. It equals itself only: compare the errors of two.
 
     Attributes:
         reactions: the reactions, in the order of the errors.

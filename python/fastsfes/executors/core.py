@@ -65,6 +65,11 @@ class Executor(ABC):
     def workers(self) -> int:
         """Number of tasks that can be worked on at a time."""
 
+    @property
+    def silent(self) -> float:
+        """Seconds since there was a worker; 0 when there is one."""
+        return 0.0
+
     @abstractmethod
     def submit(self, task: Callable[..., Any], /, *args: Any) -> Future[Any]:
         """Have ``task(context, *args)`` done; task and arguments must be picklable and the task pure."""
@@ -104,6 +109,12 @@ def _claim(future: Future[Any]) -> bool:
     if future.done() and not future.cancelled():
         return False  # answered by a worker that had been given up
     return future.set_running_or_notify_cancel()
+
+
+def _failed(what: str, error: BaseException) -> WorkerLost:
+    made = WorkerLost(f"{what} ({type(error).__name__}: {error})")
+    made.__cause__ = error
+    return made
 
 
 @dataclass
@@ -179,7 +190,11 @@ class QueueExecutor(Executor):
                 job.started = time.monotonic()
                 self._running[job.number] = job
                 self.statistics.sent += len(job.data)
-                self._send(job)
+                try:
+                    self._send(job)
+                except Exception as error:
+                    self._running.pop(job.number)
+                    job.future.set_exception(_failed(f"{job.name} could not be sent to a worker", error))
 
     def _reply(self, job: Job, reply: bytes) -> None:
         """A worker has done its job."""
@@ -188,7 +203,11 @@ class QueueExecutor(Executor):
             self.statistics.received += len(reply)
             first = not job.future.done()  # a worker that was given up may answer after all
         if first:
-            seconds = unpack(reply, job.future.set_exception, job.future.set_result)
+            try:
+                seconds = unpack(reply, job.future.set_exception, job.future.set_result)
+            except Exception as error:  # of a class that is not known here, or of memory that ends
+                job.future.set_exception(_failed(f"the answer to {job.name} cannot be read", error))
+                seconds = 0.0
             with self._lock:
                 self.statistics.tasks += 1
                 self.statistics.seconds += seconds
@@ -229,17 +248,25 @@ class QueueExecutor(Executor):
 
     def _tend(self) -> None:
         while not self._closed.wait(min(1.0, self._timeout / 4 or 1.0)):
-            self._refresh()
-            now = time.monotonic()
-            with self._lock:
-                late = [
-                    job
-                    for job in self._running.values()
-                    if self._timeout and now - job.started > self._timeout * 2 ** len(job.reasons)
-                ]
-            for job in late:
-                self._abandon(job)
-            self._dispatch()
+            try:
+                self._look()
+            except Exception as error:  # nobody would be answered any more
+                self._break(str(_failed("the executor failed", error)))
+                return
+
+    def _look(self) -> None:
+        """Give up workers that are late, and use those that came."""
+        self._refresh()
+        now = time.monotonic()
+        with self._lock:
+            late = [
+                job
+                for job in self._running.values()
+                if self._timeout and now - job.started > self._timeout * 2 ** len(job.reasons)
+            ]
+        for job in late:
+            self._abandon(job)
+        self._dispatch()
 
     def close(self) -> None:
         """End the workers; see `Executor.close`."""

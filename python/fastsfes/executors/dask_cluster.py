@@ -32,6 +32,9 @@ __all__ = ["DaskExecutor"]
 
 log = logging.getLogger("fastsfes.executors")
 
+PATIENCE = 5.0
+"""Seconds without any worker after which it is said."""
+
 WORKERS = 300.0
 """Seconds to wait for the first workers; how long to wait for the scheduler is part of Dask's configuration."""
 
@@ -111,6 +114,8 @@ class DaskExecutor(QueueExecutor):
                 f"({error}); start them with: dask worker --nthreads 1 ..."
             ) from None
         self._threads = 1
+        self._gone = 0.0  # when the last worker left; 0 while there is one
+        self._said = False
         self._futures: dict[int, Any] = {}
         self._refresh()
         self._tender.start()
@@ -121,8 +126,28 @@ class DaskExecutor(QueueExecutor):
         return self._threads
 
     def _refresh(self) -> None:
-        with contextlib.suppress(OSError, RuntimeError, ValueError):  # futures tell when the scheduler is gone for good
-            self._threads = max(1, sum(self._client.nthreads().values()))
+        try:
+            found = sum(self._client.nthreads().values())
+        except (OSError, RuntimeError, ValueError):  # futures tell when the scheduler is gone for good
+            return
+        self._threads = max(1, found)
+        if found:
+            if self._said:
+                log.warning("the Dask scheduler at %s has workers again", self._where)
+            self._gone, self._said = 0.0, False
+        elif not self._gone:
+            self._gone = time.monotonic()
+        elif not self._said and self.silent > PATIENCE:
+            self._said = True
+            log.warning(
+                "the Dask scheduler at %s has no worker any more; waiting for one. Start it with: dask worker "
+                "--nthreads 1 ...", self._where,
+            )  # fmt: skip
+
+    @property
+    def silent(self) -> float:
+        """Seconds since there was a worker; 0 when there is one."""
+        return time.monotonic() - self._gone if self._gone else 0.0
 
     def _capacity(self) -> int:
         return self._threads

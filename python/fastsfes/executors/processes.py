@@ -15,11 +15,14 @@ from multiprocessing.context import SpawnProcess
 from typing import Any
 
 from ..common import signals
+from ..common.errors import FastsfesError
 from . import worker
 from .core import ATTEMPTS, Job, QueueExecutor
 from .threads import available_cores, thread_environment, threads_per_worker
 
 __all__ = ["ProcessExecutor"]
+
+GUARD = 'a script that starts workers has to do so under: if __name__ == "__main__":'
 
 
 def _serve(connection: Connection, data: bytes) -> None:
@@ -67,7 +70,7 @@ class _Slot:
             self.reason, self.job = "", job
             try:
                 reply = self._attempt(job)
-            except (EOFError, OSError) as error:
+            except Exception as error:  # whatever it is, the job has to be answered
                 reason = self._bury(error)
                 self.job = None
                 self.pool._lose(job, reason)
@@ -118,7 +121,7 @@ class _Slot:
             return self.reason
         if code is not None and code < 0:
             return f"worker process {pid} was ended by {_name(-code)}"
-        hint = "" if self.served or code != 1 else '; a script that starts workers needs: if __name__ == "__main__"'
+        hint = "" if self.served or code != 1 else f"; {GUARD}"
         return f"worker process {pid} ended with status {code}{hint}"
 
     def kill(self, reason: str) -> None:
@@ -151,6 +154,8 @@ class ProcessExecutor(QueueExecutor):
         timeout: float = 0.0,
     ) -> None:
         super().__init__(attempts, timeout)
+        if getattr(multiprocessing.current_process(), "_inheriting", False):
+            raise FastsfesError(f"a worker process imports the script that started it; {GUARD}")
         count = workers or available_cores()
         self.threads = threads or threads_per_worker(count)
         self.data = worker.pack((setup, arguments))

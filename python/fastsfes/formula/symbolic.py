@@ -19,6 +19,8 @@ HELPERS = {
         "def _power(a, b):\n"
         "    # 1/3 arrives as a double; exponents are meant exactly\n"
         "    exact = sympy.nsimplify(b, rational=True, tolerance=1e-15) if sympy.sympify(b).is_Float else b\n"
+        "    if a.is_Integer and b.is_Integer and abs(b) * a.p.bit_length() > 4000:\n"
+        "        return sympy.Pow(a, b, evaluate=False)  # 9**9**9 has 369 million digits\n"
         "    return a ** (exact if getattr(exact, 'q', 1) <= 12 else b)\n"
     ),
     "_cube_root": (

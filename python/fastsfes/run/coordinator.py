@@ -70,6 +70,7 @@ class Coordinator:
         self.parts = parts
         self.problem = problem
         self.store = store
+        store.waiting = self._wait
         self.lock = lock
         self.signals = signals
         self.log = log
@@ -84,6 +85,7 @@ class Coordinator:
         self.ready: list[tuple[int, float, int]] = []  # round, minus the expected seconds, island
         self.seconds: dict[int, float] = {}  # of the last epoch of an island
         self.elapsed = store.elapsed
+        self._waited = False
         self.totals = Totals(store.usage)
         self.checks = FrontChecks.of(config.node_tolerance if problem.on_grids else 0.0, store.usage.get("checks", {}))
         self.checking: dict[Future[float], Individual] = {}  # of the members checked since the last round
@@ -119,7 +121,8 @@ class Coordinator:
 
     def run(self, pool: Executor, time_limit: float) -> None:
         """Rounds until the budget, the time limit, the goal, or a signal."""
-        self.started = started = time.monotonic()
+        self.started = time.monotonic()
+        self._until = self.started + time_limit if time_limit > 0 else math.inf
         try:
             with self.signals.deferred():
                 if not self.states:
@@ -127,13 +130,24 @@ class Coordinator:
                 self._set_out(pool)
                 self.status = Status(self.candidates, self.families, self.best, self._formulas(self.best))
                 while not self.done():
-                    if time_limit > 0 and time.monotonic() - started >= time_limit:
+                    if self._late() or not self._round(pool):
                         break
-                    self._round(pool)
+                self.store.settle()
         except SearchInterrupted:
             if self.states:
                 self._save_best()
             raise
+
+    def _wait(self) -> None:
+        """While somebody else keeps the store: a signal, and said once."""
+        if not self._waited:
+            self._waited = True
+            self.display.message(f"{self.store.path}: another program keeps it; waiting until that is done")
+        self._stop_if_told()
+
+    def _late(self) -> bool:
+        """Whether the time limit is over."""
+        return time.monotonic() >= self._until
 
     def _stop_if_told(self) -> None:
         """Leave the epochs that are running, after a signal; they will be run again."""
@@ -145,6 +159,8 @@ class Coordinator:
         while left:
             _, left = pool.wait(left, timeout=0.2)
             self._stop_if_told()
+            if left and pool.silent and self._late():
+                raise FastsfesError("no worker came before the time limit; the run holds nothing yet")
         results: list[Report] = [f.result() for f in futures]
         for result in results:
             for base, first in zip(self.parts.names_of(result.state.island), result.state.founders, strict=True):
@@ -199,8 +215,10 @@ class Coordinator:
         came = [m for m in self.coming[state.island] if m.fingerprint not in self.checks.banned]
         return receive(without(state, self.checks.banned), came, self.parts.migration)
 
-    def _round(self, pool: Executor) -> None:
-        """Work until the next round is complete, and make it part of the run."""
+    def _round(self, pool: Executor) -> bool:
+        """Work until the next round is complete, and make it part of the run; False when no worker is left to do so
+        and the time limit is over.
+        """
         number = self.round + 1
         active = {s.island for s in self.states if s.candidates < self.limit(s.island)}
         back = self.back.setdefault(number, {})
@@ -213,6 +231,9 @@ class Coordinator:
                 self._submit(pool, island)
             finished, _ = pool.wait([*self.checking, *self.running], timeout=0.2)
             self._stop_if_told()
+            if not finished and pool.silent and self._late():
+                self.display.message("the time limit is over, and no worker is left: the last round is given up")
+                return False
             for future in finished:
                 if future in self.checking:
                     self.checked.append((self.checking.pop(future), future.result()))
@@ -221,6 +242,7 @@ class Coordinator:
         self.back.pop(number)
         self._commit(number, [back[island] for island in sorted(back)])
         self._set_out(pool)
+        return True
 
     def _submit(self, pool: Executor, island: int, known: int | None = None) -> None:
         """Send the next epoch of an island; the worker is known to know its first `known` epochs, if given."""
@@ -306,6 +328,8 @@ class Coordinator:
             self.store.commit_round(
                 states, self.archive, self.elapsed, usage, lambda m: texts.get(id(m)) or individual_text(m)
             )
+        if self.store.behind == 1:
+            self.display.message(f"{self.store.path}: somebody reads it; rounds wait in memory until that is done")
         self.states, self.families = tuple(states), families
         for result in results:
             self._log_epoch(result, self.round)

@@ -41,7 +41,7 @@ from .digests import data_digests
 from .final import baselines, grid_losses, node_errors, quadrature_rows, species_rows
 from .physics import atom_energy, physics
 from .progress import Progress, Reference
-from .setup import SearchParts
+from .setup import SearchParts, parse_features
 
 __all__ = ["ReactionProblem", "SpeciesProblem", "make_problem", "target_functional"]
 
@@ -286,6 +286,7 @@ def _reaction_problem(config: SearchConfig, dataset: Dataset, quadrature: Quadra
         worst = np.argsort(-np.where(np.isfinite(change), change, np.inf), kind="stable")[:AT_ONCE]
         return check.worst(dict(zip(config.channels, channels, strict=True)), positions[worst].tolist())
 
+    _check_features(config, quadrature, rows.channels)
     graded = _with_estimate(rows, data)
     evaluate = FitEvaluator(
         config.channels, graded.problem(), _settings(config), config.threads, None if graded is rows else dense,
@@ -331,6 +332,19 @@ def _blocks(data: QuadratureProblem) -> list[tuple[str, NDArray[np.int64]]]:
 
 def _channels(data: QuadratureProblem, kinds: Sequence[str]) -> Channels:
     return [(k, data.channels[k].values, data.channels[k].matrix) for k in kinds]
+
+
+def _check_features(config: SearchConfig, quadrature: Quadrature, channels: Channels) -> None:
+    """Refuse a feature without values: every candidate that used it would be thrown away."""
+    for kind, values, _ in channels:
+        for name, expression in parse_features(kind, getattr(config, f"features_{kind}")).items():
+            for used in expression.features:
+                if used not in values:
+                    what = f'"{name}"' if used == name else f'"{name}" needs "{used}", which'
+                    raise InputError(
+                        f'features_{kind}: {what} has no values on the nodes of the quadrature "{quadrature.name}"; it '
+                        f"has those of {', '.join(values)}"
+                    )
 
 
 def _settings(config: SearchConfig) -> FitSettings:
@@ -450,6 +464,7 @@ def _species_problem(config: SearchConfig, dataset: Dataset, quadrature: Quadrat
         [("train", np.arange(count)), ("validation", np.arange(count, len(used)))],
         ridge=config.ridge,
     )
+    _check_features(config, quadrature, rows.channels)
     counts = {s: len(r) for s, r in splits.items()} | {"nodes": sum(len(s) for s in sets.values())}
     evaluate = FitEvaluator(
         config.channels, rows.problem(), _settings(config), config.threads, max_scale=config.max_scale

@@ -111,8 +111,10 @@ def select_run(
                 "start", resumed=resume is not None, seed=config.seed, dataset=config.dataset, fastsfes=__version__
             )
             keeper = _Keeper(path, work, store, lock, log, display)
+            store.waiting = stop.stop
             try:
                 keeper.run(stop)
+                store.settle()
                 keeper.finish(report)
             except (Exception, SearchInterrupted) as error:
                 status = "interrupted" if isinstance(error, SearchInterrupted) else "failed"

@@ -110,6 +110,10 @@ class Problem(Protocol):
         """
 
 
+_BASE_NODES, _BASE_PARAMETERS = 1000, 200
+"""Of a factor that a search starts from: bringing it to its normal form takes seconds then, far more beyond."""
+
+
 def parse_features(kind: str, texts: Sequence[str]) -> dict[str, Expression]:
     """Feature definitions: "w" is itself, "u = u(x2, g)" has free names that are parameters."""
     known = channel_table.channel(kind).features
@@ -240,6 +244,15 @@ def _starting_point(name: str, kinds: Sequence[str], exact: bool) -> Genome | Fu
     if name == "lda":
         return lda_genome(kinds)
     functional = load(name, where="base")
+    for kind in kinds:
+        if kind in functional.channels:
+            factor = functional.channels[kind].expression
+            nodes, free = factor.complexity, len(factor.parameters)
+            if nodes > _BASE_NODES or free > _BASE_PARAMETERS:
+                raise InputError(
+                    f'base: f_{kind} of "{functional.name}" has {nodes:g} nodes and {free} parameters; a search starts '
+                    f"from at most {_BASE_NODES} nodes and {_BASE_PARAMETERS} parameters a factor"
+                )
     if not set(functional.channels) & set(kinds):
         raise InputError(
             f'base: functional "{name}" has channels {", ".join(functional.channels)}, none of those searched '

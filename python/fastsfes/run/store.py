@@ -29,7 +29,15 @@ from ..evolve.island import Individual, IslandState, Record
 __all__ = ["Part", "RunStore", "individual_text", "pack_candidates"]
 
 VERSION = 3
-_PATIENCE = 60.0  # seconds that a reader and the writer wait for each other
+_PATIENCE = 60.0
+"""Seconds that a reader waits for the writer."""
+
+_COURTESY = 0.2
+"""Seconds that the writer waits for a reader before it works on; it tries again after every round."""
+
+_FAREWELL = 15.0
+"""Seconds that a writer which has to end waits for a reader: batch systems give 30."""
+
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE epochs (
@@ -165,6 +173,10 @@ class RunStore:
         self._db = connection
         self._table: sqlite3.Connection | None = None
         self._unpacked = 0  # the last row of epochs in the table
+        self.behind = 0
+        """Rounds that could not be committed yet, since somebody reads."""
+        self.waiting: Callable[[], None] = lambda: None
+        """Called again and again while somebody else keeps the file."""
 
     @classmethod
     def create(cls, path: Path) -> RunStore:
@@ -198,6 +210,8 @@ class RunStore:
         except FastsfesError:
             raise
         except DAMAGE as error:
+            if isinstance(error, sqlite3.OperationalError) and _is_busy(error):
+                raise InputError(f"{path}: another program keeps it; try again when that has closed it") from None
             raise InputError(
                 f"{path}: cannot be read as the history of a search ({short(error)}); was it cut off?"
             ) from None
@@ -212,7 +226,11 @@ class RunStore:
         return cls(path, db)
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file; rounds that a reader still keeps out of it are lost, and run again."""
+        if self.behind and self._db.in_transaction:
+            with suppress(sqlite3.Error):
+                self._db.execute("ROLLBACK TO round")
+                self._try_commit(_FAREWELL)
         self._db.close()
         if self._table is not None:
             self._table.close()
@@ -264,6 +282,9 @@ class RunStore:
 
         `elapsed` is the time spent searching so far, in seconds; `usage` what that took, plain data; `text` gives
         `individual_text` of members, for those who have it.
+
+        While somebody reads, the round waits in memory and is committed with a later one (`behind`, `settle`): a search
+        never ends, nor stands still, because somebody looks.
         """
         text = text or individual_text
         last = [(s.island, s.epoch, _state_text(s, text)) for s in states]
@@ -274,14 +295,50 @@ class RunStore:
             self._db.executemany("INSERT INTO archive VALUES (?, ?)", kept)
             self._db.execute("INSERT OR REPLACE INTO meta VALUES ('elapsed', ?)", (repr(elapsed),))
             self._db.execute("INSERT OR REPLACE INTO meta VALUES ('usage', ?)", (json.dumps(usage or {}),))
+            if not self._try_commit(_COURTESY):
+                if self.behind:
+                    self._db.execute("RELEASE round")
+                self._db.execute("SAVEPOINT round")
+                self.behind += 1
+
+    def settle(self) -> None:
+        """Commit what waits, however long somebody reads, and drop what came of a round that is not complete."""
+        if self._db.in_transaction:
+            with self._writing():
+                self._db.execute("ROLLBACK TO round" if self.behind else "ROLLBACK")
+                while self.behind and not self._try_commit(_COURTESY):
+                    self.waiting()
+
+    def _try_commit(self, seconds: float) -> bool:
+        """Whether the transaction could be committed within this time."""
+        self._db.execute(f"PRAGMA busy_timeout = {int(1000 * seconds)}")
+        try:
             self._db.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            if not _is_busy(error):
+                raise
+            return False
+        self.behind = 0
+        return True
+
+    def _begin(self) -> None:
+        """A transaction, as soon as nobody else has one."""
+        self._db.execute(f"PRAGMA busy_timeout = {int(1000 * _COURTESY)}")
+        while True:
+            try:
+                self._db.execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.OperationalError as error:
+                if not _is_busy(error):
+                    raise
+                self.waiting()
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
         """Be in the transaction of the round, which an error ends."""
         try:
             if not self._db.in_transaction:
-                self._db.execute("BEGIN IMMEDIATE")
+                self._begin()
             yield
         except sqlite3.Error as error:
             if self._db.in_transaction:
@@ -345,7 +402,8 @@ class RunStore:
         """Keep what the run is made with."""
         with self._writing():
             self._db.execute("INSERT OR REPLACE INTO meta VALUES ('data', ?)", (json.dumps(dict(digests)),))
-            self._db.execute("COMMIT")
+            while not self._try_commit(_COURTESY):
+                self.waiting()
 
     def counts(self) -> tuple[int, int]:
         """Candidates made, and families fitted among them."""
@@ -421,6 +479,11 @@ class RunStore:
         """The rows of the archive's members: complexity rises, error falls."""
         rows = [self.candidate(m.number, m.island) for m in self.archive()]
         return [row for row in rows if row is not None]
+
+
+def _is_busy(error: sqlite3.OperationalError) -> bool:
+    """Whether another connection has the file."""
+    return "locked" in str(error)
 
 
 def _connect(path: Path, mode: str) -> tuple[sqlite3.Connection, str | None]:

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
 
 from ...common.errors import InputError
+from ...common.readonly import ReadOnly
 from ...datasets.dataset import Dataset
 from ...datasets.model import HARTREE_TO_KCAL, SPLITS, Reaction
 from ...functionals.functional import Functional
@@ -89,7 +89,7 @@ class Quadrature(Rules):
     @cached_property
     def row(self) -> Mapping[str, int]:
         """Species -> row."""
-        return MappingProxyType({name: k for k, name in enumerate(self.species)})
+        return ReadOnly({name: k for k, name in enumerate(self.species)})
 
     def rule(self, key: str) -> ChannelRule:
         """Return the rule of a measure; raises NotRepresentable when there is none."""
@@ -166,10 +166,10 @@ class Quadrature(Rules):
                 kind, key, nodes.values, HARTREE_TO_KCAL * (coefficients @ nodes.matrix), index, coarse
             )
         return QuadratureProblem(
-            channels=MappingProxyType(made),
+            channels=ReadOnly(made),
             target=reaction_targets(dataset, chosen),
             weights=np.array([reaction.weight for reaction in chosen]),
-            splits=MappingProxyType(
+            splits=ReadOnly(
                 {
                     split: np.array([i for i, r in enumerate(chosen) if r.split == split], dtype=np.int64)
                     for split in SPLITS

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
 
 from ...common.errors import InputError
+from ...common.readonly import ReadOnly
 from ...formula.expression import Expression
 from .nodes import NodeGrid, derived_features, parse_channel_key
 
@@ -49,7 +49,7 @@ class NodeSet:
     def values(self) -> Mapping[str, FloatArray]:
         """Every feature that is known at the nodes, each (n,)."""
         named = {name: np.ascontiguousarray(self.nodes[:, k]) for k, name in enumerate(self.features)}
-        return MappingProxyType(derived_features(parse_channel_key(self.key)[0], named))
+        return ReadOnly(derived_features(parse_channel_key(self.key)[0], named))
 
     def evaluate(self, expression: Expression, parameters: Mapping[str, float] | None = None) -> FloatArray:
         """Values of an enhancement factor at the nodes, (n,).
