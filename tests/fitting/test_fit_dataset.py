@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,10 @@ from scipy.optimize import least_squares
 
 import fastsfes as fs
 from fastsfes import _core
+from fastsfes.analysis import optimum
+from fastsfes.datasets.model import DatasetContents, Reaction
+from fastsfes.datasets.storage import write_dataset
+from fastsfes.energies.quadrature import NodeGrid, build_quadrature, save_quadrature
 from fastsfes.fitting import (
     CmaSettings,
     Equality,
@@ -266,3 +271,42 @@ def test_factor_fit_refuses_shapes_that_do_not_fit() -> None:
         fit_factor(form, "x", {"w": [0.0, 0.5, 1.0]}, [1.0])
     with pytest.raises(fs.InputError, match='"w" of'):
         fit_factor(form, "x", {"x2": [0.0, 0.5, 1.0]}, [1.0, 1.0, 1.0])
+
+
+def test_own_constants_of_the_correlation(builtin: fs.Dataset, tmp_path: Path) -> None:
+    """PW92 as printed: used where the quadrature has it, as `evaluate` does; elsewhere what is used is said."""
+    form = fs.load("x = c0 + c1*w; css = c0; cos = c0; correlation = pw92", default=1.0)
+    found = fs.fit(form, builtin)
+    assert found.functional.correlation == "pw92_mod"
+    assert "have the constants pw92_mod of the stored quadrature, not the functional's own (pw92)" in found.notes[0]
+    assert "x@0.3 css:pw92 cos:pw92" in found.notes[0]
+    assert optimum(form, builtin).notes[0] == found.notes[0]
+    assert fs.fit(dataclasses.replace(form, correlation="pw92_mod"), builtin).notes == ()
+    path = tmp_path / "own.h5"
+
+    def size(reaction: Reaction) -> tuple[int, str]:
+        return sum(len(builtin.species[n].symbols) for n in reaction.coefficients), reaction.name
+
+    small = sorted(builtin.available, key=size)
+    reactions = tuple(dataclasses.replace(r, split=s) for r, s in zip(small, ("train", "validation"), strict=False))
+    names = sorted({n for r in reactions for n in r.coefficients})
+    contents = DatasetContents("own", {n: builtin.species[n] for n in names}, reactions)
+    write_dataset(path, contents, (([n], builtin.density(n)) for n in names))
+    ladder = (NodeGrid.make({"x2": 96, "w": 32}, 5),)
+    rules = build_quadrature(
+        fs.Dataset.open(path),
+        channels=("x@0.3", "css:pw92", "cos:pw92"),
+        tolerance=10.0,
+        integration_grid="level 0",
+        ladder=ladder,
+        reduce=False,
+    )
+    save_quadrature(path, rules)
+    own = fs.Dataset.open(path)
+    lda = fs.load("x = a; css = 1; cos = 1; correlation = pw92; x.a = 1")
+    fitted = fs.fit(lda, own)
+    assert fitted.functional.correlation == "pw92"
+    assert not [n for n in fitted.notes if "constants" in n]
+    assert fitted.start == pytest.approx(fs.wrmsd(lda, own, "train"), rel=1e-10)
+    modified = dataclasses.replace(lda, correlation="pw92_mod")
+    assert abs(fitted.start - fs.wrmsd(modified, own, "train", method="grid")) > 1e-6

@@ -81,6 +81,9 @@ class FakeProblem:
     def refitted(self, winner: Functional) -> tuple[Functional, dict[str, float]]:
         return winner, {"before": 1.0, "after": 1.0}
 
+    def without_terms(self, winner: Functional) -> tuple[Functional, list[dict[str, Any]]]:
+        return winner, []
+
     on_grids = False
     counts = {"train": TRAIN, "validation": VALIDATION}  # noqa: RUF012
 

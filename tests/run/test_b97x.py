@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fastsfes import Channel, Dataset, Expression, SearchConfig, get_functional, search
+from fastsfes import Channel, Dataset, Expression, Functional, SearchConfig, get_functional, search
 from fastsfes.datasets import HARTREE_TO_KCAL
 from fastsfes.energies.evaluate import grid_energies
 from fastsfes.energies.quadrature import Quadrature
@@ -41,6 +41,7 @@ def test_a_winner_is_fitted_to_the_last_digit() -> None:
     form = Expression.parse("c0*(1 + c1*u(x2, 0.004)*(1 + c2*u(x2, 0.004)))")
     a, b, c = 0.8094, 0.5073, 0.7481  # B97 exchange, 10.1063/1.475007
     exact = {"c0": a, "c1": b / a, "c2": c / b}
-    found = problem.evaluate.polished({"x": Channel(form, {p: float(f"{v:.3g}") for p, v in exact.items()})})
-    assert found.known.train < 1e-8
-    assert found.parameters["x"] == pytest.approx(exact, rel=1e-9)
+    winner = Functional("winner", {"x": Channel(form, {p: float(f"{v:.3g}") for p, v in exact.items()})})
+    found, losses = problem.refitted(winner)
+    assert losses["after"] < 1e-8
+    assert found.channels["x"].parameters == pytest.approx(exact, rel=1e-9)

@@ -1,4 +1,4 @@
-"""Grid sensitivity, cross-validation and the contribution of terms, against plain NumPy and the objective."""
+"""Grid sensitivity and cross-validation, against plain NumPy and the objective."""
 
 from __future__ import annotations
 
@@ -10,14 +10,12 @@ import numpy as np
 import pytest
 from test_problem import KINDS, request
 
-from fastsfes import Dataset, Expression, Functional, InputError, Quadrature, SearchConfig
+from fastsfes import Dataset, Functional, InputError, Quadrature, SearchConfig
 from fastsfes.datasets import HARTREE_TO_KCAL
 from fastsfes.datasets.storage import write_dataset
 from fastsfes.energies.evaluate import grid_energies
 from fastsfes.energies.frame import frame_of
 from fastsfes.energies.quadrature import NodeGrid, build_quadrature, save_quadrature
-from fastsfes.evolve.contributions import additive_terms, contributions, without_each_term
-from fastsfes.evolve.evaluation import FitOutcome, Known
 from fastsfes.evolve.terms import folds_of
 from fastsfes.functionals.functional import Channel
 from fastsfes.run.problem import make_problem
@@ -128,52 +126,3 @@ def test_a_second_quadrature_of_other_nodes_is_refused(two_grids: Path) -> None:
     config = SearchConfig.make(dataset=str(two_grids), grid_coefficient=2.0, fine_quadrature="other")
     with pytest.raises(InputError, match="has other species or nodes than"):
         make_problem(config)
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("c0 + c1*w - u(x2, g)*c2", ["c0", "c1*w", "-(u(x2, g)*c2)"]),
-        ("-(c0 - w)", ["-c0", "w"]),
-        ("fma(c0, w, 1) - fnma(c1, x2, c2)", ["c0*w", "1", "c1*x2", "-c2"]),
-        ("c0*(1 + w)", ["c0*(1 + w)"]),
-    ],
-)
-def test_sums_fall_into_their_terms(text: str, expected: list[str]) -> None:
-    terms = additive_terms(Expression.parse(text))
-    features, values = {"x2": 0.7, "w": 0.3}, {"c0": 1.3, "c1": -0.4, "c2": 2.2, "g": 0.9}
-
-    def value(e: Expression) -> float:
-        return float(e.evaluate({f: features[f] for f in e.features}, {p: values[p] for p in e.parameters}))
-
-    assert [value(t) for t in terms] == pytest.approx([value(Expression.parse(t)) for t in expected], rel=1e-14)
-    assert sum(value(t) for t in terms) == pytest.approx(value(Expression.parse(text)), rel=1e-14)
-
-
-def test_contributions_leave_one_term_out_at_a_time() -> None:
-    asked: list[list[str]] = []
-
-    def evaluate(requests):
-        asked.extend([str(e.fold()) for e in r.expressions.values()] for r in requests)
-        failed = [not r.expressions["x"].parameters for r in requests]
-        return [FitOutcome.failed({}) if f else FitOutcome(Known(1.0 + k, 2.0)) for k, f in enumerate(failed)]
-
-    channels = {
-        "x": Channel(Expression.parse("1 + c0*w"), {"c0": 2.0}),
-        "cos": Channel(Expression.parse("c0"), {"c0": 3.0}),
-    }
-    rows = contributions(channels, evaluate)
-    plain = [[str(Expression.parse(t).fold()) for t in pair] for pair in (
-        ("1 + c0*w", "c0"), ("c0*w", "c0"), ("1", "c0"), ("1 + c0*w", "0"),
-    )]  # fmt: skip
-    assert asked == plain
-    assert [(r["channel"], r["term"], r["train"]) for r in rows] == [
-        ("", "", 1.0), ("x", "1", 2.0), ("x", str(Expression.parse("c0*w")), None), ("cos", "c0", 4.0),
-    ]  # fmt: skip
-
-
-def test_copies_of_a_term_are_left_out_together() -> None:
-    """Parameters of an evolved sum may be one, so that its terms repeat; leaving out one copy would say nothing."""
-    channel = Channel(Expression.parse("c0*w + (c0*x2 + c0*w)"), {"c0": 2.0})
-    rows = [(kind, text, str(rest)) for kind, text, rest in without_each_term({"css": channel})]
-    assert rows == [("css", "2*(c0*w)", "c0*x2"), ("css", "c0*x2", "c0*w*2")]

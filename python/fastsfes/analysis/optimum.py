@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
 from ..common.errors import FastsfesError, InputError
 from ..datasets.dataset import Dataset
-from ..energies.quadrature import Quadrature
 from ..fitting import FitProblem, find_minimum
 from ..fitting.minimum import SETTINGS
 from ..functionals.functional import Functional
@@ -35,7 +33,7 @@ class Optimum:
         reduced: the same on few nodes, where starts are tried; None where there are none.
         losses: split -> WRMSD in kcal/mol.
         refitted: whether the parameters were fitted to this dataset.
-        notes: doubts about the minimum, a sentence each.
+        notes: doubts about the minimum, and about the frame, a sentence each.
     """
 
     functional: Functional
@@ -84,16 +82,15 @@ def optimum(
         raise InputError(f'functional "{given.name}" has no parameters, so there is nothing to fit or to analyse')
     splits = ["train", "validation", *(["test"] if test else [])]
     data = Dataset.open(dataset) if isinstance(dataset, str) else dataset
-    make = partial(FitProblem.from_dataset, data, tuple(given.channels), splits=splits)
-    problem = make(level=level)
-    rules = Quadrature.load(data).channels.values()
-    reduced = make(level="reduced") if level == "full" and all("reduced" in rule.levels for rule in rules) else None
+    problem, reduced = FitProblem.pair(
+        data, tuple(given.channels), splits=splits, level=level, correlation=given.correlation
+    )
     made = given.with_frame(problem.frame)
-    notes: tuple[str, ...] = ()
+    notes = tuple(problem.frame_notes(given))
     if refit:
         found = find_minimum(problem, made, reduced=reduced, threads=threads)
         if not math.isfinite(found.loss):
             raise FastsfesError(f'functional "{given.name}" cannot be fitted: {found.fitted.message}')
-        made, notes = found.functional, found.notes
+        made, notes = found.functional, (*notes, *found.notes)
     losses = {split: problem.loss(made, split) for split in problem.reactions}
     return Optimum(made, problem, reduced, losses, refit, notes)

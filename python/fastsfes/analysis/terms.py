@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ..common.files import plain
-from ..evolve.contributions import without_each_term
-from ..fitting import find_minimum
-from ..fitting.minimum import confirmed
-from ..functionals.functional import Channel, Functional
-from .optimum import FIT, Optimum
+from ..fitting.removal import lowered, removals
+from ..functionals.functional import Functional
+from .optimum import Optimum
 
 __all__ = ["TermContribution", "TermContributions", "term_contributions"]
-
-
-_ROUNDING = 1e-9
-"""Relative difference of losses that are one."""
 
 
 @dataclass(frozen=True)
@@ -82,38 +76,25 @@ def term_contributions(best: Optimum, *, threads: int = 0) -> TermContributions:
     Each fit is the minimum of its form (`fastsfes.fitting.minimum`). Where one lies below the loss of a refitted whole,
     the whole was not at its minimum: it is fitted again from there, and `losses` are those of the lower one.
     """
-    cases = list(_cases(best.functional))
-    found = [find_minimum(best.problem, c, reduced=best.reduced, threads=threads).fitted for _, _, c in cases]
+    found = removals(best.problem, best.functional, reduced=best.reduced, threads=threads)
     if best.refitted:
-        limit = best.losses[best.split] * (1.0 - _ROUNDING)
-        best = _lowered(best, [f.functional for f in found if f.losses[best.split] < limit], threads)
-    whole = _by_type(best, best.functional)
+        whole = lowered(best.problem, best.functional, found, threads=threads)
+        best = replace(best, functional=whole, losses={s: best.problem.loss(whole, s) for s in best.losses})
+    before = _by_type(best, best.functional)
     rows = []
-    for (channel, term, case), fitted in zip(cases, found, strict=True):
-        after = _by_type(best, fitted.functional) if math.isfinite(fitted.losses[best.split]) else {}
+    for r in found:
+        after = _by_type(best, r.fitted.functional) if math.isfinite(r.fitted.losses[best.split]) else {}
         rows.append(
             TermContribution(
-                channel,
-                term,
-                {s: best.problem.loss(case, s) for s in best.losses},
-                {s: fitted.losses[s] for s in best.losses},
-                {t: after[t] - whole[t] for t in after},
-                fitted.status,
+                r.channel,
+                r.term,
+                {s: best.problem.loss(r.kept, s) for s in best.losses},
+                {s: r.fitted.losses[s] for s in best.losses},
+                {t: after[t] - before[t] for t in after},
+                r.fitted.status,
             )
         )
     return TermContributions(best.functional.name, best.losses, tuple(rows))
-
-
-def _lowered(best: Optimum, without: list[Functional], threads: int) -> Optimum:
-    """The whole fitted from the parameters of forms that lack a term: with it the loss cannot be higher."""
-    if not without:
-        return best
-    starts = [best.functional.with_parameters(f.parameters) for f in without]
-    fitted = [confirmed(best.problem, f) for f in best.problem.fit(starts, FIT, threads=threads)]
-    lowest = min(fitted, key=lambda f: f.losses[best.split])
-    if not lowest.losses[best.split] < best.losses[best.split]:
-        return best
-    return replace(best, functional=lowest.functional, losses=dict(lowest.losses))
 
 
 def _by_type(best: Optimum, functional: Functional) -> dict[str, float]:
@@ -122,9 +103,3 @@ def _by_type(best: Optimum, functional: Functional) -> dict[str, float]:
     for reaction, error in zip(best.problem.reactions[best.split], errors.tolist(), strict=True):
         squares.setdefault(reaction.data_type, []).append(reaction.weight * error**2)
     return {t: math.sqrt(sum(v) / len(v)) for t, v in sorted(squares.items())}
-
-
-def _cases(functional: Functional) -> Iterator[tuple[str, str, Functional]]:
-    for kind, term, rest in without_each_term(functional.channels):
-        kept = Channel(rest, {n: functional.channels[kind].parameters[n] for n in rest.parameters})
-        yield kind, term, replace(functional, channels={**functional.channels, kind: kept})

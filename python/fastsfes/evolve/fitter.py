@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
@@ -36,9 +36,6 @@ LARGEST_PARAMETER = 1e6
 
 CONFIRMED = 1e-6
 """Relative difference between the loss of a fit and that of the fitted values up to which it is rounding."""
-
-_POLISH = 200
-"""Evaluations of a fit to the last digit."""
 
 _FAILED = ("not_finite", "infeasible", "invalid")
 """Ends of a fit without a result: see `fastsfes.fitting.Fitted`."""
@@ -97,24 +94,6 @@ class FitEvaluator:
 
     def __post_init__(self) -> None:
         self.dense = None if self.dense is None else lru_cache(maxsize=1)(self.dense)
-
-    def polished(self, channels: Mapping[str, Channel]) -> FitOutcome:
-        """A fit from given parameters, on the dense nodes if there are any, that ends only where rounding ends it."""
-        request = FitRequest(
-            {k: c.expression for k, c in channels.items()}, {k: c.parameters for k, c in channels.items()}
-        )
-        problem = self.problem if self.dense is None else self.dense().problem
-        options = FitSettings(max_evaluations=_POLISH, ftol=0.0, xtol=0.0)
-        return replace(self, problem=problem, dense=None, options=options, max_scale=0.0)([request])[0]
-
-    def training_loss(self, channels: Mapping[str, Channel]) -> float:
-        """WRMSD of the training rows for given parameters, on the dense nodes where there are any."""
-        candidate = [channels[k].expression._handle for k in self.kinds]
-        values = np.array([v for k in self.kinds for v in channels[k].parameters.values()])
-        if self.dense is not None:
-            return self.dense().losses(candidate, values)[0]
-        errors = self.problem.errors(candidate, values, "train")
-        return float(np.sqrt(np.mean(errors**2)))
 
     def __call__(self, requests: Sequence[FitRequest]) -> list[FitOutcome]:
         """Fit every request from its starting values."""

@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from functools import partial
 from typing import Literal, get_args
 
 import numpy as np
@@ -15,7 +14,6 @@ import numpy as np
 from ..common.errors import FastsfesError, InputError
 from ..datasets.dataset import Dataset
 from ..energies.frame import frame_of
-from ..energies.quadrature import Quadrature
 from ..functionals.functional import Channel, Functional
 from ..functionals.load import load
 from .cmaes import CmaSettings, minimise_cma
@@ -45,7 +43,7 @@ class FitResult:
         rank: independent columns among them; fewer than ``len(linear)`` when some are redundant (those are 0).
         start: WRMSD of the training reactions with the parameters that were given.
         seconds: time of the optimisation.
-        notes: doubts about the minimum, a sentence each.
+        notes: doubts about the minimum, and about the frame, a sentence each.
     """
 
     functional: Functional
@@ -129,32 +127,29 @@ def fit(
     data = Dataset.open(dataset) if isinstance(dataset, str) else dataset
     conditions = parse_conditions(tuple(constraints), tuple(given.channels), frame_of(data).hybrid)
     equalities = (*conditions.equalities, *equalities)
-    make = partial(
-        FitProblem.from_dataset,
+    problem, reduced = FitProblem.pair(
         data,
         tuple(given.channels),
         splits=["train", "validation", *(["test"] if test else [])],
+        level=level,
         quadrature=quadrature,
         equalities=equalities,
         penalties=(*conditions.penalties, *penalties),
         ridge=ridge,
         exact_exchange=exact_exchange,
         targets=targets,
+        correlation=given.correlation,
     )
-    problem = make(level=level)
     start = problem.loss(free if exact_exchange else free.with_frame(problem.frame))
-    notes: tuple[str, ...] = ()
+    notes = tuple(problem.frame_notes(given))
     began = time.perf_counter()
     if optimizer == "varpro":
-        rules = Quadrature.load(data, quadrature).channels.values()
-        reducible = level == "full" and starts != 1 and all("reduced" in rule.levels for rule in rules)
-        reduced = make(level="reduced") if reducible else None
         if starts is None:
             each = SETTINGS if max_evaluations is None else replace(SETTINGS, max_evaluations=max_evaluations)
             minimum = find_minimum(
                 problem, free, reduced=reduced, seed=seed, settings=each, bounds=bounds, threads=threads
             )
-            found, notes = minimum.fitted, minimum.notes
+            found, notes = minimum.fitted, (*notes, *minimum.notes)
         else:
             settings = FitSettings(starts=starts, seed=seed, max_evaluations=max_evaluations or 200, ftol=1e-12)
             found = fit_through_levels(problem, reduced, free, settings, bounds=bounds, threads=threads)

@@ -16,7 +16,7 @@ from .problem import FitProblem, FitSettings, Fitted
 __all__ = ["Minimum", "confirmed", "find_minimum"]
 
 SETTINGS = FitSettings(max_evaluations=300, ftol=1e-13, xtol=1e-12)
-"""Of every single fit."""
+"""Of every single fit; what is found on few nodes is refined on all until rounding ends it."""
 
 ROUNDS = (64, 128, 256)
 """Starts that have been tried when the search may end."""
@@ -91,8 +91,10 @@ def find_minimum(
     few = reduced or problem
     once = replace(settings, starts=1)
 
-    def fit(on: FitProblem, forms: Sequence[Functional]) -> list[Fitted]:
-        return on.fit(forms, once, bounds=[bounds or {}] * len(forms), threads=threads)
+    to_the_end = replace(once, ftol=0.0, xtol=0.0)
+
+    def fit(on: FitProblem, forms: Sequence[Functional], settings: FitSettings = once) -> list[Fitted]:
+        return on.fit(forms, settings, bounds=[bounds or {}] * len(forms), threads=threads)
 
     first = fit(few, [functional])
     moving = [n for n in problem.names(functional) if n in functional.parameters and n not in first[0].linear]
@@ -107,9 +109,8 @@ def find_minimum(
                 break
     tried = len(found)
     last = _different(found)[:REFINED]
-    if reduced is not None:
-        last = fit(problem, [functional, *(f.functional for f in last)])
-    last += fit(problem, also) if also else []
+    last = fit(problem, [functional, *(f.functional for f in last)], to_the_end)
+    last += fit(problem, also, to_the_end) if also else []
     best = min([confirmed(problem, f) for f in last] or [best], key=_loss)
     return Minimum(best, tried, reached, tuple(_notes(problem, functional, first[0], best, moving, tried, reached)))
 

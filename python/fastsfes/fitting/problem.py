@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -112,6 +114,7 @@ class FitProblem:
         ridge: float = 0.0,
         exact_exchange: bool = False,
         targets: Mapping[str, float] | None = None,
+        correlation: str | None = None,
         cache_bytes: int = 64 << 20,
     ) -> FitProblem:
         """Gather the rows of some splits from the quadrature that is stored with a dataset.
@@ -128,6 +131,8 @@ class FitProblem:
                 energies then lose the fractions of the functional that made the densities.
             targets: reaction name -> energy in kcal/mol that the channels have to give, in place of reference minus
                 frozen part (for rediscovery experiments).
+            correlation: constants of the PW92 prefactors. Where the quadrature has no nodes for them, and by default,
+                they are those of the functional that made the densities; see `frame` and `frame_notes`.
             cache_bytes: memory for columns and analysed expressions that candidates share.
 
         Raises:
@@ -139,8 +144,11 @@ class FitProblem:
             raise InputError(f'dataset "{data.name}" has no reaction of "{splits[0] if splits else ""}" to fit to')
         reactions = [reaction for part in chosen.values() for reaction in part]
         frame = frame_of(data, sorted({data.representative(n) for r in reactions for n in r.coefficients}))
-        keys = {kind: channel_key(kind, frame.hybrid.omega, frame.correlation) for kind in kinds}
-        arrays = Quadrature.load(data, quadrature).problem(data, keys, reactions=reactions, level=level)
+        rules = Quadrature.load(data, quadrature)
+        wanted = replace(frame, correlation=correlation or frame.correlation)
+        if all(key in rules.channels for key in _keys(kinds, wanted).values()):
+            frame = wanted
+        arrays = rules.problem(data, _keys(kinds, frame), reactions=reactions, level=level)
         target, extra = np.array(arrays.target), None
         if exact_exchange:
             extra, fractions = _exchange_columns(data, reactions, frame)
@@ -158,6 +166,36 @@ class FitProblem:
             cache_bytes,
         )
         return cls(rows.problem(), tuple(kinds), frame, exact_exchange, chosen, rows)
+
+    @classmethod
+    def pair(
+        cls,
+        dataset: Dataset,
+        kinds: Sequence[str],
+        *,
+        level: str = "full",
+        quadrature: str = "default",
+        **options: Any,
+    ) -> tuple[FitProblem, FitProblem | None]:
+        """The problem, and for "full" nodes the same on the reduced ones, where starts are tried, if there are any.
+
+        Args:
+            dataset, kinds, level, quadrature, options: see `from_dataset`.
+        """
+        make = partial(cls.from_dataset, dataset, kinds, quadrature=quadrature, **options)
+        reducible = level == "full" and Quadrature.load(dataset, quadrature).has_level("reduced")
+        return make(level=level), make(level="reduced") if reducible else None
+
+    def frame_notes(self, functional: Functional) -> list[str]:
+        """What of a functional is not its own here though energies in a frame could have it: a sentence, or nothing."""
+        own, here = functional.correlation, self.frame.correlation
+        if own == here or not {"css", "cos", "c"} & set(functional.channels):
+            return []
+        missing = " ".join(_keys(self.kinds, replace(self.frame, correlation=own)).values())
+        return [
+            f"the correlation channels have the constants {here} of the stored quadrature, not the functional's own "
+            f"({own}), which need one with the channels {missing}"
+        ]
 
     def weights(self, block: str) -> FloatArray:
         """Weights of the reactions of a block, (reactions,)."""
@@ -292,6 +330,11 @@ class FitProblem:
             rank=result.rank,
             evaluations=result.evaluations,
         )
+
+
+def _keys(kinds: Sequence[str], frame: Frame) -> dict[str, str]:
+    """Kind -> measure in a frame."""
+    return {kind: channel_key(kind, frame.hybrid.omega, frame.correlation) for kind in kinds}
 
 
 def _consecutive(sizes: Mapping[str, int]) -> list[tuple[str, npt.NDArray[np.int64]]]:

@@ -412,6 +412,17 @@ class Coordinator:
             found.append(Member(one, functional, losses))
         return found
 
+    def _without_terms(self, member: Member, row: dict[str, Any]) -> tuple[Member, list[dict[str, Any]]]:
+        """The losses without each of a member's terms, and the member, or a better one that a rest led to, in its row."""
+        better, parts = self.problem.without_terms(member.functional)
+        if better == member.functional:
+            return member, parts
+        figures = {split: parts[0][split] for split in ("train", "validation")}
+        row |= {"functional": better.to_dict(), **figures}
+        losses = {**member.losses, "after": figures["train"], "validation": figures["validation"]}
+        (checked,) = self.problem.assess([better], self.display).members
+        return replace(member, functional=better, losses=losses, checked=checked), parts
+
     def _write_best(self, winner: Functional) -> None:
         write_text(self.path / BEST, json.dumps(winner.to_dict(), indent=2, allow_nan=False) + "\n")
 
@@ -425,12 +436,15 @@ class Coordinator:
                 members, self.config.node_tolerance, self.problem.counts.get("train", 0), self.config.select
             )
             index = next(k for k, row in enumerate(rows) if row["picked"])
+            parts: list[dict[str, Any]] = []
+            if report:
+                members[index], parts = self._without_terms(members[index], rows[index])
             picked = members[index]
             winner = replace(picked.functional, name=f"{self.config.preset}-{self.config.seed}")
             self._write_best(winner)
             write_front(self.path, rows)
             own = replace(assessed, members=(picked.checked,))
-            figures = self.problem.report(winner, self.display, own) if report else None
+            figures = {**self.problem.report(winner, self.display, own), "contributions": parts} if report else None
         if figures is not None:
             self.log.event("report", rows=figures["rows"][:1], grid=figures["grid"])
         made, fitted = self.store.counts()

@@ -23,11 +23,11 @@ from ..energies.check import NodeCheck
 from ..energies.evaluate import evaluate_many
 from ..energies.frame import frame_of
 from ..energies.quadrature import NodeSet, ProblemChannel, Quadrature, QuadratureProblem, channel_key
-from ..evolve.contributions import contributions
 from ..evolve.fitter import ESTIMATE, FitEvaluator, Rows
 from ..evolve.island import Individual
 from ..evolve.terms import ConditionTerm, CrossValidation, GridTerm, Term, folds_of, reduced_difference
-from ..fitting import FitRows, FitSettings, fit, parse_conditions
+from ..fitting import FitProblem, FitRows, FitSettings, find_minimum, fit, parse_conditions
+from ..fitting.removal import lowered, removals
 from ..fitting.rows import Channels
 from ..formula.expression import Expression
 from ..formula.normal_form import normal_form
@@ -57,7 +57,11 @@ _FOLD_CACHE = 8 << 20
 
 @dataclass(frozen=True)
 class _Common:
-    """What both kinds of problem hold; `frame` lends the winner its exact exchange and nonlocal correlation."""
+    """What both kinds of problem hold.
+
+    `frame` lends the winner its exact exchange and nonlocal correlation. `problems` are those of the final fits: on all
+    nodes, and on few where there are any.
+    """
 
     config: SearchConfig
     dataset: Dataset
@@ -67,6 +71,7 @@ class _Common:
     counts: Mapping[str, int]
     frame: Frame
     fixed: Mapping[str, Channel]
+    problems: Callable[[], tuple[FitProblem, FitProblem | None]]
     folds: Callable[[], CrossValidation] | None = None
 
     def references(self) -> list[Reference]:
@@ -107,20 +112,37 @@ class _Common:
         )
 
     def refitted(self, winner: Functional) -> tuple[Functional, dict[str, float]]:
-        """The winner with the parameters that are best for its form on the objective of the search, on dense nodes.
+        """The winner at the minimum of its form on the objective of the search (`fastsfes.fitting.find_minimum`).
 
         A search stops at the first parameters that will do, on few nodes, and in a form that may have had superfluous
-        parameters. Returns the functional and the training loss "before" and "after" in kcal/mol.
+        parameters. Returns the functional and the losses "before", "after" and "validation" in kcal/mol.
         """
-        searched = {k: winner.channels[k] for k in self.config.channels}
-        before = self.evaluate.training_loss(searched)
-        found = self.evaluate.polished(searched)
-        if not found.known.finite:
-            return winner, {"before": before, "after": before}
-        fitted = {k: Channel(c.expression, found.parameters[k]) for k, c in searched.items()}
-        after = self.evaluate.training_loss(fitted)
-        losses = {"before": before, "after": after, "validation": found.known.validation}
-        return replace(winner, channels={**winner.channels, **fitted}), losses
+        problem, reduced = self.problems()
+        before = problem.loss(winner)
+        found = find_minimum(problem, winner, reduced=reduced, threads=self.config.threads)
+        best = found.functional if found.loss <= before else winner
+        losses = {"before": before, "after": problem.loss(best), "validation": problem.loss(best, "validation")}
+        return replace(winner, channels=best.channels), losses
+
+    def without_terms(self, winner: Functional) -> tuple[Functional, list[dict[str, Any]]]:
+        """The losses without each term of the searched channels, each rest at its minimum.
+
+        Returns:
+            The winner, or a better one that a rest led to; and a dict per term, in order: channel, term (text), train
+            and validation (kcal/mol; None when it could not be fitted), first the whole, whose channel and term are
+            empty.
+        """
+        problem, reduced = self.problems()
+        threads = self.config.threads
+        rests = removals(problem, winner, reduced=reduced, kinds=self.config.channels, threads=threads)
+        best = lowered(problem, winner, rests, threads=threads)
+        rows = [("", "", best), *((r.channel, r.term, r.fitted.functional) for r in rests)]
+        parts = [{"channel": kind, "term": term, **plain(_losses(problem, f))} for kind, term, f in rows]
+        return replace(winner, channels=best.channels), parts
+
+
+def _losses(problem: FitProblem, functional: Functional) -> dict[str, float]:
+    return {split: problem.loss(functional, split) for split in SELECTION}
 
 
 class ReactionProblem(_Common):
@@ -182,8 +204,6 @@ class ReactionProblem(_Common):
             row["functional"] = functional.to_dict()
             if one.energies is not None:
                 row["grid"] = plain(grid_losses(self.quadrature, opened, one.energies))
-        searched = {k: winner.channels[k] for k in self.config.channels}
-        parts = contributions(searched, replace(self.evaluate, tolerance=math.inf, max_scale=0.0))
         on_grid = rows[0].get("grid")
         return {
             "kind": "reactions",
@@ -195,7 +215,6 @@ class ReactionProblem(_Common):
             "largest_difference": checked[0].deviation if checked[0].method == "grid" else None,
             "nodes": node_errors(self.quadrature, winner, checked[0]),
             "test_readings": opened.test_readings,
-            "contributions": parts,
         }
 
     def _known(self, progress: Progress) -> list[tuple[str, Functional]]:
@@ -312,7 +331,17 @@ def _reaction_problem(config: SearchConfig, dataset: Dataset, quadrature: Quadra
     counts = {split: len(part) for split, part in _blocks(data)}
     counts["nodes"] = sum(matrix.shape[1] for _, _, matrix in rows.channels)
     fixed = {k: Channel(Expression.constant(1.0)) for k in rest}
-    return ReactionProblem(config, dataset, quadrature, evaluate, check, counts, frame, fixed, folds)
+    problems = partial(
+        FitProblem.pair,
+        dataset,
+        (*config.channels, *fixed),
+        equalities=conditions.equalities,
+        penalties=conditions.penalties,
+        ridge=config.ridge,
+    )
+    return ReactionProblem(
+        config, dataset, quadrature, evaluate, check, counts, frame, fixed, lru_cache(maxsize=1)(problems), folds
+    )
 
 
 def _selection(dataset: Dataset) -> list[Reaction]:
@@ -451,26 +480,40 @@ def _species_problem(config: SearchConfig, dataset: Dataset, quadrature: Quadrat
     keys = quadrature.keys(target)
     splits = species_splits(quadrature)
     rules = {k: quadrature.rule(key) for k, key in keys.items()}
+    frame = replace(target.frame, nlc=None)
+
+    def problem(level: str) -> FitProblem:
+        """Every species is a reaction of its own; its target is made on the same nodes."""
+        sets: dict[str, NodeSet] = {k: rules[k].level(level) for k in config.channels}
+        energies = HARTREE_TO_KCAL * quadrature.energies(target, level)
+        used = np.concatenate([splits[s] for s in SELECTION])
+        count = len(splits["train"])
+        rows = FitRows(
+            [(k, s.values, np.ascontiguousarray(HARTREE_TO_KCAL * s.matrix[used])) for k, s in sets.items()],
+            energies[used],
+            np.ones(len(used)),
+            [("train", np.arange(count)), ("validation", np.arange(count, len(used)))],
+            ridge=config.ridge,
+        )
+        names = [quadrature.species[i] for i in used]
+        reactions = {
+            split: tuple(
+                Reaction(n, "", "", split, 1.0, {n: 1.0}, energy)
+                for n, energy in zip(names[part], energies[used][part].tolist(), strict=True)
+            )
+            for split, part in (("train", slice(count)), ("validation", slice(count, None)))
+        }
+        return FitProblem(rows.problem(), tuple(config.channels), frame, False, reactions, rows)
+
     # few nodes tell factors apart as well as all, as long as the targets are made on them too
-    level = LEVEL if all(LEVEL in rule.levels for rule in rules.values()) else "full"
-    sets: dict[str, NodeSet] = {k: rule.level(level) for k, rule in rules.items()}
-    energies = HARTREE_TO_KCAL * quadrature.energies(target, level)
-    used = np.concatenate([splits["train"], splits["validation"]])
-    count = len(splits["train"])
-    rows = FitRows(
-        [(k, sets[k].values, np.ascontiguousarray(HARTREE_TO_KCAL * sets[k].matrix[used])) for k in config.channels],
-        energies[used],
-        np.ones(len(used)),
-        [("train", np.arange(count)), ("validation", np.arange(count, len(used)))],
-        ridge=config.ridge,
-    )
-    _check_features(config, quadrature, rows.channels)
-    counts = {s: len(r) for s, r in splits.items()} | {"nodes": sum(len(s) for s in sets.values())}
-    evaluate = FitEvaluator(
-        config.channels, rows.problem(), _settings(config), config.threads, max_scale=config.max_scale
-    )
+    reducible = all(LEVEL in rule.levels for rule in rules.values())
+    few = problem(LEVEL if reducible else "full")
+    _check_features(config, quadrature, few.rows.channels)
+    counts = {s: len(r) for s, r in splits.items()} | {"nodes": sum(m.shape[1] for _, _, m in few.rows.channels)}
+    evaluate = FitEvaluator(config.channels, few.core, _settings(config), config.threads, max_scale=config.max_scale)
+    problems = lru_cache(maxsize=1)(lambda: (problem("full"), few if reducible else None))
     check = NodeCheck(dataset, quadrature, keys, ())
-    return SpeciesProblem(config, dataset, quadrature, evaluate, check, counts, replace(target.frame, nlc=None), {})
+    return SpeciesProblem(config, dataset, quadrature, evaluate, check, counts, frame, {}, problems)
 
 
 def species_splits(quadrature: Quadrature) -> dict[str, NDArray[np.int64]]:

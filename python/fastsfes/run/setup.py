@@ -99,6 +99,9 @@ class Problem(Protocol):
     def refitted(self, winner: Functional) -> tuple[Functional, dict[str, float]]:
         """The winner with parameters that are best for its form, and the training loss "before" and "after"."""
 
+    def without_terms(self, winner: Functional) -> tuple[Functional, list[dict[str, Any]]]:
+        """The losses without each term, for the report, and the winner, or a better one that a rest led to."""
+
     def assess(self, members: Sequence[Functional], progress: Progress, *, on_grid: bool = True) -> Assessed:
         """How far the figures of members on nodes can be trusted; with `on_grid` on the full grid, where there is one,
         beside the known functionals."""

@@ -114,7 +114,7 @@ def _figures(report: Mapping[str, Any], summary: Mapping[str, Any]) -> list[str]
     if parts:
         lines += [
             "",
-            "without one term, all parameters that are left fitted again to the training reactions (reduced nodes)",
+            "without one term, all parameters that are left fitted again to the training reactions",
         ]
         lines += _table(
             [("", "train", "validation")]

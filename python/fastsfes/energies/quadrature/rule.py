@@ -117,3 +117,7 @@ class Rules:
     integration_grid: str
     tolerance: float
     channels: Mapping[str, ChannelRule]
+
+    def has_level(self, name: str) -> bool:
+        """Whether every channel has this node set."""
+        return all(name in rule.levels for rule in self.channels.values())
