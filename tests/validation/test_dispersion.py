@@ -11,6 +11,8 @@ from pyscf import dft, gto
 from scf_small import build
 
 import fastsfes as fs
+from fastsfes.datasets import DatasetContents, Reaction, Species
+from fastsfes.datasets.production import build_dataset
 from fastsfes.densities import ScfSettings
 from fastsfes.densities.scf import check_settings, has_vv10, make_mean_field, vv10_energy
 
@@ -49,15 +51,27 @@ def test_no_vv10_is_added_after_the_iterations(name: str) -> None:
     assert has_vv10(make_mean_field(mol, settings, fs.load_comparison(f"libxc:{name.replace('-d3bj', '_v')}")))
 
 
-def test_a_validation_gives_what_pyscf_gives(tmp_path: Path) -> None:
-    small = build(tmp_path / "small.h5")
-    options = {"species": ("H2",), "baselines": ("none",), "work": tmp_path / "work", "conv_tol": 1e-10}
-    if find_spec("pyscf.dispersion") is None:
-        with pytest.raises(fs.InputError, match="pip install pyscf-dispersion"):
-            fs.validate("libxc:wb97m-d3bj", small, **options)
-        return
-    found = fs.validate("libxc:wb97m-d3bj", small, **options).species["libxc:wb97m-d3bj"]["H2"]
-    mf = dft.RKS(gto.M(atom="H 0 0 0; H 0 0 0.74", basis="6-31g", verbose=0), xc="wb97m-d3bj")
+def test_a_validation_needs_the_package_that_computes_the_correction(tmp_path: Path) -> None:
+    if find_spec("pyscf.dispersion") is not None:
+        pytest.skip("pyscf-dispersion is installed")
+    with pytest.raises(fs.InputError, match="pip install pyscf-dispersion"):
+        fs.validate("libxc:wb97m-d3bj", build(tmp_path / "small.h5"), species=("H2",), baselines=("none",))
+
+
+@pytest.mark.parametrize(("name", "published"), [("wb97m-d3bj", -100.415788), ("wb97x-d3bj", None)])
+def test_a_validation_gives_what_pyscf_gives(name: str, published: float | None, tmp_path: Path) -> None:
+    """HF in 6-31G: with VV10 beside D3 the energy of wB97M-D3(BJ) would be -100.372307 hartree."""
+    pytest.importorskip("pyscf.dispersion", reason="PySCF computes D3 with pyscf-dispersion")
+    fluoride = Species("HF", ("H", "F"), np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 0.92]]), 0, 0)
+    reaction = Reaction("total", "all", "TCE", "test", 1.0, {"HF": 1.0}, -63013.0)
+    data = DatasetContents("fluoride", {"HF": fluoride}, (reaction,))
+    settings = ScfSettings(xc="b97", basis="6-31g", grid="level 3")
+    assert not build_dataset(data, tmp_path / "hf.h5", settings=settings).failed
+    options = {"species": ("HF",), "baselines": ("none",), "work": tmp_path / "work", "conv_tol": 1e-10}
+    found = fs.validate(f"libxc:{name}", tmp_path / "hf.h5", **options).species[f"libxc:{name}"]["HF"]["e_tot"]
+    mf = dft.RKS(gto.M(atom="H 0 0 0; F 0 0 0.92", basis="6-31g", verbose=0), xc=name)
     mf.chkfile = mf._chkfile = None
-    mf.grids.atom_grid, mf.grids.prune, mf.conv_tol = (20, 50), None, 1e-11
-    assert found["e_tot"] == pytest.approx(mf.kernel(), abs=1e-8)
+    mf.conv_tol = 1e-11
+    assert found == pytest.approx(mf.kernel(), abs=1e-8)
+    if published is not None:
+        assert found == pytest.approx(published, abs=1e-6)
