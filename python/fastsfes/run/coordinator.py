@@ -413,7 +413,7 @@ class Coordinator:
         return found
 
     def _without_terms(self, member: Member, row: dict[str, Any]) -> tuple[Member, list[dict[str, Any]]]:
-        """The losses without each of a member's terms, and the member, or a better one that a rest led to, in its row."""
+        """The losses without each of a member's terms; and the member, or a better one that a rest led to."""
         better, parts = self.problem.without_terms(member.functional)
         if better == member.functional:
             return member, parts
