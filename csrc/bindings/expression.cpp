@@ -60,7 +60,7 @@ void register_expression(py::module_& m) {
       .def("derivative", &Expression::derivative, py::arg("name"))
       .def("substitute", &Expression::substitute, py::arg("replacements"))
       .def("counts", [](const Expression& e) { return normal::counted(e.graph(), e.root()); })
-      .def("simplify", &normal::shortest)
+      .def("simplify", [](const Expression& e) { return normal::readable(e, e.complexity()); })
       .def("expand", &normal::multiplied_out)
       .def("fold", &Expression::fold, py::arg("regular") = false)
       .def("define", &Expression::define)

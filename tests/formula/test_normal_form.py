@@ -18,9 +18,9 @@ CASES = [
     ("-(-w)", "w"),
     ("a - a", "0"),
     ("(u(x2, g) + w)*(u(x2, g) - w)*c0", "c0*(u(x2, g0)**2 - w**2)"),
-    ("w*w + (a*w + w*w) - x2 - x2", "w*(c0 + 2*w) - 2*x2"),
+    ("w*w + (a*w + w*w) - x2 - x2", "c0*w - 2*x2 + 2*w**2"),
     ("(u(x2, g)*a + b)*u(x2, g) + c", "c0 + u(x2, g0)*(c1 + c2*u(x2, g0))"),
-    ("sqrt(w + x2)*w*sqrt(w + x2)", "w*(w + x2)"),
+    ("sqrt(w + x2)*w*sqrt(w + x2)", "w**2 + w*x2"),
     ("(w + x2)/(1 + x2)*(1 + x2)", "w + x2"),
     ("w**0.5*w**1.5", "w**2"),
     ("x2/(1 + x2) + w/(1 + x2)", "(w + x2)/(1 + x2)"),
@@ -33,6 +33,11 @@ CASES = [
     ("1 + c0 + c0*u(x2, g) + c0*w", "1 + c0*(1 + u(x2, g0) + w)"),
     ("c0*(c0 + u(x2, g))", "g0*(g0 + u(x2, g1))"),
     ("c0*(c0 + (c0 + u(x2, g)))", "g0*(2*g0 + u(x2, g1))"),
+    # of the forms with no more nodes than the input the one that is easiest to read
+    ("c0 + u(x2, g)*w + (w*c1 + w*u(x2, g))", "c0 + w*(c1 + 2*u(x2, g0))"),
+    ("u(x2, g) + c + c*(u(x2, g) + c + u(x2, g)*c) + c*c**2", "(g0 + u(x2, g1))*(1 + g0 + g0**2)"),
+    ("(1 + a*u(x2, g))*(b + c*u(x2, g)) + d", "c0 + c1*u(x2, g0) + c2*u(x2, g0)**2"),
+    ("c0 + (c0*u(x2, g) + c0*w + w*c5) + u(x2, g)*w", "c0 + c1*w + u(x2, g0)*(c0 + w)"),
     # superfluous parameters
     ("exp(c0 + w)*c1", "c0*exp(w)"),
     ("u(c0*x2, g)", "u(x2, g0)"),
@@ -41,7 +46,6 @@ CASES = [
     ("c0*(c1*(c2*w))", "c0*w"),
     ("c0*c1 + c2*w*c3", "c0 + c1*w"),
     ("(w + x2)*c0 + (w + x2)*c1", "c0*(w + x2)"),
-    ("(1 + a*u(x2, g))*(b + c*u(x2, g)) + d", "c0 + u(x2, g0)*(c1 + c2*u(x2, g0))"),
     ("exp(3*g*h*x2/5)", "exp(g0*x2)"),
     ("1 - c0*w", "1 + c0*w"),
     # a square has no sign, an exponential neither: these are no free coefficients; a cube is one

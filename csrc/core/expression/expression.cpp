@@ -1,5 +1,7 @@
 #include "core/expression/expression.hpp"
 
+#include <algorithm>
+
 #include "core/base/error.hpp"
 #include "core/expression/features.hpp"
 #include "core/expression/normal/size.hpp"
@@ -10,6 +12,12 @@ namespace fastsfes {
 
 Expression::Expression(const std::shared_ptr<const Graph>& graph, NodeId root) : root_(0) {
   // Keep only what the value needs, so that equal expressions have equal graphs.
+  const std::vector<char> needed = graph->reachable({root});
+  if (root + 1 == needed.size() && std::find(needed.begin(), needed.end(), 0) == needed.end()) {
+    graph_ = graph;
+    root_ = root;
+    return;
+  }
   auto own = std::make_shared<Graph>();
   root_ = own->import(*graph, root);
   graph_ = std::move(own);

@@ -130,7 +130,7 @@ struct Style {
   std::string (*parameter)(const std::string& name);
 };
 
-/// Parameters that have a letter of their own: LaTeX command and letter.
+/// Stems of parameters that have a letter of their own: LaTeX command and letter.
 constexpr std::array<std::array<const char*, 3>, 4> kLetters{
     {{"gamma", "\\gamma", "γ"}, {"g", "\\gamma", "γ"}, {"kappa", "\\kappa", "κ"}, {"mu", "\\mu", "μ"}}};
 
@@ -141,32 +141,35 @@ std::pair<std::string, std::string> stem_and_index(const std::string& name) {
   return {name.substr(0, cut), name.substr(cut)};
 }
 
-std::string latex_parameter(const std::string& name) {
+/// The row of a stem with a letter of its own; null for the others.
+const char* const* letter_of(const std::string& stem) {
   for (const auto& letter : kLetters) {
-    if (name == letter[0]) return letter[1];
+    if (stem == letter[0]) return letter.data();
   }
+  return nullptr;
+}
+
+std::string latex_parameter(const std::string& name) {
   const auto [stem, index] = stem_and_index(name);
   std::string escaped;
   for (char c : stem) escaped += c == '_' ? std::string("\\_") : std::string(1, c);
-  const std::string body = escaped.size() == 1 ? escaped : "\\mathrm{" + escaped + "}";
+  const char* const* letter = letter_of(stem);
+  const std::string body = letter ? letter[1] : escaped.size() == 1 ? escaped : "\\mathrm{" + escaped + "}";
   return index.empty() ? body : body + "_{" + index + "}";
 }
 
 std::string mathml_parameter(const std::string& name) {
-  for (const auto& letter : kLetters) {
-    if (name == letter[0]) return std::string("<mi>") + letter[2] + "</mi>";
-  }
   const auto [stem, index] = stem_and_index(name);
+  const char* const* letter = letter_of(stem);
   const std::string body =
-      (stem.size() == 1 ? std::string("<mi>") : std::string("<mi mathvariant=\"normal\">")) + stem + "</mi>";
+      (letter || stem.size() == 1 ? std::string("<mi>") : std::string("<mi mathvariant=\"normal\">")) +
+      (letter ? letter[2] : stem) + "</mi>";
   return index.empty() ? body : "<msub>" + body + "<mn>" + index + "</mn></msub>";
 }
 
 std::string label_parameter(const std::string& name) {
-  for (const auto& letter : kLetters) {
-    if (name == letter[0]) return letter[2];
-  }
   auto [text, index] = stem_and_index(name);
+  if (const char* const* letter = letter_of(text)) text = letter[2];
   for (const char digit : index) text += std::string("\xe2\x82") + static_cast<char>(0x80 + (digit - '0'));  // ₀ ... ₉
   return text;
 }
@@ -216,7 +219,8 @@ constexpr Style kMathml{&OpInfo::mathml,
 
 /// Whether a typeset factor begins with a digit, in either style.
 bool starts_number(const std::string& text) {
-  return text.starts_with("<mn>") || (!text.empty() && text[0] >= '0' && text[0] <= '9');
+  const std::size_t first = text.find_first_not_of('{');  // {2}^{w}
+  return text.starts_with("<mn>") || (first != std::string::npos && text[first] >= '0' && text[first] <= '9');
 }
 
 /// Writes typeset formulas, each node by its row of the operator table.

@@ -1,6 +1,7 @@
 #include "core/family/absorb.hpp"
 
 #include <algorithm>
+#include <array>
 #include <optional>
 
 namespace fastsfes::family {
@@ -27,26 +28,20 @@ class Absorber {
     free_.assign(graph.size(), 0);
     for (NodeId id = 0; id < graph.size(); ++id) {
       if (graph.arity(id) == 0) {
-        made_[id] = leaf(id);
+        made_[id] = out_->import(graph, id);
         free_[id] = graph[id].op == Op::Parameter;
       } else if (inside(id) || !shorten(id)) {
-        std::vector<Expression> args;
-        for (int k = 0; k < graph.arity(id); ++k) args.push_back(*made_[argument(id, k)]);
-        made_[id] = Expression::apply(graph[id].op, args);
+        std::array<NodeId, kMaxArity> args{};
+        for (int k = 0; k < graph.arity(id); ++k) args[static_cast<std::size_t>(k)] = made_[argument(id, k)];
+        made_[id] = out_->node(graph[id].op, args);
       }
     }
   }
 
-  Reparametrised result() const { return {*made_.back(), meaning_}; }
+  Reparametrised result() const { return {Expression(out_, made_.back()), meaning_}; }
 
  private:
   NodeId argument(NodeId id, int k) const { return graph_[id].args[static_cast<std::size_t>(k)]; }
-
-  Expression leaf(NodeId id) const {
-    auto own = std::make_shared<Graph>();
-    const NodeId root = own->import(graph_, id);
-    return {std::move(own), root};
-  }
 
   Group group(NodeId id) const {
     switch (graph_[id].op) {
@@ -117,26 +112,28 @@ class Absorber {
     }
     if (kept.size() == leaves.size()) return false;
     mean(leaves, kept, leaves[*host], sum, power);
-    Expression total = Expression::constant(sum ? 0.0 : 1.0);
-    bool started = false;
+    std::optional<NodeId> total;
     for (const Leaf& part : kept) {
       if (part.inverse) continue;
-      total = started ? Expression::apply(sum ? Op::Add : Op::Mul, {total, *made_[part.node]}) : *made_[part.node];
-      started = true;
+      total = total ? out_->node(sum ? Op::Add : Op::Mul, *total, made_[part.node]) : made_[part.node];
     }
+    if (!total) total = out_->constant(sum ? 0.0 : 1.0);
     for (const Leaf& part : kept) {
-      if (part.inverse) total = Expression::apply(sum ? Op::Sub : Op::Div, {total, *made_[part.node]});
+      if (part.inverse) total = out_->node(sum ? Op::Sub : Op::Div, *total, made_[part.node]);
     }
-    made_[id] = negative ? Expression::apply(Op::Neg, {total}) : total;
+    made_[id] = negative ? out_->node(Op::Neg, *total) : *total;
     free_[id] = kept.size() == 1 && power == 1.0 && !negative && !kept[0].inverse;
     return true;
   }
 
-  /// What a leaf stands for in the parameters of before.
+  /// The name of a node that has become a parameter.
+  const std::string& name(NodeId node) const { return out_->name(made_[node]); }
+
+  /// What a number or a parameter stands for in the parameters of before.
   Expression meaning(NodeId node) const {
-    if (graph_.is_constant(node)) return *made_[node];
-    const auto it = meaning_.find(made_[node]->parameters()[0]);
-    return it == meaning_.end() ? *made_[node] : it->second;
+    if (graph_.is_constant(node)) return Expression::constant(graph_[node].value);
+    const auto it = meaning_.find(name(node));
+    return it == meaning_.end() ? Expression(out_, made_[node]) : it->second;
   }
 
   /// The host takes over what its product or sum loses.
@@ -152,13 +149,14 @@ class Absorber {
       const Op op = leaf.inverse == host.inverse ? (sum ? Op::Add : Op::Mul) : (sum ? Op::Sub : Op::Div);
       total = Expression::apply(op, {total, part});
     }
-    meaning_.insert_or_assign(made_[parameter]->parameters()[0], total);
+    meaning_.insert_or_assign(name(parameter), total);
   }
 
   const Graph& graph_;
   std::vector<int> users_;
   std::vector<NodeId> user_;
-  std::vector<std::optional<Expression>> made_;
+  std::shared_ptr<Graph> out_ = std::make_shared<Graph>();
+  std::vector<NodeId> made_;  ///< by node of the given graph, in the new one
   std::map<std::string, Expression> meaning_;
   std::vector<char> free_;  ///< whether a node has become a parameter that occurs in it alone
 };

@@ -23,7 +23,7 @@ constexpr std::size_t kMostParameters = 60;
 
 /// A coefficient and what it multiplies.
 struct Group {
-  std::vector<Factor> rest;
+  normal::Factors rest;
   Sum coefficient;
   bool free = false;
 };
@@ -174,7 +174,7 @@ std::optional<Reparametrised> free_coefficients(const Expression& expression) {
   if (expression.parameters().empty() || expression.graph().parameters().size() > kMostParameters) return std::nullopt;
   Graph graph;
   const NodeId root = graph.import(expression.graph(), expression.root());
-  normal::Shortener shortener(graph);
+  normal::Shortener shortener(graph, normal::Prefer::Nodes);
   std::optional<Reparametrised> best;
   normal::Size least;
   for (const auto view : {normal::Shortener::View::Factors, normal::Shortener::View::None}) {
@@ -182,7 +182,7 @@ std::optional<Reparametrised> free_coefficients(const Expression& expression) {
     auto found = Coefficients(shortener, sum).result();
     if (!found) continue;
     const normal::Size size = normal::size(found->expression.graph(), found->expression.root());
-    if (best && size >= least) continue;
+    if (best && !normal::better(size, least, normal::Prefer::Nodes)) continue;
     best = std::move(found);
     least = size;
   }

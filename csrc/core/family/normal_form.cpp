@@ -25,15 +25,10 @@ Expression parameter(char letter, std::size_t number) {
   return {std::move(graph), id};
 }
 
-/// Whether one is at least as short as the other, in nodes and in parameters.
-bool no_longer(const Expression& a, const Expression& b) {
-  return size_of(a).nodes <= size_of(b).nodes && a.parameters().size() <= b.parameters().size();
-}
-
-/// Takes the other parametrisation where it is no longer.
-bool adopt(NormalForm& form, const Reparametrised& made) {
-  const Expression next = normal::shortest(made.expression);
-  if (!no_longer(next, form.expression)) return false;
+/// Takes the other parametrisation where it is within the limit and has no more parameters.
+bool adopt(NormalForm& form, const Reparametrised& made, std::size_t limit) {
+  const Expression& next = made.expression;
+  if (size_of(next).nodes > limit || next.parameters().size() > form.expression.parameters().size()) return false;
   Values values;
   if (!form.values.empty()) {
     for (const std::string& p : next.parameters()) {
@@ -48,18 +43,24 @@ bool adopt(NormalForm& form, const Reparametrised& made) {
 /// Drops one superfluous parameter; false when there is none.
 bool drop(NormalForm& form) {
   const Expression before = form.expression;
-  std::vector<std::pair<Superfluous, Expression>> choices;
+  struct Choice {
+    Superfluous removed;
+    Expression next;
+    std::size_t parameters;
+    normal::Size size;
+  };
+  std::vector<Choice> choices;
   for (const Superfluous& s : superfluous(before)) {
-    Expression next = normal::shortest(before.substitute({{s.parameter, Expression::constant(s.value)}}));
-    if (no_longer(next, before)) choices.emplace_back(s, std::move(next));
+    Expression next = before.substitute({{s.parameter, Expression::constant(s.value)}}).fold();
+    choices.push_back({s, next, next.parameters().size(), size_of(next)});
   }
-  std::stable_sort(choices.begin(), choices.end(), [](const auto& a, const auto& b) {
-    return std::pair(a.second.parameters().size(), size_of(a.second)) <
-           std::pair(b.second.parameters().size(), size_of(b.second));
+  std::stable_sort(choices.begin(), choices.end(), [](const Choice& a, const Choice& b) {
+    if (a.parameters != b.parameters) return a.parameters < b.parameters;
+    return normal::better(a.size, b.size, normal::Prefer::Nodes);
   });
   Values generic;
   for (const std::string& p : before.parameters()) generic[p] = generic_value(generic.size() + 3);
-  for (const auto& [removed, next] : choices) {
+  for (const auto& [removed, next, parameters, size] : choices) {
     if (!refitted(next, before, generic, removed)) continue;
     Values values;
     if (!form.values.empty()) {
@@ -93,11 +94,11 @@ NormalForm renamed(const NormalForm& form) {
 }
 
 /// Removes what the family does not need; false when that is nothing.
-bool reduce(NormalForm& form) {
+bool reduce(NormalForm& form, std::size_t limit) {
   bool changed = false;
   const Reparametrised absorbed = absorb(form.expression);
-  if (!absorbed.meaning.empty()) changed = adopt(form, absorbed);
-  if (const auto made = free_coefficients(form.expression)) changed = adopt(form, *made) || changed;
+  if (!absorbed.meaning.empty()) changed = adopt(form, absorbed, limit);
+  if (const auto made = free_coefficients(form.expression)) changed = adopt(form, *made, limit) || changed;
   while (drop(form)) changed = true;
   return changed;
 }
@@ -106,6 +107,7 @@ bool reduce(NormalForm& form) {
 
 NormalForm normal_form(const Expression& expression, const Values& values) {
   NormalForm form = renamed({expression, values});
+  std::size_t limit = size_of(form.expression).nodes;
   // A round may leave what the next one shortens; should rounds go in a circle, the form with the first text stands.
   std::vector<std::pair<std::string, NormalForm>> seen;
   bool reduced = false;  // whether the form, whatever its parameters are called, has nothing superfluous
@@ -117,11 +119,13 @@ NormalForm normal_form(const Expression& expression, const Values& values) {
     }
     seen.emplace_back(text, form);
     const Reparametrised absorbed = absorb(form.expression);  // before sums like 2*c + 1 are multiplied out
-    if (!absorbed.meaning.empty()) adopt(form, absorbed);
-    form.expression = normal::shortest(form.expression);
+    if (!absorbed.meaning.empty()) adopt(form, absorbed, limit);
+    form.expression = normal::readable(form.expression, limit);
     if (reduced && form.expression.str() == text) return form;
-    reduced = !reduce(form);
+    reduced = !reduce(form, limit);
     form = renamed(form);
+    // the form is the best within its own length too, so that it is its own normal form
+    if (reduced) limit = size_of(form.expression).nodes;
   }
   return form;
 }

@@ -161,7 +161,7 @@ class Expression:
         return Expression(self._handle.substitute({k: self._coerce(v)._handle for k, v in replacements.items()}))
 
     def simplify(self) -> Expression:
-        """The shortest of a few ways to write the same: sums collected and factorised, powers, numbers folded.
+        """The most readable of a few ways to write the same: sums collected and factorised, powers, numbers folded.
 
         Parameters keep their names and meaning, and values stay up to rounding wherever the expression is defined.
         `complexity` does not grow. `fastsfes.formula.normal_form` also removes parameters that others can stand in for.

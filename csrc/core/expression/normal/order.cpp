@@ -46,8 +46,8 @@ int Order::compare(NodeId a, NodeId b) const {
   return found ? found : shape(a, b, true);
 }
 
-std::vector<Factor> Order::written(const Term& term) const {
-  std::vector<Factor> factors = term.factors;
+Factors Order::written(const Term& term) const {
+  Factors factors = term.factors;
   std::sort(factors.begin(), factors.end(), [&](const Factor& a, const Factor& b) {
     const int found = compare(a.atom, b.atom);
     return found ? found < 0 : a.power < b.power;
@@ -56,7 +56,7 @@ std::vector<Factor> Order::written(const Term& term) const {
 }
 
 int Order::keys(const Key& a, const Key& b, bool names) const {
-  const std::vector<Factor>&x = a.factors, &y = b.factors;
+  const Factors &x = a.factors, &y = b.factors;
   auto i = x.begin(), j = y.begin();
   // what depends on features decides before parameters do
   const auto feature = [&](auto it, const auto& of) { return it != of.end() && !is_parameter(it->atom); };
@@ -76,13 +76,31 @@ int Order::keys(const Key& a, const Key& b, bool names) const {
   }
 }
 
+/// Whether something that depends on no feature is left when the node is multiplied out.
+bool Order::holds_constant(NodeId id) const {
+  if (holds_.size() <= id) holds_.resize(g_.size(), 0);
+  if (holds_[id]) return holds_[id] == 2;
+  const Node& n = g_[id];
+  bool found = n.op != Op::Feature;
+  if (is_sum(id)) {
+    found = holds_constant(n.args[0]) || holds_constant(n.args[1]);
+  } else {
+    for (std::size_t k = 0; k < static_cast<std::size_t>(g_.arity(id)); ++k) found = found && holds_constant(n.args[k]);
+  }
+  holds_[id] = found ? 2 : 1;
+  return found;
+}
+
 void Order::sort(Sum& sum) const {
   if (sum.size() < 2) return;
   std::vector<std::pair<Key, Term>> keyed;
   keyed.reserve(sum.size());
   for (Term& term : sum) {
     Key key{0.0, written(term)};
-    for (const Factor& f : key.factors) key.degree += is_parameter(f.atom) ? 0.0 : std::abs(f.power);
+    for (const Factor& f : key.factors) {
+      const double degree = is_parameter(f.atom) ? 0.0 : is_sum(f.atom) && holds_constant(f.atom) ? 0.5 : 1.0;
+      key.degree += degree * std::abs(f.power);
+    }
     keyed.emplace_back(std::move(key), std::move(term));
   }
   std::stable_sort(keyed.begin(), keyed.end(), [&](const auto& a, const auto& b) {

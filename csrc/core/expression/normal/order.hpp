@@ -13,8 +13,9 @@ class Order {
   /// Negative, zero or positive. Numbers, parameters, features and functions by name, sums.
   [[nodiscard]] int compare(NodeId a, NodeId b) const;
   /// The factors of a term as they are written: parameters, features and functions, sums.
-  [[nodiscard]] std::vector<Factor> written(const Term& term) const;
-  /// Lower degrees first, then by the factors as they are written, without regard to coefficients.
+  [[nodiscard]] Factors written(const Term& term) const;
+  /// Lower degrees first, where a kept sum with a constant counts as half a feature, then by the factors as they are
+  /// written, without regard to coefficients.
   void sort(Sum& sum) const;
 
   [[nodiscard]] bool is_parameter(NodeId id) const { return g_[id].op == Op::Parameter; }
@@ -23,12 +24,14 @@ class Order {
  private:
   struct Key {
     double degree;
-    std::vector<Factor> factors;
+    Factors factors;
   };
   [[nodiscard]] int shape(NodeId a, NodeId b, bool names) const;
   [[nodiscard]] int kind(NodeId id) const;
+  [[nodiscard]] bool holds_constant(NodeId id) const;
   [[nodiscard]] int keys(const Key& a, const Key& b, bool names) const;
   const Graph& g_;
+  mutable std::vector<char> holds_;  ///< by id: 0 not yet known, else 1 plus whether there is one
 };
 
 }  // namespace fastsfes::normal

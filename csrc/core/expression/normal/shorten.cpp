@@ -21,7 +21,8 @@ Sum one_atom(NodeId id, double power = 1.0) { return {Term{{{id, power}}, 1.0}};
 
 }  // namespace
 
-Shortener::Shortener(Graph& graph) : g_(graph), order_(graph), shared_(graph.size(), 0) {
+Shortener::Shortener(Graph& graph, Prefer prefer)
+    : g_(graph), prefer_(prefer), order_(graph), shared_(graph.size(), 0) {
   std::vector<char> used(graph.size(), 0);
   for (NodeId id = 0; id < graph.size(); ++id) {
     for (std::size_t k = 0; k < static_cast<std::size_t>(graph.arity(id)); ++k) {
@@ -34,12 +35,18 @@ Shortener::Shortener(Graph& graph) : g_(graph), order_(graph), shared_(graph.siz
 
 const Sum& Shortener::sum(NodeId id, View view) {
   auto& known = sums_[static_cast<std::size_t>(view)];
-  const auto it = known.find(id);
-  if (it != known.end()) return it->second;
+  if (id < known.size() && known[id]) return *known[id];
   Sum found = made(id, view);
   if (!finite(found)) found = one_atom(id);
   if (view == View::None && found.size() > kMostTerms) found = sum(id, View::Factors);
-  return known.emplace(id, std::move(found)).first->second;
+  return keep(id, view, std::move(found));
+}
+
+const Sum& Shortener::keep(NodeId id, View view, Sum found) {
+  auto& known = sums_[static_cast<std::size_t>(view)];
+  if (known.size() <= id) known.resize(std::max<std::size_t>(g_.size(), 2 * known.size()));
+  if (!known[id]) known[id] = std::make_unique<Sum>(std::move(found));
+  return *known[id];
 }
 
 Sum Shortener::made(NodeId id, View view) {
@@ -108,8 +115,11 @@ Sum Shortener::rootless(Sum sum) {
       f.power -= root * whole;
       rest = product(rest, power(atomised(this->sum(inside, View::Factors)), whole));
     }
-    std::erase_if(term.factors, [](const Factor& f) { return f.power == 0.0; });
-    add(found, product(term, rest));
+    Term left{{}, term.coefficient};
+    for (const Factor& f : term.factors) {
+      if (f.power != 0.0) left.factors.push_back(f);
+    }
+    add(found, product(left, rest));
   }
   return found;
 }
@@ -148,7 +158,7 @@ Sum Shortener::function(NodeId id) {
   for (std::size_t k = 0; k < static_cast<std::size_t>(g_.arity(id)); ++k) args[k] = best(n.args[k]);
   const NodeId made = g_.simplified(n.op, args);
   if (g_[made].op != n.op) return sum(made, View::Factors);
-  for (auto& known : sums_) known.try_emplace(made, one_atom(made));
+  for (const View view : {View::Factors, View::Shared, View::None}) keep(made, view, one_atom(made));
   return one_atom(made);
 }
 
@@ -195,7 +205,7 @@ NodeId Shortener::written(const Sum& sum) {
     const NodeId node = write(sum, strategy);
     if (found && node == *found) continue;
     const Size now = size(g_, node);
-    if (!found || now < least) {
+    if (!found || better(now, least, prefer_)) {
       found = node;
       least = now;
     }
@@ -233,10 +243,9 @@ NodeId Shortener::best(NodeId id) {
   NodeId found = written(start);
   Size least = size(g_, found);
   const auto improves = [&](const Sum& other) {
-    if (other.size() > least.nodes) return false;  // as many additions
     const NodeId node = written(other);
     const Size now = size(g_, node);
-    if (now >= least) return false;
+    if (!better(now, least, prefer_)) return false;
     found = node;
     least = now;
     return true;
@@ -262,6 +271,23 @@ NodeId Shortener::best(NodeId id) {
   }
   best_.emplace(id, found);
   best_.emplace(found, found);
+  return found;
+}
+
+std::optional<NodeId> Shortener::within(NodeId id, std::size_t nodes) {
+  std::optional<NodeId> found;
+  Size least;
+  const auto consider = [&](NodeId node) {
+    const Size now = size(g_, node);
+    if (now.nodes > nodes || (found && !better(now, least, Prefer::Reading))) return;
+    found = node;
+    least = now;
+  };
+  consider(best(id));
+  if (g_.arity(id) == 0 || (found && prefer_ == Prefer::Reading)) return found;
+  for (const View view : {View::Factors, View::Shared, View::None}) {
+    for (const Strategy strategy : kStrategies) consider(write(sum(id, view), strategy));
+  }
   return found;
 }
 
@@ -292,20 +318,22 @@ Expression in_reading_order(const Graph& graph, NodeId root) {
   return {std::move(own), map.at(root)};
 }
 
-Expression shortest(const Expression& expression) {
+Expression readable(const Expression& expression, std::size_t nodes) {
   if (expression.graph().size() > kMostNodes) return expression;
-  Graph graph;
-  const NodeId root = graph.import(expression.graph(), expression.root());
-  Shortener shortener(graph);
-  const NodeId found = shortener.best(root);
-  return in_reading_order(graph, size(graph, found).nodes <= size(graph, root).nodes ? found : root);
+  // where what is easiest to read everywhere is too long, its parts are short
+  for (const Prefer prefer : {Prefer::Reading, Prefer::Nodes}) {
+    Graph graph;
+    const NodeId root = graph.import(expression.graph(), expression.root());
+    if (const auto found = Shortener(graph, prefer).within(root, nodes)) return in_reading_order(graph, *found);
+  }
+  return in_reading_order(expression.graph(), expression.root());
 }
 
 Expression multiplied_out(const Expression& expression) {
   if (expression.graph().size() > kMostNodes) return expression;
   Graph graph;
   const NodeId root = graph.import(expression.graph(), expression.root());
-  Shortener shortener(graph);
+  Shortener shortener(graph, Prefer::Nodes);
   const Sum& sum = shortener.sum(root, Shortener::View::None);
   return in_reading_order(graph, write_terms(graph, shortener.order(), sum));
 }

@@ -1,14 +1,17 @@
 #pragma once
 
+#include <array>
+#include <memory>
 #include <optional>
 #include <unordered_map>
 
 #include "core/expression/expression.hpp"
+#include "core/expression/normal/size.hpp"
 #include "core/expression/normal/writer.hpp"
 
 namespace fastsfes::normal {
 
-/// Finds the shortest of a few ways to write a formula, with the same parameters and, up to rounding, the same values
+/// Finds the best of a few ways to write a formula, with the same parameters and, up to rounding, the same values
 /// wherever it is defined.
 ///
 /// Every node is seen as a sum of products of atoms, in three ways: with sums inside products kept as they are, sums
@@ -21,13 +24,16 @@ class Shortener {
   enum class View { Factors, Shared, None };
 
   /// New nodes are added to the graph.
-  explicit Shortener(Graph& graph);
+  Shortener(Graph& graph, Prefer prefer);
 
   /// The node's value as a sum of products; multiplied out only as long as it has few terms.
   const Sum& sum(NodeId id, View view);
-  /// The shortest node found with the value of this one.
+  /// The best node found with the value of this one.
   NodeId best(NodeId id);
-  /// The shortest node found for a sum.
+  /// The node that is easiest to read, of those found with the value of this one and at most so many nodes, parts of it
+  /// written as they are best; nothing when there is none.
+  std::optional<NodeId> within(NodeId id, std::size_t nodes);
+  /// The best node found for a sum.
   NodeId written(const Sum& sum);
 
   [[nodiscard]] const Order& order() const { return order_; }
@@ -35,6 +41,7 @@ class Shortener {
 
  private:
   Sum made(NodeId id, View view);
+  const Sum& keep(NodeId id, View view, Sum found);
   Sum multiplied(const Sum& a, const Sum& b, View view);
   Sum raised(NodeId id, View view);
   /// Without squares of square roots and cubes of cube roots.
@@ -47,15 +54,17 @@ class Shortener {
   std::optional<Sum> opened(const Sum& sum, NodeId atom);
 
   Graph& g_;
+  Prefer prefer_;
   Order order_;
-  std::array<std::unordered_map<NodeId, Sum>, 3> sums_;
-  std::vector<char> shared_;  ///< sums of the given graph with more than one user
+  std::array<std::vector<std::unique_ptr<Sum>>, 3> sums_;  ///< by view and node
+  std::vector<char> shared_;                               ///< sums of the given graph with more than one user
   std::vector<std::pair<Sum, NodeId>> written_;
   std::unordered_map<NodeId, NodeId> best_;
 };
 
-/// The shortest form found, parameters under the same names; never longer than the expression.
-[[nodiscard]] Expression shortest(const Expression& expression);
+/// The form that is easiest to read, of those found with at most so many nodes; the expression where there is none.
+/// Parameters keep their names.
+[[nodiscard]] Expression readable(const Expression& expression, std::size_t nodes);
 
 /// Products and whole powers of sums multiplied out and like terms collected, as long as the terms are few.
 [[nodiscard]] Expression multiplied_out(const Expression& expression);

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <compare>
 #include <cstddef>
 #include <vector>
 
@@ -13,13 +12,23 @@ namespace fastsfes::normal {
 /// products and sums are two operations.
 [[nodiscard]] std::vector<int> counted(const Graph& graph, NodeId root);
 
-/// How long a formula is: fewer nodes are shorter; of equal numbers, what is shorter when shared parts are written out.
+/// How large a formula is.
 struct Size {
-  std::size_t nodes = 0;
-  double written = 0.0;
-  auto operator<=>(const Size&) const = default;
+  std::size_t nodes = 0;  ///< that count
+  /// What a reader goes through: operations, letters, numbers and parentheses as they are printed, shared parts as
+  /// often as they occur or, where that is shorter, once with a name.
+  double reading = 0.0;
 };
 
 [[nodiscard]] Size size(const Graph& graph, NodeId root);
+
+/// What the best way to write a formula is.
+enum class Prefer {
+  Reading,  ///< what is easiest to read; of equals the one with fewer nodes
+  Nodes,    ///< what has the fewest nodes; of equals the one that is easier to read
+};
+
+/// Whether one is better than the other.
+bool better(const Size& a, const Size& b, Prefer prefer);
 
 }  // namespace fastsfes::normal

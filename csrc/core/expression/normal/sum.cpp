@@ -24,7 +24,6 @@ void add(Sum& total, const Term& term, double scale) {
 
 Term product(const Term& a, const Term& b) {
   Term found{{}, a.coefficient * b.coefficient};
-  found.factors.reserve(a.factors.size() + b.factors.size());
   auto i = a.factors.begin(), j = b.factors.begin();
   while (i != a.factors.end() || j != b.factors.end()) {
     if (j == b.factors.end() || (i != a.factors.end() && i->atom < j->atom)) {

@@ -9,14 +9,46 @@ namespace fastsfes::normal {
 /// A power of a node that is no sum, product or power of others: a feature, a parameter, a function, or a sum that is
 /// kept as it is.
 struct Factor {
-  NodeId atom;
-  double power;
+  NodeId atom = 0;
+  double power = 0.0;
   bool operator==(const Factor&) const = default;
+};
+
+/// A few factors, kept in place: formulas are made of millions of terms, nearly all of them short.
+class Factors {
+ public:
+  Factors() = default;
+  Factors(std::initializer_list<Factor> list) {
+    for (const Factor& f : list) push_back(f);
+  }
+  std::size_t size() const { return size_; }
+  bool empty() const { return size_ == 0; }
+  void push_back(const Factor& f) {
+    if (size_ < kInPlace) {
+      first_[size_] = f;
+    } else {
+      if (size_ == kInPlace) more_.assign(first_.begin(), first_.end());
+      more_.push_back(f);
+    }
+    ++size_;
+  }
+  Factor* begin() { return size_ <= kInPlace ? first_.data() : more_.data(); }
+  Factor* end() { return begin() + size_; }
+  const Factor* begin() const { return size_ <= kInPlace ? first_.data() : more_.data(); }
+  const Factor* end() const { return begin() + size_; }
+  const Factor& operator[](std::size_t k) const { return begin()[k]; }
+  bool operator==(const Factors& other) const { return std::equal(begin(), end(), other.begin(), other.end()); }
+
+ private:
+  static constexpr std::size_t kInPlace = 4;
+  std::size_t size_ = 0;
+  std::array<Factor, kInPlace> first_;
+  std::vector<Factor> more_;  ///< all of them, where they are too many
 };
 
 /// A number times powers of atoms; the atoms ascend.
 struct Term {
-  std::vector<Factor> factors;
+  Factors factors;
   double coefficient = 1.0;
   bool operator==(const Term&) const = default;
 };

@@ -13,14 +13,14 @@ Term shared(const std::vector<const Term*>& terms) {
   Term found{terms[0]->factors, std::abs(terms[0]->coefficient)};
   for (const Term* term : terms) {
     if (std::abs(term->coefficient) != found.coefficient) found.coefficient = 1.0;
-    std::vector<Factor> left;
+    Factors left;
     for (Factor f : found.factors) {
       const double other = power_of(*term, f.atom);
       if (f.power > 0.0 ? other <= 0.0 : other >= 0.0) continue;
       f.power = f.power > 0.0 ? std::min(f.power, other) : std::max(f.power, other);
       left.push_back(f);
     }
-    found.factors = std::move(left);
+    found.factors = left;
   }
   return found;
 }
@@ -103,7 +103,7 @@ NodeId write_term(Graph& g, const Order& order, const Term& term) {
   const auto raised = [&](const Factor& f, double power) {
     return power == 1.0 ? f.atom : g.node(Op::Pow, f.atom, g.constant(power));
   };
-  const std::vector<Factor> factors = order.written(term);
+  const Factors factors = order.written(term);
   // 1/x**2 is x**(-2), one operation; but 1/x is a quotient for the eye
   if (factors.size() == 1 && term.coefficient == 1.0 && factors[0].power < 0.0 && factors[0].power != -1.0) {
     return raised(factors[0], factors[0].power);
