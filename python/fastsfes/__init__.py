@@ -5,6 +5,7 @@ from typing import Any
 
 from . import common as common  # first of all: it holds signals until commands can answer them
 from ._core import __version__, build_info
+from .analysis.rounding import RoundedParameters, round_parameters
 from .analysis.score import Score, score
 from .common.errors import FastsfesError, InputError
 from .datasets import Dataset
@@ -41,6 +42,7 @@ __all__ = [
     "Library",
     "LibxcFunctional",
     "Quadrature",
+    "RoundedParameters",
     "Run",
     "Score",
     "SearchConfig",
@@ -57,6 +59,7 @@ __all__ = [
     "list_functionals",
     "load",
     "load_comparison",
+    "round_parameters",
     "score",
     "search",
     "select",

@@ -17,9 +17,10 @@ from matplotlib.mathtext import MathTextParser
 
 import fastsfes as fs
 from fastsfes.cli import main
-from fastsfes.exports import FORMATS
+from fastsfes.exports import FORMATS, latex
 from fastsfes.exports.describe import identifier, plain
 from fastsfes.exports.json_file import schema
+from fastsfes.exports.tex_lines import COLUMN, broken, width
 from fastsfes.formula.expression import operators
 
 
@@ -85,26 +86,85 @@ def test_schema_and_reader_refuse_the_same(change, tmp_path):
 CASES = r"\\begin\{cases\}(.*?)& (.*?)\\\\(.*?)& \\text\{otherwise\}\\end\{cases\}"
 
 
+def equations(text):
+    """The lines of a document's equations, without what aligns them."""
+    bodies = re.findall(r"\\begin\{align\*\}\n(.*?)\n\\end\{align\*\}", text, re.DOTALL)
+    lines = [line for body in bodies for line in body.split(" \\\\\n")]
+    return [line.replace("&\\quad{}", "").replace("={}&", "=").replace("&=", "=").removeprefix("&") for line in lines]
+
+
+def typeset(path):
+    """What LaTeX says of a document; nothing where there is no LaTeX."""
+    if not shutil.which("pdflatex"):
+        return ""
+    done = subprocess.run(["pdflatex", "-interaction=nonstopmode", path.name], cwd=path.parent, capture_output=True)
+    assert done.returncode == 0, done.stdout.decode(errors="replace")[-2000:]
+    return done.stdout.decode(errors="replace")
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_latex_typesets(name, tmp_path):
-    """Every formula is parsed by matplotlib's TeX parser, and the document by LaTeX where there is one."""
+    """Every line is parsed by matplotlib's TeX parser, and the document by LaTeX where there is one."""
     f = functional(name)
     (path,) = fs.export(f, "latex", tmp_path / "made.tex")
     text = path.read_text()
-    formulas = re.findall(r"\\\[\n(.*?)\n\\\]", text, re.DOTALL)
-    assert len(formulas) == len(f.channels)
     parser = MathTextParser("path")
-    for formula in formulas:
-        flat = re.sub(CASES, r"[\1, \2, \3]", formula)
+    lines = equations(text)
+    assert len(lines) > len(f.channels)
+    for line in lines:
+        flat = re.sub(r"\\(left|right|bigl|bigr|tfrac)\b", lambda m: "\\frac" if m[1] == "tfrac" else "", line)
+        flat = re.sub(CASES, r"[\1, \2, \3]", flat)
         parser.parse(f"${flat}$")
     for value in f.parameters.values():
-        assert repr(value) in text
+        assert latex._number(repr(value)) in text
     for opening, closing in ("{}", ("\\left", "\\right"), ("\\begin{", "\\end{")):
         body = text[text.index("\\documentclass") :]
         assert body.count(opening) - body.count("\\" + opening) == body.count(closing) - body.count("\\" + closing)
-    if shutil.which("pdflatex"):
-        done = subprocess.run(["pdflatex", "-interaction=batchmode", path.name], cwd=tmp_path, capture_output=True)
-        assert done.returncode == 0
+    typeset(path)
+
+
+LONG = (
+    "x = c0 + w*(c1 + c2*u(x2, g) + w*(c3 + c4*u(x2, g) + w*(c5 + c6*u(x2, g)**2 + c7*w**4*u(x2, g)**3)))"
+    " + (c0 + c1*u(x2, g) + c2*w + c3*u(x2, g)*w + c4*w**2)**2; css = c0 + c1*u(x2, g); cos = c0*exp(-c1*x2**2)"
+)
+
+
+@pytest.mark.parametrize("name", ["gas22", "wb97m_v", "pbe", "b88", LONG])
+def test_latex_fits_a_column(name, tmp_path):
+    """Lines are short enough for a column of 229 pt, as estimated and, where there is LaTeX, as set."""
+    (path,) = fs.export(fs.load(name, default=1.0), "latex", tmp_path / "made.tex")
+    assert all(width(line.partition(" = ")[2]) <= COLUMN for line in equations(path.read_text()) if "int" not in line)
+    assert "Overfull" not in typeset(path)
+
+
+def test_latex_tells_parameters_of_factors_apart(tmp_path):
+    """c0 of exchange and c0 of correlation are two numbers, and so have two symbols."""
+    f = fs.load("x = c0 + c1*u(x2, g); cos = c0 + c1*u(x2, g)", default=1.0)
+    text = fs.export(f, "latex", tmp_path / "a.tex")[0].read_text()
+    rows = re.findall(r"^\$(.*?)\$ & \\texttt\{(.*?)\}", text, re.MULTILINE)
+    assert rows == [
+        ("c_{1}", "x.c0"), ("c_{2}", "x.c1"), ("\\gamma_{1}", "x.g"),
+        ("c_{3}", "cos.c0"), ("c_{4}", "cos.c1"), ("\\gamma_{2}", "cos.g"),
+    ]  # fmt: skip
+    assert "f_x ={}& c_{1} + c_{2}\\,u_{1}" in text
+    assert "f_{c,\\alpha\\beta} ={}& c_{3} + c_{4}\\,u_{2}" in text
+
+
+def test_latex_has_uncertainties(tmp_path):
+    f = fs.load("x = c0 + w; x.c0 = 0.85")
+    (path,) = fs.export(f, "latex", tmp_path / "a.tex", printed={"x.c0": "0.85 ± 1.2e-7"})
+    assert "$0.85 \\pm 1.2 \\times 10^{-7}$" in path.read_text()
+    typeset(path)
+    with pytest.raises(fs.InputError, match="digits are for latex"):
+        fs.export(f, "c", tmp_path / "a.c", printed={})
+
+
+def test_lines_break_in_front_of_signs():
+    assert broken("a + b - c", 3.0) == ["a + b", " - c"]
+    inside = broken(r"a \left(b + c + d\right)", 3.5)
+    assert "".join(inside) == r"a \bigl(b + c + d\bigr)"
+    assert len(inside) > 1
+    assert broken(r"\frac{a + b}{c}", 0.1) == [r"\frac{a + b}{c}"]  # never inside braces
 
 
 def test_latex_of_every_operator():
@@ -124,7 +184,7 @@ def test_latex_of_every_operator():
 def test_latex_digits(tmp_path):
     (path,) = fs.export("gas22", "latex", tmp_path / "made.tex", digits=6)
     table = path.read_text().split("\\begin{document}")[1]
-    assert "\\texttt{0.86214}" in table
+    assert "$0.86214$" in table
     assert "0.862139736374172" not in table
     with pytest.raises(fs.InputError, match="digits is 0"):
         fs.export("gas22", "latex", tmp_path / "made.tex", digits=0)

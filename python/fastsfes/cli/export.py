@@ -6,8 +6,11 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from ..common.runfolder import CONFIG
 from ..exports import FORMATS, export
 from ..functionals.load import FUNCTIONAL
+from ..run.search import Run
+from .digits import printed_parameters
 
 _DESCRIPTION = """Write a functional, or the best one of a run, for another program, with all digits.
 
@@ -29,7 +32,10 @@ def add_parser(subparsers: Any) -> None:
         "--output", required=True, type=Path, metavar="PATH", help="the file; for libxc a folder; overwritten if there"
     )
     parser.add_argument(
-        "--digits", type=int, metavar="N", help="latex: digits of the parameters in the table (default: all)"
+        "--digits",
+        type=int,
+        metavar="N",
+        help="latex: digits of the parameters in the table (default: of a run as few as its data tell, else all)",
     )
     parser.add_argument(
         "--name",
@@ -41,8 +47,21 @@ def add_parser(subparsers: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit status."""
+    printed = None
+    if arguments.format == "latex" and arguments.digits is None:
+        folder, colon, number = arguments.functional.rpartition(":")
+        member = bool(colon) and number.isdecimal()
+        path = Path(folder if member else arguments.functional)
+        if (path / CONFIG).is_file():  # a run knows the data, and so what the digits of its parameters are worth
+            of = Run(path)
+            printed = printed_parameters(of, of.functional(int(number)) if member else of.best, None).texts
     written = export(
-        arguments.functional, arguments.format, arguments.output, digits=arguments.digits, name=arguments.name
+        arguments.functional,
+        arguments.format,
+        arguments.output,
+        digits=arguments.digits,
+        printed=printed,
+        name=arguments.name,
     )
     for path in written:
         print(f"written: {path}")

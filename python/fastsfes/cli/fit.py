@@ -6,9 +6,11 @@ import argparse
 import json
 import re
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from ..analysis.rounding import MOST_DIGITS, TOLERANCE, RoundedParameters, round_parameters
 from ..common.errors import InputError
 from ..common.files import check_output
 from ..common.options import add_options, option, read_options
@@ -19,6 +21,7 @@ from ..fitting import OPTIMIZERS, FitResult, Optimizer, fit
 from ..functionals.frame import Frame
 from ..functionals.functional import Functional
 from ..functionals.load import FUNCTIONAL, load
+from .digits import rounding_note
 
 _DESCRIPTION = """Fit the parameters of a functional to the training reactions of a dataset, densities frozen.
 
@@ -66,6 +69,14 @@ class FitOptions:
     ridge: float = option(0.0, "float", "method", "this times the sum of squares joins the squared loss", minimum=0)
     threads: int = option(0, "int", "method", "OpenMP threads; 0 for its own choice", minimum=0)
 
+    digits: int = option(
+        0,
+        "int",
+        "result",
+        f"digits of the parameters in print, {MOST_DIGITS} for all; 0 for as few as cost {TOLERANCE:g} kcal/mol (all "
+        "with bounds, ridge or fitted exact exchange)",
+        minimum=0,
+    )
     test: bool = option(False, "bool", "result", "also evaluate the test reactions")
     grid: bool = option(False, "bool", "result", "also evaluate the result on the full grid (slow)")
 
@@ -113,7 +124,10 @@ def run(arguments: argparse.Namespace) -> int:
         on_grid = {s: wrmsd(result.functional, dataset, s, "grid") for s in _splits(result)}
     if arguments.output is not None:
         result.functional.to_json(arguments.output)
-    print(json.dumps(_as_json(result, on_grid), indent=1) if arguments.json else _table(functional, result, on_grid))
+    if arguments.json:
+        print(json.dumps(_as_json(result, on_grid), indent=1))
+    else:
+        print(_table(functional, result, on_grid, _rounded(result, dataset, o)))
     if arguments.output is not None and not arguments.json:
         print(f"written: {arguments.output}")
     return 0
@@ -156,6 +170,25 @@ def _frame_note(given: Functional, fitted: Functional) -> list[str]:
     return [f"note: {given.name} itself has {given.frame}; its factors were fitted in the frame of the densities"]
 
 
+def _rounded(result: FitResult, dataset: Dataset, o: FitOptions) -> RoundedParameters | None:
+    """The parameters as they are printed; None for all digits."""
+    if o.digits > MOST_DIGITS:
+        raise InputError(f"--digits {o.digits}: expected 1 to {MOST_DIGITS}, or 0")
+    if o.digits == MOST_DIGITS or o.bound or o.ridge or o.exact_exchange or o.quadrature != "default":
+        return None
+    if not set(result.parameters) - {n for n in result.parameters if any(fnmatchcase(n, p) for p in o.fix)}:
+        return None
+    return round_parameters(
+        result.functional,
+        dataset,
+        digits=o.digits or None,
+        fixed=o.fix,
+        constraints=o.constraint,
+        level=o.level,
+        threads=o.threads,
+    )
+
+
 def _splits(result: FitResult) -> dict[str, float]:
     losses = {"train": result.train, "validation": result.validation, "test": result.test}
     return {split: loss for split, loss in losses.items() if loss is not None}
@@ -177,7 +210,7 @@ def _as_json(result: FitResult, on_grid: dict[str, float]) -> dict[str, Any]:
     }
 
 
-def _table(given: Functional, result: FitResult, on_grid: dict[str, float]) -> str:
+def _table(given: Functional, result: FitResult, on_grid: dict[str, float], rounded: RoundedParameters | None) -> str:
     lines = []
     for kind, channel in result.functional.channels.items():
         lines.append(f"f_{kind} = {channel.expression}")
@@ -186,9 +219,13 @@ def _table(given: Functional, result: FitResult, on_grid: dict[str, float]) -> s
         lines += ["", f"{'parameter':<{max(width, 9)}}  {'start':>14}  {'fitted':>24}"]
     else:
         lines += ["", "no parameters: nothing to fit"]
+    texts = {} if rounded is None else rounded.texts()
     for name, value in result.parameters.items():
         note = "  linear" if name in result.linear else ""
-        lines.append(f"{name:<{max(width, 9)}}  {given.parameters[name]:>14.8g}  {value:>24.16g}{note}")
+        text = texts.get(name, f"{value:.16g}")
+        lines.append(f"{name:<{max(width, 9)}}  {given.parameters[name]:>14.8g}  {text:>24}{note}")
+    if rounded is not None:
+        lines.append(rounding_note(rounded))
     hybrid = result.functional.hybrid
     lines += [
         "",

@@ -12,6 +12,7 @@ from ..common.signals import exit_status
 from ..run.config import PRESETS, SearchConfig
 from ..run.search import RESUME_OPTIONS, SearchInterrupted, search
 from ..run.summary import format_run
+from .digits import printed_parameters
 
 _DESCRIPTION = f"""Evolve exchange-correlation enhancement factors that fit a dataset.
 
@@ -82,7 +83,8 @@ def run(arguments: argparse.Namespace) -> int:
     except SearchInterrupted as error:
         print(f"fastsfes: {error}", file=sys.stderr)
         return exit_status(error.signal)
-    print(format_run(done.best, done.summary, str(done.path)))
+    made = printed_parameters(done, done.best, None)
+    print(format_run(done.best, done.summary, str(done.path), made.texts, made.note))
     return 0
 
 

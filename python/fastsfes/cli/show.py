@@ -13,6 +13,7 @@ from typing import Any
 from ..common.errors import FastsfesError, InputError
 from ..common.runfolder import CONFIG, HISTORY
 from ..common.terminal import bare, visible
+from ..exports import latex
 from ..run.choose import RULES
 from ..run.config import SearchConfig
 from ..run.front import format_front
@@ -20,6 +21,7 @@ from ..run.physics import verdict
 from ..run.search import Run
 from ..run.summary import format_functional, format_run
 from ..run.watch import Snapshot, plain_line, table, watch
+from .digits import Printed, add_digits, printed_parameters
 
 
 def add_parser(subparsers: Any) -> None:
@@ -33,6 +35,8 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--select", choices=tuple(RULES), help="print the member of the front that this rule picks (docs/search.md)"
     )
+    add_digits(parser)
+    parser.add_argument("--latex", action="store_true", help="print a LaTeX document in place of the text")
     parser.add_argument("--watch", action="store_true", help="follow the run until it ends, or until Ctrl-C")
     parser.add_argument(
         "--interval", type=float, default=2.0, metavar="S", help="with --watch: seconds between looks (default: 2)"
@@ -46,8 +50,13 @@ def run(arguments: argparse.Namespace) -> int:
         return _watch(arguments)
     folder, colon, number = arguments.run.rpartition(":")
     if colon and number.isdecimal():
-        member = Run(folder).functional(int(number))
-        print(json.dumps(member.to_dict(), indent=2) if arguments.json else format_functional(member))
+        of = Run(folder)
+        member = of.functional(int(number))
+        if arguments.json:
+            print(json.dumps(member.to_dict(), indent=2))
+            return 0
+        made = printed_parameters(of, member, arguments.digits)
+        print(_latex(made) if arguments.latex else f"{format_functional(member, made.texts)}\n{made.note}".rstrip())
         return 0
     found = Run(arguments.run)
     if arguments.select:
@@ -59,7 +68,11 @@ def run(arguments: argparse.Namespace) -> int:
             data["pareto"] = found.pareto
         print(json.dumps(data, indent=2))
         return 0
-    print(format_run(best, found.summary, str(found.path)))
+    made = printed_parameters(found, best, arguments.digits)
+    if arguments.latex:
+        print(_latex(made))
+        return 0
+    print(format_run(best, found.summary, str(found.path), made.texts, made.note))
     if arguments.pareto:
         _print_front(found, found.members)
     return 0
@@ -78,11 +91,16 @@ def _select(found: Run, arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps({"rule": arguments.select, "best": member.to_dict(), "pareto": rows}, indent=2))
         return 0
-    print(format_functional(member))
+    made = printed_parameters(found, member, arguments.digits)
+    print(f"{format_functional(member, made.texts)}\n{made.note}".rstrip())
     print(f"\npicked by {arguments.select}: {found.path}:{index}")
     print(verdict(rows[index]))
     _print_front(found, rows)
     return 0
+
+
+def _latex(made: Printed) -> str:
+    return latex.files(made.functional, "", printed=made.texts)[""].rstrip()
 
 
 def _watch(arguments: argparse.Namespace) -> int:

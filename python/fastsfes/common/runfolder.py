@@ -9,6 +9,7 @@ __all__ = [
     "LOCK",
     "LOG",
     "REPORT",
+    "ROUNDED",
     "SELECTION",
     "SUMMARY",
     "VALIDATION",
@@ -23,6 +24,7 @@ HISTORY = "history.sqlite"
 LOCK = "run.lock"
 LOG = "log.txt"
 REPORT = "report.html"
+ROUNDED = "rounded.json"
 SELECTION = "selection.toml"
 SUMMARY = "summary.json"
 VALIDATION = "validation"

@@ -43,6 +43,7 @@ def export(
     path: str | Path,
     *,
     digits: int | None = None,
+    printed: Mapping[str, str] | None = None,
     name: str | None = None,
 ) -> list[Path]:
     """Write a functional for other programs.
@@ -53,6 +54,7 @@ def export(
         path: the file to write, with the ending of the format or none, in a folder that exists; for "libxc" the folder.
             An existing file is overwritten.
         digits: of the parameters in the table of "latex"; everything else has all digits always.
+        printed: texts of the parameters in the table of "latex", by "channel.name", such as `RoundedParameters.texts`.
         name: what the functional is called there, in place of its own name.
 
     Returns:
@@ -65,7 +67,7 @@ def export(
     """
     if format not in FORMATS:
         raise InputError(f'format "{format}" is unknown; expected one of {", ".join(FORMATS)}')
-    if digits is not None and format != "latex":
+    if (digits is not None or printed is not None) and format != "latex":
         raise InputError(f"digits are for latex; {format} is written with all digits")
     made = load(functional)
     if name is not None:
@@ -80,7 +82,7 @@ def export(
             path = path.with_suffix(ending)
         if path.suffix.lower() != ending:
             raise InputError(f'{path}: format "{format}" is written to a file whose name ends in {ending}')
-    writer = FORMATS[format][2] if digits is None else partial(latex.files, digits=digits)
+    writer = FORMATS[format][2] if format != "latex" else partial(latex.files, digits=digits, printed=printed)
     texts = writer(made, path.stem if ending else path.name)
     folder = path.parent if ending else path
     written = []

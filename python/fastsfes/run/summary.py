@@ -52,19 +52,30 @@ SHAPE = {
 """What must be in summary.json before anything is printed from it."""
 
 
-def format_functional(functional: Functional) -> str:
-    """Formulas and parameters, a line each."""
+def format_functional(functional: Functional, printed: Mapping[str, str] | None = None) -> str:
+    """Formulas and parameters, a line each; `printed` has the texts of parameters by "channel.name"."""
+    texts = printed or {}
     lines = []
     for kind, channel in functional.channels.items():
         lines.append(f"f_{kind} = {channel.expression.named}")
-        lines += [f"    {name} = {value!r}" for name, value in channel.parameters.items()]
+        lines += [f"    {n} = {texts.get(f'{kind}.{n}', repr(v))}" for n, v in channel.parameters.items()]
     return "\n".join(lines)
 
 
-def format_run(functional: Functional, summary: Mapping[str, Any], path: str) -> str:
-    """The winner's formulas and parameters, the table of errors, and how the run went."""
+def format_run(
+    functional: Functional,
+    summary: Mapping[str, Any],
+    path: str,
+    printed: Mapping[str, str] | None = None,
+    note: str = "",
+) -> str:
+    """The winner's formulas and parameters, the table of errors, and how the run went.
+
+    `printed` has the texts of parameters, as in `format_functional`, and `note` says what they are.
+    """
     command = "select" if (Path(path) / SELECTION).is_file() else "search"
-    lines = [format_functional(functional), *_picked(summary.get("pick"), path), ""]
+    picked = _picked(summary.get("pick"), path)
+    lines = [format_functional(functional, printed), *([note] if note else []), *picked, ""]
     if not summary:
         lines.append("The run is not complete: no final figures yet.")
         lines.append(f"Continue with: fastsfes {command} --resume {path}")

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from typing import Any, Literal
 
 from ..._core import __version__
+from ...analysis.rounding import round_parameters
 from ...common.errors import FastsfesError, InputError
 from ...common.runfolder import HISTORY
 from ...datasets import Dataset
@@ -75,6 +76,7 @@ def collect(
     }
     tell("reading the history of the search")
     best = min((s.best for s in run.states), key=lambda m: (m.fitness, m.island))
+    found["front"] = _front(run)
     with RunStore.open(run.path / HISTORY, read_only=True) as store:
         found["search"] = search_history(store)
         found["mutations"] = mutation_statistics(store)
@@ -87,6 +89,7 @@ def collect(
     found["curves"] = whole_factors(winner)
     tell("terms and parameters")
     found["insight"] = None if data is None else _insight(winner, data, samples, config, problems)
+    found["rounded"] = None if found["insight"] is None or data is None else _rounded(winner, data, config)
     found["health"] = None
     if level == "none":
         problems["health"] = "The report was made without these checks; make it again with: --health quick"
@@ -100,6 +103,23 @@ def collect(
     if data is None:
         problems["errors"] = problems["insight"] = problems["dataset"]
     return found
+
+
+def _front(run: Run) -> list[dict[str, Any]]:
+    """The members that can be named, with their functionals; none while the run goes on."""
+    try:
+        return run.members
+    except InputError:
+        return []
+
+
+def _rounded(winner: Functional, dataset: Dataset, config: SearchConfig) -> dict[str, Any] | None:
+    """The parameters as they are printed."""
+    try:
+        found = round_parameters(winner, dataset, constraints=getattr(config, "constraints", ()))
+    except FastsfesError:
+        return None
+    return {**found.to_dict(), "texts": found.texts()}
 
 
 def _insight(

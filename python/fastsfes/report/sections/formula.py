@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...analysis.rounding import TOLERANCE
 from ...common.errors import InputError
+from ...exports import latex
 from ...formula.expression import Expression, features, operators
 from ...functionals.functional import Functional
 from ..draw.axis import number
@@ -29,17 +31,19 @@ def formula_section(data: dict[str, Any]) -> Markup:
     functional = Functional.from_dict(data["functional"])
     spread = (data["insight"] or {}).get("uncertainties", {"parameters": []})
     errors = {p["name"]: p["standard_error"] for p in spread["parameters"]}
-    blocks = [_channel(kind, functional, errors) for kind in functional.channels]
+    texts = (data.get("rounded") or {}).get("texts", {})
+    blocks = [_channel(kind, functional, errors, texts) for kind in functional.channels]
     return section(
         "formula",
         "The functional",
         _energy(functional),
         tag("div", blocks, class_="channels"),
         _definitions(functional),
+        tag("p", _digits(data["rounded"]), class_="note") if data.get("rounded") else None,
         details(
             "As text, LaTeX and JSON",
             tag("pre", str(functional)),
-            tag("pre", [f"f_{{{k}}} = {c.expression.to_latex()}\n" for k, c in functional.channels.items()]),
+            tag("pre", latex.files(functional, "", printed=texts)[""]),
             tag("p", "The functional file, with all digits, is ", tag("code", "best.json"), " in the run directory."),
         ),
     )
@@ -78,7 +82,21 @@ def _energy(functional: Functional) -> Markup:
     return tag("div", tag("p", pieces, class_="formula energy"), tag("p", words, class_="note"))
 
 
-def _channel(kind: str, functional: Functional, uncertainties: dict[str, float]) -> Markup:
+def _digits(rounded: dict[str, Any]) -> str:
+    losses = ", ".join(
+        f"{split} {number(rounded['before'][split], 5)} → {number(rounded['after'][split], 5)}"
+        for split in rounded["before"]
+    )
+    return " ".join(
+        [
+            f"Values have as few digits as cost less than {TOLERANCE:g} kcal/mol of the WRMSD ({losses}); all digits "
+            "appear where the pointer rests, and in the functional file.",
+            *(f"{n[:1].upper()}{n[1:]}." for n in rounded["notes"]),
+        ]
+    )
+
+
+def _channel(kind: str, functional: Functional, uncertainties: dict[str, float], texts: dict[str, str]) -> Markup:
     channel = functional.channels[kind]
     expression = channel.expression
     try:
@@ -88,7 +106,8 @@ def _channel(kind: str, functional: Functional, uncertainties: dict[str, float])
     rows: list[list[Content]] = []
     for name, value in channel.parameters.items():
         spread = uncertainties.get(f"{kind}.{name}")
-        row: list[Content] = [join(math(symbol(name)), " ", tag("code", name)), repr(value)]
+        text = texts.get(f"{kind}.{name}", repr(value)).partition(" ")[0].replace("-", "−")
+        row: list[Content] = [join(math(symbol(name)), " ", tag("code", name)), tag("td", text, title=repr(value))]
         if uncertainties:
             row.append("–" if spread is None else f"± {number(spread, 2)}")
         rows.append(row)

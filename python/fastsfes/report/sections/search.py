@@ -7,12 +7,13 @@ from typing import Any
 
 from ...common.errors import InputError
 from ...formula.expression import Expression
+from ...run.front import COLUMNS
 from ..draw.axis import Axis, number
 from ..draw.chart import Chart, figure, legend, sample
 from ..html import Content, Markup, tag
 from ..mathml import terms
 from .accuracy import grouped
-from .parts import CHANNEL_NAMES, details, grid, missing, section, table
+from .parts import CHANNEL_NAMES, grid, missing, section, table
 
 __all__ = ["search_section"]
 
@@ -29,7 +30,7 @@ def search_section(data: dict[str, Any]) -> Markup:
         grid(_convergence(data), _pareto(data), _ancestors(data), _mutations(data)),
         tag("h3", "Lineage of the winner"),
         _milestones(data),
-        details("The Pareto front as a table", _front(data)),
+        _front(data),
         lead="Candidates are made by mutation, recognised when they repeat a known family, fitted, and selected by "
         "their fitness: weighted training and validation errors plus penalties for parameters and length.",
     )
@@ -223,18 +224,26 @@ def _changed(kind: str, text: str) -> Markup:
 
 
 def _front(data: dict[str, Any]) -> Markup:
-    rows: list[list[Content]] = []
-    for r in data["search"]["pareto"]:
-        text = "; ".join(f"f_{k} = {t}" for k, t in r["expressions"].items())
-        rows.append(
-            [
-                number(r["complexity"]),
-                number(r["error"]),
-                number(r["train"]),
-                number(r["validation"]),
-                tag("td", tag("code", text), class_="text long"),
-            ]
-        )
-    return table(
-        ["complexity", "error", "training", "validation", "factors"], rows, caption="Pareto front, errors in kcal/mol"
-    )
+    """The members of the front by their index, as `fastsfes show RUN --pareto` names them; the pick is marked."""
+    members = data.get("front", [])
+    if not members:
+        return tag("p", "Members of the front get their names when the run is complete.", class_="note")
+    terms_of = list(dict.fromkeys(name for m in members for name in m["terms"]))
+    rows: list[Markup] = []
+    for m in members:
+        channels = m["functional"]["channels"]
+        text = [[tag("b", f"{kind} "), c["expression"], "  "] for kind, c in channels.items()]
+        cells = [
+            tag("th", m["index"], " ★" if m["picked"] else None, scope="row"),
+            *(tag("td", _figure(m[column])) for column in COLUMNS),
+            *(tag("td", _figure(m["terms"].get(name))) for name in terms_of),
+            tag("td", tag("code", text), class_="text long"),
+        ]
+        rows.append(tag("tr", cells, class_="pick" if m["picked"] else None))
+    head = ["", *COLUMNS, *(name.replace("_", " ") for name in terms_of), "factors"]
+    words = f"Members of the front, errors in kcal/mol; ★ is the functional of this page, {data['run']}:INDEX names one"
+    return table(head, rows, caption=words)
+
+
+def _figure(value: float | None) -> str:
+    return number(value) if value is None or value != int(value) else str(int(value))
