@@ -235,7 +235,7 @@ def _front(data: dict[str, Any]) -> Markup:
         text = [[tag("b", f"{kind} "), c["expression"], "  "] for kind, c in channels.items()]
         cells = [
             tag("th", m["index"], " ★" if m["picked"] else None, scope="row"),
-            *(tag("td", _figure(m[column])) for column in COLUMNS),
+            *(tag("td", _figure(m.get(column))) for column in COLUMNS),
             *(tag("td", _figure(m["terms"].get(name))) for name in terms_of),
             tag("td", tag("code", text), class_="text long"),
         ]
