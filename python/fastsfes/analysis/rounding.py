@@ -94,7 +94,7 @@ def decimal(value: float, digits: int) -> str:
     exponent = math.floor(math.log10(abs(float(f"{value:.{digits - 1}e}"))))
     if not -5 <= exponent < max(digits, 5):
         return f"{value:.{digits - 1}e}".replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
-    return f"{value:.{max(digits - 1 - exponent, 0)}f}"
+    return f"{_rounded(value, digits):.{max(digits - 1 - exponent, 0)}f}"
 
 
 def with_uncertainty(value: str, error: float | None) -> str:

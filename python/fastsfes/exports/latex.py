@@ -135,9 +135,8 @@ def _where(functional: Functional, names: Mapping[str, str]) -> list[str]:
     lines: list[str] = []
     scales = sorted({names[key] for key in _scales(functional)}, key=lambda n: (len(n), n))
     if scales:
-        indices = [n.removeprefix("gamma") for n in scales]
-        index = "k" if indices != [""] else ""
-        u, g = (f"u_{index}", f"\\gamma_{index}") if index else ("u", "\\gamma")
+        index = scales[0].removeprefix("gamma") if len(scales) == 1 else "k"
+        u, g = f"u_{{{index}}}", f"\\gamma_{{{index}}}"
         lines.append(f"{u} &= \\frac{{{g} x^2}}{{1 + {g} x^2}}")
     used = {n for c in functional.channels.values() for n in c.expression.features}
     nodes = [n for c in functional.channels.values() for n in _without_scales(c.expression).nodes()]
@@ -260,7 +259,8 @@ def _names(functional: Functional) -> dict[str, str]:
     found = {}
     for key, stem in zip(keys, stems, strict=True):
         count[stem] = count.get(stem, 0) + 1
-        found[key] = stem if stems.count(stem) == 1 else f"{stem}{count[stem]}"
+        alone = stems.count(stem) == 1 and stem != "gamma"  # u alone is a function's name
+        found[key] = stem if alone else f"{stem}{count[stem]}"
     return found
 
 
@@ -293,5 +293,4 @@ def _renamed(kind: str, expression: Expression, names: Mapping[str, str]) -> Exp
     new = {p: names[f"{kind}.{p}"] for p in expression.parameters}
     letters = {f"u_{p}": "u" + new[p].removeprefix("gamma") for p in scales}
     chosen = {p: Expression.parse(n) for p, n in new.items() if p in made.parameters}
-    # "u" alone is no name that can be parsed as a call, but it is one of a parameter
     return made.substitute(chosen | {old: Expression.parse(n) for old, n in letters.items()})
