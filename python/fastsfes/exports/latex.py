@@ -254,7 +254,8 @@ def _stem(name: str) -> str:
 def _names(functional: Functional) -> dict[str, str]:
     """ "channel.name" -> the name in print: numbered through all factors, without a number where there is one only."""
     keys = list(functional.parameters)
-    stems = [_stem(key.partition(".")[2]) for key in keys]
+    scales = set(_scales(functional))
+    stems = ["gamma" if key in scales else _stem(key.partition(".")[2]) for key in keys]
     count: dict[str, int] = {}
     found = {}
     for key, stem in zip(keys, stems, strict=True):
