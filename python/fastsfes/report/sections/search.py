@@ -240,10 +240,17 @@ def _front(data: dict[str, Any]) -> Markup:
             tag("td", tag("code", text), class_="text long"),
         ]
         rows.append(tag("tr", cells, class_="pick" if m["picked"] else None))
-    head = ["", *COLUMNS, *(name.replace("_", " ") for name in terms_of), "factors"]
+    head = [
+        "",
+        *(name.replace("_", " ") for name in COLUMNS),
+        *(name.replace("_", " ") for name in terms_of),
+        "factors",
+    ]
     words = f"Members of the front, errors in kcal/mol; ★ is the functional of this page, {data['run']}:INDEX names one"
     return table(head, rows, caption=words)
 
 
-def _figure(value: float | None) -> str:
+def _figure(value: float | str | None) -> str:
+    if isinstance(value, str):
+        return value
     return number(value) if value is None or value != int(value) else str(int(value))
