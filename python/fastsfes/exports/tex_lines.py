@@ -70,7 +70,7 @@ def _split(text: str, *, inside: bool) -> list[str]:
     cuts, braces, parentheses = [0], 0, 0
     for found in _TOKEN.finditer(text):
         token = found[0]
-        braces += (token == "{") - (token == "}")
+        braces += (token in ("{", "\\begin")) - (token in ("}", "\\end"))
         parentheses += (token in ("\\left", "\\bigl")) - (token in ("\\right", "\\bigr"))
         if braces == 0 and (inside or parentheses == 0) and _SIGN.match(text, found.start()):
             cuts.append(found.start())
