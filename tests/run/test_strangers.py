@@ -124,6 +124,16 @@ def test_the_journal_of_a_killed_search_is(run: Path) -> None:
     assert not (run / f"{HISTORY}-journal").exists()
 
 
+def test_a_validation_is_written_into_the_folder_of_the_run(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine").mkdir()
+    (run / "validation").symlink_to(tmp_path / "mine")
+    assert main(["validate", str(run)]) == 2
+    assert "not a file of this folder alone" in capsys.readouterr().err
+    assert not list((tmp_path / "mine").iterdir())
+
+
 def test_pipes_are_not_waited_for(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in (SUMMARY, EVENTS, LOG, LOCK, BEST, FRONT):
         (run / name).unlink(missing_ok=True)

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ..common.files import check_output
+from ..common.files import check_output, not_inside, user_path
 from ..common.options import add_arguments, given_arguments
 from ..common.runfolder import VALIDATION, VALIDATION_RESULT
 from ..functionals.load import FUNCTIONAL
@@ -75,4 +75,9 @@ def run(arguments: argparse.Namespace) -> int:
 def _default_work(first: str) -> Path:
     from ..validation.validate import WORK
 
-    return Path(first) / VALIDATION if Path(first).is_dir() else Path(WORK)
+    run = user_path(first)
+    if not run.is_dir():
+        return Path(WORK)
+    if (run / VALIDATION).is_symlink():  # somebody else's idea of where this writes
+        raise not_inside(run / VALIDATION)
+    return run / VALIDATION
