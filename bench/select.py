@@ -171,7 +171,8 @@ def _coach(file: Path, seed: int) -> list[dict[str, Any]]:
         raise InputError(f"{file}: cannot be read as COACH's example ({error})") from None
     exchange = x.shape[1] - 1
     limit = np.full(exchange + 1, 25.0)
-    problem = _core.Selection(x, y, row[None], np.ones(1), matrix, bound, limit, [exchange])
+    hard = np.full(len(bound), np.inf)
+    problem = _core.Selection(x, y, row[None], np.ones(1), matrix, bound, hard, limit, [exchange])
     rows = []
     for terms, published in COACH.items():
         found: dict[str, Any] = {}

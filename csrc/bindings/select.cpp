@@ -22,8 +22,9 @@ void check(bool good, const std::string& what) {
 }
 
 select::Input read(const Array& matrix, const Array& target, const Array& equality, const Array& value,
-                   const Array& inequality, const Array& bound, const Array& limit, const Sizes& always,
-                   const Sizes& never, const std::vector<Sizes>& parents) {
+                   const Array& inequality, const Array& bound, const Array& weight, const Array& limit,
+                   const Sizes& always, const Sizes& never, const std::vector<Sizes>& parents,
+                   const std::vector<Sizes>& groups) {
   check(matrix.ndim() == 2 && target.ndim() == 1 && target.shape(0) == matrix.shape(0),
         "expected a matrix (rows, terms) and a target (rows)");
   select::Input in;
@@ -35,6 +36,7 @@ select::Input read(const Array& matrix, const Array& target, const Array& equali
   };
   rows_of(equality, value, "equalities");
   rows_of(inequality, bound, "inequalities");
+  check(weight.size() == bound.size(), "expected one weight per inequality");
   check(limit.size() == matrix.shape(1), "expected one limit per term");
   in.matrix = numbers(matrix);
   in.target = numbers(target);
@@ -42,6 +44,8 @@ select::Input read(const Array& matrix, const Array& target, const Array& equali
   in.equality_value = numbers(value);
   in.inequality_matrix = numbers(inequality);
   in.inequality_bound = numbers(bound);
+  in.inequality_weight = numbers(weight);
+  for (double w : in.inequality_weight) check(w > 0.0, "expected positive weights of inequalities");
   in.limit = numbers(limit);
   in.always.assign(in.terms, 0);
   in.never.assign(in.terms, 0);
@@ -57,6 +61,15 @@ select::Input read(const Array& matrix, const Array& target, const Array& equali
   in.parents = parents;
   for (const Sizes& of : parents) {
     for (std::size_t p : of) check(p < in.terms, "parent " + std::to_string(p) + " of " + std::to_string(in.terms));
+  }
+  in.groups = groups;
+  std::vector<std::uint8_t> grouped(in.terms, 0);
+  for (const Sizes& group : groups) {
+    for (std::size_t j : group) {
+      check(j < in.terms, "term " + std::to_string(j) + " of " + std::to_string(in.terms));
+      check(!grouped[j], "term " + std::to_string(j) + " is in two groups");
+      grouped[j] = 1;
+    }
   }
   return in;
 }
@@ -94,34 +107,38 @@ py::array_t<double> unscaled(const select::Problem& problem, const Sizes& terms,
 void register_select(py::module_& m) {
   py::class_<Selection>(m, "Selection")
       .def(py::init([](const Array& matrix, const Array& target, const Array& equality, const Array& value,
-                       const Array& inequality, const Array& bound, const Array& limit, const Sizes& always,
-                       const Sizes& never, const std::vector<Sizes>& parents) {
-             return std::make_unique<Selection>(
-                 read(matrix, target, equality, value, inequality, bound, limit, always, never, parents));
+                       const Array& inequality, const Array& bound, const Array& weight, const Array& limit,
+                       const Sizes& always, const Sizes& never, const std::vector<Sizes>& parents,
+                       const std::vector<Sizes>& groups) {
+             return std::make_unique<Selection>(read(matrix, target, equality, value, inequality, bound, weight, limit,
+                                                     always, never, parents, groups));
            }),
            py::arg("matrix"), py::arg("target"), py::arg("equality"), py::arg("value"), py::arg("inequality"),
-           py::arg("bound"), py::arg("limit"), py::arg("always") = Sizes{}, py::arg("never") = Sizes{},
-           py::arg("parents") = std::vector<Sizes>{})
+           py::arg("bound"), py::arg("weight"), py::arg("limit"), py::arg("always") = Sizes{},
+           py::arg("never") = Sizes{}, py::arg("parents") = std::vector<Sizes>{},
+           py::arg("groups") = std::vector<Sizes>{})
       .def(
           "judge_by",
-          [](Selection& self, const std::string& kind, const std::vector<std::ptrdiff_t>& group,
+          [](Selection& self, const std::vector<std::ptrdiff_t>& fold, const std::vector<std::ptrdiff_t>& bin,
              std::vector<double> factor) {
-            check(kind == "cross" || kind == "worst", "criterion \"" + kind + "\": expected \"cross\" or \"worst\"");
-            check(group.size() == self.input.rows, "expected the group of every row");
-            Sizes of;
-            for (std::ptrdiff_t g : group) {
-              check(g < static_cast<std::ptrdiff_t>(factor.size()), "expected one factor per group");
-              of.push_back(g < 0 ? select::Criterion::kNoGroup : static_cast<std::size_t>(g));
+            check(fold.size() == self.input.rows && bin.size() == self.input.rows,
+                  "expected the fold and the bin of every row");
+            Sizes folds, bins;
+            for (std::ptrdiff_t f : fold) {
+              folds.push_back(f < 0 ? select::Criterion::kNone : static_cast<std::size_t>(f));
+            }
+            for (std::ptrdiff_t b : bin) {
+              check(b < static_cast<std::ptrdiff_t>(factor.size()), "expected one factor per bin");
+              bins.push_back(b < 0 ? select::Criterion::kNone : static_cast<std::size_t>(b));
             }
             py::gil_scoped_release release;
-            self.criterion = std::make_unique<select::Criterion>(
-                self.input, kind == "cross" ? select::Judged::Cross : select::Judged::Worst, of, std::move(factor));
+            self.criterion = std::make_unique<select::Criterion>(self.input, folds, bins, std::move(factor));
           },
-          py::arg("kind"), py::arg("group"), py::arg("factor"))
+          py::arg("fold"), py::arg("bin"), py::arg("factor"))
       .def(
           "search",
           [](const Selection& self, std::size_t size, std::size_t restarts, std::size_t patience, std::size_t screen,
-             std::size_t keep, std::uint64_t seed, int threads, std::vector<Sizes> starts) {
+             std::size_t keep, std::uint64_t seed, int threads, std::vector<Sizes> starts, bool judged) {
             const select::Problem& p = self.problem;
             const auto never = static_cast<std::size_t>(std::count(p.never.begin(), p.never.end(), 1));
             check(size >= std::max<std::size_t>(p.forced(), 1) && size <= p.terms - never,
@@ -134,7 +151,7 @@ void register_select(py::module_& m) {
             select::Outcome found;
             {
               py::gil_scoped_release release;
-              found = select::search(p, self.criterion.get(), plan, interrupted);
+              found = select::search(p, judged ? self.criterion.get() : nullptr, plan, interrupted);
             }
             if (PyErr_Occurred() != nullptr) throw py::error_already_set();
             py::list subsets;
@@ -148,7 +165,8 @@ void register_select(py::module_& m) {
             return out;
           },
           py::arg("size"), py::arg("restarts") = 16, py::arg("patience") = 40, py::arg("screen") = 1000,
-          py::arg("keep") = 16, py::arg("seed") = 0, py::arg("threads") = 0, py::arg("starts") = std::vector<Sizes>{})
+          py::arg("keep") = 16, py::arg("seed") = 0, py::arg("threads") = 0, py::arg("starts") = std::vector<Sizes>{},
+          py::arg("judged") = true)
       .def(
           "bound",
           [](const Selection& self, std::size_t size, double value, std::size_t nodes) {

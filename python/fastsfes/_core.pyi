@@ -206,12 +206,14 @@ class Selection:
         value: ArrayLike,
         inequality: ArrayLike,
         bound: ArrayLike,
+        weight: ArrayLike,
         limit: ArrayLike,
         always: Sequence[int] = (),
         never: Sequence[int] = (),
         parents: Sequence[Sequence[int]] = (),
+        groups: Sequence[Sequence[int]] = (),
     ) -> None: ...
-    def judge_by(self, kind: str, group: Sequence[int], factor: Sequence[float]) -> None: ...
+    def judge_by(self, fold: Sequence[int], bin: Sequence[int], factor: Sequence[float]) -> None: ...
     def search(
         self,
         size: int,
@@ -222,6 +224,7 @@ class Selection:
         seed: int = 0,
         threads: int = 0,
         starts: Sequence[Sequence[int]] = (),
+        judged: bool = True,
     ) -> dict[str, Any]: ...
     def bound(self, size: int, value: float, nodes: int) -> tuple[list[int], float, float, bool, int]: ...
     def solve(self, terms: Sequence[int]) -> tuple[float, NDArray[np.float64]] | None: ...

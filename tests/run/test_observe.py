@@ -188,7 +188,7 @@ def test_totals_add_workers_and_sessions() -> None:
 
 
 def test_a_snapshot_is_the_state_of_the_run(done: Run) -> None:
-    snapshot = look(done.path / HISTORY, ISLANDS)
+    snapshot = look(done.path / HISTORY, ISLANDS.candidates)
     assert snapshot is not None
     assert (snapshot.candidates, snapshot.budget) == (902, 902)
     assert [i.candidates for i in snapshot.islands] == [301, 301, 300]
@@ -196,7 +196,7 @@ def test_a_snapshot_is_the_state_of_the_run(done: Run) -> None:
     assert snapshot.best.island == done.summary["best"]["island"]
     assert snapshot.front == len(done.pareto)
     assert snapshot.families == next(e["families"] for e in read_events(done.path) if e["event"] == "end")
-    assert look(done.path / "absent.sqlite", ISLANDS) is None
+    assert look(done.path / "absent.sqlite", ISLANDS.candidates) is None
 
 
 def test_watching_a_run_that_is_over_shows_its_end(

@@ -13,6 +13,7 @@ from fastsfes.common.errors import InputError
 from fastsfes.evolve.island import Individual
 from fastsfes.fitting import FitProblem
 from fastsfes.run import select as module
+from fastsfes.run.search import Run
 from fastsfes.run.select import select_run
 from fastsfes.run.select_config import SelectConfig
 from fastsfes.run.store import RunStore
@@ -22,7 +23,8 @@ TERMS = ["x = u(x2, 0.004)^0:1 * w^0:1", "css = 1; w; w**2", "cos = 1; w; w**2"]
 
 
 def small(**changes: object) -> SelectConfig:
-    return SelectConfig.make(**{"terms": TERMS, "sizes": "5:7", "restarts": 3, "patience": 3, "keep": 3, **changes})
+    given = {"terms": TERMS, "sizes": "5:7", "restarts": 3, "patience": 3, "keep": 3, "dataset": "builtin"}
+    return SelectConfig.make(**{**given, "criteria": ["train"], **changes})
 
 
 def kept(path: Path) -> tuple[list[tuple[object, ...]], list[Individual]]:
@@ -32,7 +34,7 @@ def kept(path: Path) -> tuple[list[tuple[object, ...]], list[Individual]]:
 
 
 def test_a_selection_is_a_run(tmp_path: Path) -> None:
-    options = {"restarts": 3, "constraints": ["uniform_gas"], "criteria": ["train", "worst_type"]}
+    options = {"restarts": 4, "constraints": ["uniform_gas"], "criteria": ["train", "worst_type"]}
     run = fs.select(TERMS, "builtin", sizes=range(5, 8), output=tmp_path / "run", report=False, **options)
     rows = run.summary["selection"]
     assert [(r["criterion"], r["size"]) for r in rows] == [(c, n) for c in ("train", "worst_type") for n in (5, 6, 7)]
@@ -45,15 +47,25 @@ def test_a_selection_is_a_run(tmp_path: Path) -> None:
     best = run.summary["best"]
     # on the same nodes: only the order of summation differs
     assert fs.wrmsd(run.best, "builtin", "train") == pytest.approx(best["train"], rel=1e-9)
-    assert run.pareto
-    assert all(row["expressions"].keys() == {"x", "css", "cos"} for row in run.pareto)
+    # the front of both criteria: none is beaten by one as simple in both
+    front, members = run.pareto, run.members
+    assert [m["candidate"] for m in members] == [row["number"] for row in front]
+    assert [m["index"] for m in members] == list(range(len(front)))
+    for one in front:
+        assert one["expressions"].keys() == {"x", "css", "cos"}
+        for other in front:
+            if other is not one and other["complexity"] <= one["complexity"]:
+                assert other["error"] > one["error"] or other["terms"]["worst_type"] > one["terms"]["worst_type"]
+    assert len({r["complexity"] for r in front}) < len(front)  # a front of one criterion would have one of each
+    for index, member in enumerate(members):
+        assert fs.wrmsd(run[index], "builtin", "train") == pytest.approx(member["train"], rel=1e-9)
 
 
 def test_an_interrupted_selection_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     select_run(small(), output=tmp_path / "whole", report=False)
     real, calls = Selector.search, []
 
-    def stops(self: Selector, size: int, *rest: object) -> object:
+    def stops(self: Selector, size: int, *_: object) -> object:
         calls.append(size)
         if len(calls) == 2:
             raise KeyboardInterrupt
@@ -67,6 +79,7 @@ def test_an_interrupted_selection_goes_on(tmp_path: Path, monkeypatch: pytest.Mo
     run = select_run(resume=tmp_path / "parts", report=False)
     assert kept(tmp_path / "parts") == kept(tmp_path / "whole")
     assert run.best == fs.Functional.from_json(tmp_path / "whole" / "best.json")
+    assert run.members == Run(tmp_path / "whole").members
     assert run.summary["selection"] == json.loads((tmp_path / "whole" / "summary.json").read_text())["selection"]
 
 
@@ -86,6 +99,18 @@ def test_terms_of_a_run(tmp_path: Path) -> None:
     assert again.summary["selection"][0]["value"] <= first.summary["selection"][0]["value"] * (1 + 1e-9)
 
 
+def test_terms_of_a_search(tmp_path: Path) -> None:
+    searched = fs.search(
+        fs.SearchConfig.make(candidates=1000, dataset="builtin"), output=tmp_path / "search", report=False
+    )
+    config = small(terms=[], terms_from=str(searched.path), sizes="5", nodes=0)
+    run = select_run(config, output=tmp_path / "run", report=False)
+    (row,) = run.summary["selection"]
+    own = min(m["train"] for m in searched.members if m["parameters"] <= 5)
+    # what the search fitted with so many parameters, scales among them, is one subset of the library
+    assert row["value"] <= own * (1 + 1e-3)  # scales of the reduced nodes
+
+
 def test_exact_exchange_is_a_term(tmp_path: Path) -> None:
     config = small(sizes="7", exact_exchange=True, always=["short_range", "long_range"], constraints=["uniform_gas"])
     run = select_run(config, output=tmp_path / "run", report=False)
@@ -96,26 +121,95 @@ def test_exact_exchange_is_a_term(tmp_path: Path) -> None:
     assert all(-1e-10 <= v <= 1 + 1e-10 for v in row["coefficients"][-2:])
     problem = FitProblem.from_dataset("builtin", level="full", exact_exchange=True)
     assert problem.loss(run.best) == pytest.approx(row["value"], rel=1e-9)
+    # the store, the front and a resumed run have them too
+    for kept_row, member in zip(run.pareto, run.members, strict=True):
+        fractions = kept_row["parameters"]["hybrid"]
+        own = fs.Functional.from_dict(member["functional"])
+        assert fractions == {"short_range": own.hybrid.short_range, "long_range": own.hybrid.long_range}
+        assert problem.loss(own) == pytest.approx(member["train"], rel=1e-9)
+    figures = select_run(resume=run.path).summary["report"]
+    assert figures["rows"][0]["train"] == pytest.approx(row["value"], rel=1e-9)
+    assert [r["name"] for r in figures["rows"][1:]] == [
+        "wB97M-V form", "wB97M-V form, refitted", "GAS22 form", "GAS22 form, refitted",
+    ]  # fmt: skip
+    assert figures["rows"][1]["train"] == pytest.approx(fs.wrmsd("wb97m_v", "builtin", "train"), rel=1e-12)
+    assert figures["rows"][2]["train"] < figures["rows"][1]["train"]
+    assert figures["largest_difference"] < 1e-2
+    assert figures["grid"]["train"] == pytest.approx(row["value"], rel=1e-4)
 
 
-def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = [part for text in TERMS for part in ("--terms", text)]
-    options = ["--sizes", "5,6", "--restarts", "2", "--output", str(tmp_path / "run"), "--progress", "none"]
-    assert main(["select", *arguments, *options]) == 0
+def test_without_arguments_the_run_is_one_like_any_other(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The default library and dataset, in few sizes; then all that takes a run."""
+    folder = str(tmp_path / "run")
+    options = ["--sizes", "7,8", "--restarts", "8", "--patience", "8", "--keep", "3"]
+    assert main(["select", *options, "--output", folder, "--progress", "none"]) == 0
     out = capsys.readouterr().out
-    assert "f_x = c0" in out
-    assert "optimal" in out
-    assert "on the full integration grid" in out
-    assert main(["show", str(tmp_path / "run")]) == 0
-    assert capsys.readouterr().out == out
-    assert main(["select", *arguments, *options]) == 2
-    assert "exists already" in capsys.readouterr().err
+    run = Run(folder)
+    # seven or eight terms beat the published forms, with twice as many parameters, on subsets that no fit saw
+    rows = run.summary["report"]["rows"]
+    best, published = rows[0], [r for r in rows if r["name"] in ("wB97M-V form", "GAS22 form")]
+    assert len(published) == 2
+    assert best["parameters"] <= 8
+    assert best["terms"]["cross_validation"] < 5.0
+    # a search's own term, on reduced nodes, in another order
+    assert best["terms"]["cross_validation"] == pytest.approx(
+        run.summary["best"]["terms"]["cross_validation"], rel=1e-3
+    )
+    assert "cross validation" in out
+
+    written = (tmp_path / "run" / "config.toml").read_text()
+    assert "[library]" in written
+    assert "preset" not in written
+    assert "u(x2, 0.004)^0:4 * w^0:4" in written
+    assert isinstance(run.config, SelectConfig)
+    assert run.config.dataset == "gscdb"
+    assert not (tmp_path / "run" / "selection.toml").exists()
+
+    def prints(*arguments: str) -> str:
+        assert main(list(arguments)) == 0
+        return capsys.readouterr().out
+
+    assert prints("show", folder) == out
+    table = prints("show", folder, "--pareto")
+    assert all(f"f_x = {m['functional']['channels']['x']['expression'][:10]}" in table for m in run.members)
+    last = len(run.members) - 1
+    assert "f_x = " in prints("show", f"{folder}:{last}")
+    assert json.loads(prints("show", folder, "--json", "--pareto"))["best"] == run.best.to_dict()
+    page = tmp_path / "page.html"
+    prints("report", folder, "--output", str(page), "--health", "none", "--samples", "0", "--quiet")
+    assert "cross_validation" in page.read_text()
+    assert "fastsfes select --config config.toml" in page.read_text()
+    prints("export", f"{folder}:{last}", "--format", "json", "--output", str(tmp_path / "own.json"))
+    assert fs.Functional.from_json(tmp_path / "own.json") == run[last]
+    assert "limits" in prints("health", folder, "--level", "quick").lower()
+    assert main(["select", *options, "--output", folder]) == 2
+    assert f"fastsfes select --resume {folder}" in capsys.readouterr().err
+    assert prints("select", "--resume", folder) == out
+    assert main(["search", "--resume", folder]) == 2
+    assert "is a selection" in capsys.readouterr().err
+    assert main(["select", "--config", str(tmp_path / "run" / "config.toml"), "--output", str(tmp_path / "two"),
+                 "--no-report", "--progress", "none"]) == 0  # fmt: skip
+    assert Run(tmp_path / "two").best == run.best
+
+
+def test_a_selection_is_validated(tmp_path: Path) -> None:
+    config = small(sizes="6:7", exact_exchange=True, always=["short_range"])
+    run = select_run(config, output=tmp_path / "run", report=False)
+    found = fs.validate(
+        run.path, "builtin", work=tmp_path / "work", species=["g2_H"], finalists=2, baselines=["none"], basis="sto-3g",
+        density_fit="none", grid="(20,50)", start="atoms",
+    )  # fmt: skip
+    assert found.complete
+    fractions = [f["hybrid"]["short_range"] for f in found.functionals.values()]
+    assert fractions[0] == run.best.hybrid.short_range
+    # the finalist has its own fraction, not the winner's
+    assert fractions[1] in [fs.Functional.from_dict(m["functional"]).hybrid.short_range for m in run.members]
+    assert fractions[1] != fractions[0]
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"terms": []}, "give terms"),
         ({"sizes": "7:5"}, "expected numbers of terms"),
         ({"sizes": "5:70"}, "cannot choose"),
         ({"criteria": ["test"]}, "criteria"),

@@ -16,7 +16,7 @@ from fastsfes.datasets.storage import write_dataset
 from fastsfes.energies.evaluate import grid_energies
 from fastsfes.energies.frame import frame_of
 from fastsfes.energies.quadrature import NodeGrid, build_quadrature, save_quadrature
-from fastsfes.evolve.terms import folds_of
+from fastsfes.fitting import folds_of
 from fastsfes.functionals.functional import Channel
 from fastsfes.run.problem import make_problem
 

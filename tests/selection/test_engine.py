@@ -25,15 +25,21 @@ def selection(
     *,
     equality: tuple[Array, Array] | None = None,
     inequality: tuple[Array, Array] | None = None,
+    weight: Array | None = None,
     limit: float = np.inf,
     always: Sequence[int] = (),
     never: Sequence[int] = (),
     parents: Sequence[Sequence[int]] = (),
+    groups: Sequence[Sequence[int]] = (),
 ) -> _core.Selection:
     n = x.shape[1]
     e = equality or (np.zeros((0, n)), np.zeros(0))
     a = inequality or (np.zeros((0, n)), np.zeros(0))
-    return _core.Selection(x, y, *e, *a, np.full(n, limit), list(always), list(never), [list(p) for p in parents])
+    weights = np.full(len(a[1]), np.inf) if weight is None else weight
+    return _core.Selection(
+        x, y, *e, *a, weights, np.full(n, limit), list(always), list(never), [list(p) for p in parents],
+        [list(g) for g in groups],
+    )  # fmt: skip
 
 
 def data(seed: int, rows: int = 60, terms: int = 14, correlation: float = 3.0) -> tuple[Array, Array]:
@@ -206,31 +212,94 @@ def test_terms_always_never_and_heredity() -> None:
         assert tuple(problem.bound(size, np.inf, 10**6)[0]) == best
 
 
-@pytest.mark.parametrize("kind", ["cross", "worst"])
+@pytest.mark.parametrize("kind", ["cross", "worst", "cross worst"])
 def test_criterion_decides(kind: str) -> None:
     x, y = data(7, terms=9)
-    group = [k % 5 - 1 for k in range(60)]  # rows of no group are fitted always and judged never
-    factor = [1.0, 2.0, 1.0, 0.5]
+    # rows of no fold are fitted always, rows of no bin are judged never
+    fold = [k % 5 - 1 if "cross" in kind else -1 for k in range(60)]
+    bins = [(k // 5) % 3 - 1 if "worst" in kind else 0 for k in range(60)]
+    factor = [1.0, 0.5] if "worst" in kind else [2.0]
     problem = selection(x, y)
-    problem.judge_by(kind, group, factor)
+    problem.judge_by(fold, bins, factor)
 
     def value(s: tuple[int, ...]) -> float:
-        columns, found = x[:, list(s)], []
+        columns = x[:, list(s)]
         scale = np.linalg.norm(columns, axis=0)
-        for g in range(4):
-            held = np.array(group) == g
-            fitted = ~held if kind == "cross" else np.ones(60, dtype=bool)
+        error = np.zeros(60)
+        for f in set(fold):
+            held = np.array(fold) == f
+            fitted = ~held if f >= 0 else np.ones(60, dtype=bool)
             c = np.linalg.lstsq(columns[fitted] / scale, y[fitted], rcond=None)[0] / scale
-            found.append(
-                factor[g] * np.sum((y[held] - columns[held] @ c) ** 2) / (1 if kind == "cross" else held.sum())
-            )
-        return float(sum(found) if kind == "cross" else max(found))
+            error[held] = y[held] - columns[held] @ c
+        return max(factor[b] * float(np.sum(error[np.array(bins) == b] ** 2)) for b in range(len(factor)))
 
     best = min(itertools.combinations(range(9), 4), key=value)
     terms, found = problem.search(4, restarts=6)["subsets"][0]
     assert tuple(terms) == best
     assert found == pytest.approx(value(best), rel=1e-9)
     assert problem.judge([0, 1, 2, 3]) == pytest.approx(value((0, 1, 2, 3)), rel=1e-9)
+
+
+def test_groups_are_chosen_together_or_not_at_all() -> None:
+    x, y = data(9)
+    groups = [[0, 1], [2, 3, 4], [5, 9]]
+    parents: list[list[int]] = [[] for _ in range(14)]
+    parents[9] = [10]
+
+    def allowed(s: tuple[int, ...]) -> bool:
+        return all(len(set(g) & set(s)) in (0, len(g)) for g in groups) and all(p in s for k in s for p in parents[k])
+
+    problem = selection(x, y, groups=groups, parents=parents)
+    for size in (3, 5, 6):
+        best = min((s for s in itertools.combinations(range(14), size) if allowed(s)), key=lambda s: residual(x, y, s))
+        found = problem.search(size, restarts=12)["subsets"]
+        assert tuple(found[0][0]) == best
+        assert all(allowed(tuple(s)) for s, _ in found)
+        assert tuple(problem.bound(size, np.inf, 10**6)[0]) == best
+    held = selection(x, y, groups=groups, always=[3], never=[5]).search(5, restarts=8)["subsets"]
+    assert all({2, 3, 4} <= set(s) and not {5, 9} & set(s) for s, _ in held)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_graded_inequalities_add_their_squared_violation(seed: int) -> None:
+    from scipy.optimize import minimize
+
+    x, y = data(seed, terms=8, correlation=1.0)
+    scale = np.linalg.norm(x, axis=0)
+    rng = np.random.default_rng(seed)
+    a, bound = rng.normal(size=(30, 8)) * scale, rng.uniform(size=30)
+    weight = 10.0 ** rng.uniform(-2, 3, size=30)
+    weight[::5] = np.inf  # some must hold
+    bound[::5] -= 3.0
+    problem = selection(x, y, inequality=(a, bound), weight=weight)
+    soft = np.isfinite(weight)
+
+    def objective(s: list[int], c: Array) -> float:
+        below = np.maximum(bound - a[:, s] @ c, 0.0)[soft]
+        return float(np.sum((y - x[:, s] @ c) ** 2) + np.sum(weight[soft] * below**2))
+
+    best, least = None, np.inf
+    for terms in itertools.combinations(range(8), 4):
+        s = list(terms)
+        found = problem.solve(s)
+        assert found is not None
+        value, c = found
+        assert value == pytest.approx(objective(s, c), rel=1e-9)
+        assert (a[~soft][:, s] @ c - bound[~soft]).min() > -1e-8
+        if value < least:
+            best, least = s, value
+    assert best is not None
+
+    # the minimum itself, by another method in scaled coefficients
+    def scaled(z: Array) -> float:
+        return objective(best, z / scale[best])
+
+    hard = [{"type": "ineq", "fun": lambda z: a[~soft][:, best] @ (z / scale[best]) - bound[~soft]}]
+    other = minimize(scaled, np.zeros(4), constraints=hard, method="SLSQP", options={"ftol": 1e-14, "maxiter": 1000})
+    assert least <= other.fun * (1 + 1e-9)
+    assert least == pytest.approx(other.fun, rel=1e-5)  # of SLSQP's finite differences
+    assert problem.search(4, restarts=8)["subsets"][0][0] == best
+    assert problem.bound(4, np.inf, 10**6)[0] == best
 
 
 def test_a_bound_without_end_says_so() -> None:
@@ -246,9 +315,9 @@ def test_threads_and_instruction_sets_give_the_same_bits() -> None:
     code = (
         "import numpy as np; from fastsfes import _core; r=np.random.default_rng(3); x=r.normal(size=(50,30));"
         "x+=r.normal(size=(50,1)); y=r.normal(size=50); a=r.normal(size=(20,30));"
-        "s=_core.Selection(x,y,np.zeros((0,30)),np.zeros(0),a,-np.full(20,.02),np.full(30,np.inf));"
+        "s=_core.Selection(x,y,np.zeros((0,30)),np.zeros(0),a,-np.full(20,.02),np.full(20,np.inf),np.full(30,np.inf));"
         "print([s.search(6,restarts=6,patience=4,threads=t)['subsets'] for t in (1,3)]);"
-        "s=_core.Selection(x,y,np.zeros((0,30)),np.zeros(0),a[:0],np.zeros(0),np.full(30,np.inf));"
+        "s=_core.Selection(x,y,np.zeros((0,30)),np.zeros(0),a[:0],np.zeros(0),np.zeros(0),np.full(30,np.inf));"
         "print([s.search(6,restarts=6,threads=t)['subsets'] for t in (1,3)])"
     )
     out = [
@@ -270,5 +339,7 @@ def test_wrong_input_is_one_sentence() -> None:
         selection(x, y, always=[14])
     with pytest.raises(InputError, match="given twice"):
         selection(x, y).solve([1, 1])
-    with pytest.raises(InputError, match='"median": expected'):
-        selection(x, y).judge_by("median", [0] * 60, [1.0])
+    with pytest.raises(InputError, match="one factor per bin"):
+        selection(x, y).judge_by([-1] * 60, [1] * 60, [1.0])
+    with pytest.raises(InputError, match="in two groups"):
+        selection(x, y, groups=[[0, 1], [1, 2]])

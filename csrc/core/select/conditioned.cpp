@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "core/fit/linalg.hpp"
 #include "core/select/scan.hpp"
@@ -12,6 +13,7 @@ namespace {
 
 constexpr double kPivot = 1e-13;      // of a unit column, squared: below it the subset is singular
 constexpr double kViolated = 1e-11;   // of a condition of unit norm, relative to the coefficients
+constexpr std::size_t kSlacks = 16;   // room for slacks, and how much more when it is full
 constexpr double kDependent = 1e-20;  // square of the part of a normal that active ones leave free, relative
 
 }  // namespace
@@ -26,7 +28,7 @@ Conditioned::Conditioned(const Problem& problem) : problem_(problem), slack_(std
 bool Conditioned::factor() {
   // L L^T = G of the chosen; J = L^-T, rows of L^-1 as columns of J.
   lower_.assign(n_ * n_, 0.0);
-  j_.assign(n_ * n_, 0.0);
+  j_.assign(stride_ * stride_, 0.0);
   for (std::size_t a = 0; a < n_; ++a) {
     const double* gram = &problem_.gram[chosen_[a] * problem_.stride];
     for (std::size_t b = 0; b <= a; ++b) {
@@ -40,33 +42,70 @@ bool Conditioned::factor() {
       }
     }
   }
-  // j_[a * n + b] = (L^-T)_ab = (L^-1)_ba
+  // j_[a * stride + b] = (L^-T)_ab = (L^-1)_ba
   for (std::size_t a = 0; a < n_; ++a) {
-    j_[a * n_ + a] = 1.0 / lower_[a * n_ + a];
+    j_[a * stride_ + a] = 1.0 / lower_[a * n_ + a];
     for (std::size_t b = a + 1; b < n_; ++b) {
       double sum = 0.0;
-      for (std::size_t k = a; k < b; ++k) sum -= lower_[b * n_ + k] * j_[a * n_ + k];
-      j_[a * n_ + b] = sum / lower_[b * n_ + b];
+      for (std::size_t k = a; k < b; ++k) sum -= lower_[b * n_ + k] * j_[a * stride_ + k];
+      j_[a * stride_ + b] = sum / lower_[b * n_ + b];
     }
   }
   return true;
 }
 
-void Conditioned::normal_of(const Active& c) {
+void Conditioned::normal_of(Active& c) {
+  if (c.condition < problem_.inequalities && std::isfinite(problem_.weight[c.condition])) {
+    c.slack = add_slack(problem_.weight[c.condition]);
+  }
+  std::fill(normal_.begin(), normal_.end(), 0.0);
+  if (c.slack != kHard) normal_[c.slack] = 1.0;
   if (c.condition >= problem_.inequalities) {
-    std::fill(normal_.begin(), normal_.end(), 0.0);
     normal_[c.condition - problem_.inequalities] = c.sign;
     return;
   }
   const double* row = &problem_.row[c.condition * problem_.stride];
-  for (std::size_t a = 0; a < n_; ++a) normal_[a] = row[chosen_[a]];
+  for (std::size_t a = 0; a < terms_; ++a) normal_[a] = row[chosen_[a]];
+}
+
+/// A further unknown s, which adds weight * s^2 to the objective.
+std::size_t Conditioned::add_slack(double weight) {
+  if (n_ == stride_) {
+    const std::size_t wider = stride_ + kSlacks;
+    std::vector<double> j(wider * wider, 0.0), r(wider * wider, 0.0);
+    for (std::size_t i = 0; i < n_; ++i) {
+      std::copy_n(&j_[i * stride_], n_, &j[i * wider]);
+      std::copy_n(&r_[i * stride_], n_, &r[i * wider]);
+    }
+    j_ = std::move(j);
+    r_ = std::move(r);
+    stride_ = wider;
+  }
+  j_[n_ * stride_ + n_] = 1.0 / std::sqrt(weight);
+  x_.push_back(0.0);
+  normal_.push_back(0.0);
+  d_.push_back(0.0);
+  step_.push_back(0.0);
+  slack_weight_.push_back(weight);
+  return n_++;
 }
 
 /// Lowers `least` to the smallest slack of some inequalities, if one is below it.
-bool Conditioned::lowest(const double* columns, const double* bound, std::size_t rows, double& least, std::size_t& at) {
+bool Conditioned::lowest(const double* columns, const double* bound, const std::size_t* which, std::size_t rows,
+                         double& least, std::size_t& at) {
   const fit::LinalgTable& t = fit::linalg();
   for (std::size_t k = 0; k < rows; ++k) slack_[k] = -bound[k];
-  for (std::size_t a = 0; a < n_; ++a) t.axpy(x_[a], columns + chosen_[a] * rows, slack_.data(), rows);
+  for (std::size_t a = 0; a < terms_; ++a) t.axpy(x_[a], columns + chosen_[a] * rows, slack_.data(), rows);
+  for (const Active& active : active_) {
+    if (active.slack == kHard) continue;
+    if (which == nullptr) {
+      slack_[active.condition] += x_[active.slack];
+      continue;
+    }
+    for (std::size_t k = 0; k < rows; ++k) {
+      if (which[k] == active.condition) slack_[k] += x_[active.slack];
+    }
+  }
   const double found = scan().lowest(slack_.data(), rows);
   if (!(found < least)) return false;
   least = found;
@@ -84,15 +123,15 @@ void Conditioned::remember(std::size_t inequality) {
 
 bool Conditioned::most_violated(Active& found, double& slack) {
   double size = 1.0;
-  for (std::size_t a = 0; a < n_; ++a) size = std::max(size, std::abs(x_[a]));
+  for (std::size_t a = 0; a < terms_; ++a) size = std::max(size, std::abs(x_[a]));
   double least = -kViolated * size;
   std::size_t at = 0;
   bool any = false;
-  if (!recent_.empty() && lowest(recent_columns_.data(), recent_bound_.data(), kRecent, least, at)) {
+  if (!recent_.empty() && lowest(recent_columns_.data(), recent_bound_.data(), recent_.data(), kRecent, least, at)) {
     found = {recent_[at], 1.0, 0.0};
     any = true;
   }
-  for (std::size_t a = 0; a < n_; ++a) {
+  for (std::size_t a = 0; a < terms_; ++a) {
     const double room = problem_.limit[chosen_[a]] - std::abs(x_[a]);
     if (room < least) {
       least = room;
@@ -101,7 +140,7 @@ bool Conditioned::most_violated(Active& found, double& slack) {
     }
   }
   if (!any && problem_.inequalities > 0 &&
-      lowest(problem_.row_column.data(), problem_.bound.data(), problem_.row_stride, least, at)) {
+      lowest(problem_.row_column.data(), problem_.bound.data(), nullptr, problem_.row_stride, least, at)) {
     found = {at, 1.0, 0.0};
     any = true;
     if (!recent_.empty()) remember(at);
@@ -120,32 +159,32 @@ void Conditioned::push() {
     d_[k - 1] = size;
     d_[k] = 0.0;
     for (std::size_t i = 0; i < n_; ++i) {
-      double* to = &j_[i * n_ + k - 1];
+      double* to = &j_[i * stride_ + k - 1];
       const double x = to[0], y = to[1];
       to[0] = c * x + s * y;
       to[1] = c * y - s * x;
     }
   }
-  for (std::size_t k = 0; k <= q; ++k) r_[k * n_ + q] = d_[k];
+  for (std::size_t k = 0; k <= q; ++k) r_[k * stride_ + q] = d_[k];
 }
 
 void Conditioned::drop(std::size_t place) {
   const std::size_t q = active_.size();
   for (std::size_t k = place; k + 1 < q; ++k) {
-    for (std::size_t i = 0; i <= k + 1; ++i) r_[i * n_ + k] = r_[i * n_ + k + 1];
+    for (std::size_t i = 0; i <= k + 1; ++i) r_[i * stride_ + k] = r_[i * stride_ + k + 1];
   }
   active_.erase(active_.begin() + static_cast<std::ptrdiff_t>(place));
   for (std::size_t k = place; k + 1 < q; ++k) {
-    const double a = r_[k * n_ + k], b = r_[(k + 1) * n_ + k];
+    const double a = r_[k * stride_ + k], b = r_[(k + 1) * stride_ + k];
     if (b == 0.0) continue;
     const double size = std::sqrt(a * a + b * b), c = a / size, s = b / size;
     for (std::size_t i = k; i + 1 < q; ++i) {
-      const double x = r_[k * n_ + i], y = r_[(k + 1) * n_ + i];
-      r_[k * n_ + i] = c * x + s * y;
-      r_[(k + 1) * n_ + i] = c * y - s * x;
+      const double x = r_[k * stride_ + i], y = r_[(k + 1) * stride_ + i];
+      r_[k * stride_ + i] = c * x + s * y;
+      r_[(k + 1) * stride_ + i] = c * y - s * x;
     }
     for (std::size_t i = 0; i < n_; ++i) {
-      double* to = &j_[i * n_ + k];
+      double* to = &j_[i * stride_ + k];
       const double x = to[0], y = to[1];
       to[0] = c * x + s * y;
       to[1] = c * y - s * x;
@@ -163,14 +202,14 @@ Conditioned::Status Conditioned::enforce(Active condition, double slack, bool eq
     for (std::size_t i = 0; i < n_; ++i) {
       const double x = normal_[i];
       if (x == 0.0) continue;
-      for (std::size_t k = 0; k < n_; ++k) d_[k] += j_[i * n_ + k] * x;
+      for (std::size_t k = 0; k < n_; ++k) d_[k] += j_[i * stride_ + k] * x;
     }
     for (std::size_t k = 0; k < n_; ++k) (k < q ? length : free) += d_[k] * d_[k];
     const bool dependent = !(free > kDependent * (length + free)) || q == n_;
     for (std::size_t k = q; k-- > 0;) {
       double sum = d_[k];
-      for (std::size_t l = k + 1; l < q; ++l) sum -= r_[k * n_ + l] * step_[l];
-      step_[k] = sum / r_[k * n_ + k];
+      for (std::size_t l = k + 1; l < q; ++l) sum -= r_[k * stride_ + l] * step_[l];
+      step_[k] = sum / r_[k * stride_ + k];
     }
     if (equality && dependent) {
       return std::abs(slack) <= 1e-9 ? Status::Optimal : Status::Infeasible;
@@ -189,7 +228,7 @@ Conditioned::Status Conditioned::enforce(Active condition, double slack, bool eq
     if (!dependent) {
       for (std::size_t i = 0; i < n_; ++i) {
         double sum = 0.0;
-        for (std::size_t k = q; k < n_; ++k) sum += j_[i * n_ + k] * d_[k];
+        for (std::size_t k = q; k < n_; ++k) sum += j_[i * stride_ + k] * d_[k];
         x_[i] += t * sum;
       }
       value_ += 2.0 * t * free * (0.5 * t + multiplier);
@@ -211,24 +250,26 @@ Conditioned::Status Conditioned::enforce(Active condition, double slack, bool eq
 Conditioned::Status Conditioned::solve(const std::vector<std::size_t>& chosen, double above) {
   ++solved_;
   chosen_ = chosen;
-  n_ = chosen.size();
+  n_ = terms_ = chosen.size();
+  stride_ = n_ + (problem_.graded ? kSlacks : 0);
+  slack_weight_.clear();
   active_.clear();
   fixed_ = 0;
   if (!factor()) return Status::Infeasible;
-  r_.assign(n_ * n_, 0.0);
+  r_.assign(stride_ * stride_, 0.0);
   x_.assign(n_, 0.0);
-  normal_.resize(n_);
+  normal_.assign(n_, 0.0);
   d_.resize(n_);
   step_.resize(n_);
   value_ = problem_.square;
   for (std::size_t k = 0; k < n_; ++k) {
     double sum = 0.0;
-    for (std::size_t a = 0; a <= k; ++a) sum += j_[a * n_ + k] * problem_.rhs[chosen_[a]];
+    for (std::size_t a = 0; a <= k; ++a) sum += j_[a * stride_ + k] * problem_.rhs[chosen_[a]];
     d_[k] = sum;
     value_ -= sum * sum;
   }
   for (std::size_t a = 0; a < n_; ++a) {
-    for (std::size_t k = a; k < n_; ++k) x_[a] += j_[a * n_ + k] * d_[k];
+    for (std::size_t k = a; k < n_; ++k) x_[a] += j_[a * stride_ + k] * d_[k];
   }
   for (std::size_t k = 0; k < problem_.equalities; ++k) {
     double slack = -problem_.value[k];
@@ -246,7 +287,7 @@ Conditioned::Status Conditioned::solve(const std::vector<std::size_t>& chosen, d
   for (std::size_t round = 0; most_violated(condition, slack); ++round) {
     normal_of(condition);
     // A vertex can be revisited only through rounding: such a subset is of no use.
-    if (round > 50 + 10 * n_) return Status::Infeasible;
+    if (round > 50 + 10 * terms_ + problem_.graded) return Status::Infeasible;
     if (const Status s = enforce(condition, slack, false, above); s != Status::Optimal) return s;
   }
   active_.erase(active_.begin(), active_.begin() + static_cast<std::ptrdiff_t>(fixed_));
@@ -256,10 +297,12 @@ Conditioned::Status Conditioned::solve(const std::vector<std::size_t>& chosen, d
 double Conditioned::residual() const {
   const fit::LinalgTable& t = fit::linalg();
   std::vector<double> left(problem_.target);
-  for (std::size_t a = 0; a < n_; ++a) {
+  for (std::size_t a = 0; a < terms_; ++a) {
     t.axpy(-x_[a], &problem_.columns[chosen_[a] * problem_.length], left.data(), problem_.length);
   }
-  return problem_.rest + t.dot(left.data(), left.data(), problem_.length);
+  double sum = problem_.rest + t.dot(left.data(), left.data(), problem_.length);
+  for (std::size_t s = 0; s < slack_weight_.size(); ++s) sum += slack_weight_[s] * x_[terms_ + s] * x_[terms_ + s];
+  return sum;
 }
 
 }  // namespace fastsfes::select

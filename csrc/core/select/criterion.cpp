@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
 #include <utility>
 
 #include "core/fit/linalg.hpp"
@@ -27,55 +28,60 @@ Input with_rows(const Input& input, const std::vector<std::size_t>& rows) {
 
 }  // namespace
 
-Criterion::Criterion(const Input& input, Judged kind, const std::vector<std::size_t>& group, std::vector<double> factor)
-    : kind_(kind), factor_(std::move(factor)) {
-  for (std::size_t g = 0; g < factor_.size(); ++g) {
-    std::vector<std::size_t> in, out;
-    for (std::size_t i = 0; i < input.rows; ++i) (group[i] == g ? in : out).push_back(i);
-    Part part{in.size(), fit::padded(in.size()), {}, {}};
-    part.columns.assign(input.terms * part.length, 0.0);
-    part.target.assign(part.length, 0.0);
-    for (std::size_t k = 0; k < in.size(); ++k) {
-      part.target[k] = input.target[in[k]];
-      for (std::size_t j = 0; j < input.terms; ++j) {
-        part.columns[j * part.length + k] = input.matrix[in[k] * input.terms + j];
-      }
-    }
-    parts_.push_back(std::move(part));
-    if (kind_ == Judged::Cross) problems_.push_back(std::make_unique<Problem>(with_rows(input, out)));
+Criterion::Criterion(const Input& input, const std::vector<std::size_t>& fold, const std::vector<std::size_t>& bin,
+                     std::vector<double> factor)
+    : factor_(std::move(factor)) {
+  std::map<std::size_t, std::map<std::size_t, std::vector<std::size_t>>> judged;  // fold, bin, rows
+  for (std::size_t i = 0; i < input.rows; ++i) {
+    if (bin[i] != kNone) judged[fold[i]][bin[i]].push_back(i);
   }
-  if (kind_ == Judged::Worst) problems_.push_back(std::make_unique<Problem>(input));
+  for (const auto& [left_out, bins] : judged) {
+    std::vector<std::size_t> kept;
+    for (std::size_t i = 0; i < input.rows; ++i) {
+      if (left_out == kNone || fold[i] != left_out) kept.push_back(i);
+    }
+    Fit fit{std::make_unique<Problem>(with_rows(input, kept)), {}};
+    for (const auto& [of, rows] : bins) {
+      Part part{of, fit::padded(rows.size()), {}, {}};
+      part.columns.assign(input.terms * part.length, 0.0);
+      part.target.assign(part.length, 0.0);
+      for (std::size_t k = 0; k < rows.size(); ++k) {
+        part.target[k] = input.target[rows[k]];
+        for (std::size_t j = 0; j < input.terms; ++j) {
+          part.columns[j * part.length + k] = input.matrix[rows[k] * input.terms + j];
+        }
+      }
+      fit.parts.push_back(std::move(part));
+    }
+    fits_.push_back(std::move(fit));
+  }
 }
 
 Judge::Judge(const Criterion& criterion) : criterion_(criterion) {
-  for (const auto& problem : criterion.problems_) fits_.emplace_back(*problem);
+  for (const auto& fit : criterion.fits_) fits_.emplace_back(*fit.problem);
 }
 
-double Judge::error(std::size_t part, const Problem& problem, const std::vector<std::size_t>& chosen,
+double Judge::error(const Criterion::Part& part, const Problem& problem, const std::vector<std::size_t>& chosen,
                     const std::vector<double>& x) {
-  const Criterion::Part& rows = criterion_.parts_[part];
   const fit::LinalgTable& t = fit::linalg();
-  left_ = rows.target;
+  left_ = part.target;
   for (std::size_t k = 0; k < chosen.size(); ++k) {
-    t.axpy(-x[k] * problem.scale[chosen[k]], &rows.columns[chosen[k] * rows.length], left_.data(), rows.length);
+    t.axpy(-x[k] * problem.scale[chosen[k]], &part.columns[chosen[k] * part.length], left_.data(), part.length);
   }
-  return t.dot(left_.data(), left_.data(), rows.length);
+  return t.dot(left_.data(), left_.data(), part.length);
 }
 
 double Judge::operator()(const std::vector<std::size_t>& chosen, double above) {
   double value = 0.0;
-  if (criterion_.kind_ == Judged::Worst) {
-    if (fits_[0].solve(chosen, kInfinite) != Conditioned::Status::Optimal) return kInfinite;
-    for (std::size_t g = 0; g < criterion_.parts_.size(); ++g) {
-      const double sum = error(g, *criterion_.problems_[0], chosen, fits_[0].coefficients());
-      const double rows = static_cast<double>(std::max<std::size_t>(criterion_.parts_[g].rows, 1));
-      value = std::max(value, criterion_.factor_[g] * sum / rows);
+  sum_.assign(criterion_.factor_.size(), 0.0);
+  for (std::size_t f = 0; f < fits_.size() && value <= above; ++f) {
+    if (fits_[f].solve(chosen, kInfinite) != Conditioned::Status::Optimal) return kInfinite;
+    const Criterion::Fit& fit = criterion_.fits_[f];
+    for (const Criterion::Part& part : fit.parts) {
+      double& sum = sum_[part.bin];
+      sum += criterion_.factor_[part.bin] * error(part, *fit.problem, chosen, fits_[f].coefficients());
+      value = std::max(value, sum);
     }
-    return value;
-  }
-  for (std::size_t g = 0; g < criterion_.parts_.size() && value <= above; ++g) {
-    if (fits_[g].solve(chosen, kInfinite) != Conditioned::Status::Optimal) return kInfinite;
-    value += criterion_.factor_[g] * error(g, *criterion_.problems_[g], chosen, fits_[g].coefficients());
   }
   return value;
 }

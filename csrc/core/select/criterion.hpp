@@ -9,30 +9,31 @@
 
 namespace fastsfes::select {
 
-/// What a subset is judged by where that is not its residual: errors of groups of rows.
-enum class Judged {
-  Cross,  ///< each group predicted by a fit without it: sum of the squared errors
-  Worst   ///< one fit: the largest mean of squared errors of a group, times the group's factor
-};
-
-/// Groups of rows and the problems that are fitted for them.
+/// What a subset is judged by where that is not its residual: the largest of some sums of squared errors.
+///
+/// A row has a bin, to whose sum its squared error goes, times the bin's factor, and may have a fold, which says that
+/// the row is predicted by a fit without that fold. One bin and several folds are a cross-validation, several bins and
+/// no folds the worst of some kinds of rows, and both together the worst of them in a cross-validation.
 class Criterion {
  public:
-  static constexpr std::size_t kNoGroup = static_cast<std::size_t>(-1);
+  static constexpr std::size_t kNone = static_cast<std::size_t>(-1);
 
-  /// `group`: of each row; rows of none are fitted always and judged never. `factor`: per group, for Worst.
-  Criterion(const Input& input, Judged kind, const std::vector<std::size_t>& group, std::vector<double> factor);
+  /// `fold`: of each row, kNone for those that every fit sees; `bin`: of each row, kNone for those that are not judged.
+  Criterion(const Input& input, const std::vector<std::size_t>& fold, const std::vector<std::size_t>& bin,
+            std::vector<double> factor);
 
  private:
   friend class Judge;
   struct Part {
-    std::size_t rows, length;
+    std::size_t bin, length;
     std::vector<double> columns, target;  ///< terms x length, unscaled
   };
-  Judged kind_;
-  std::vector<Part> parts_;
+  struct Fit {
+    std::unique_ptr<Problem> problem;
+    std::vector<Part> parts;  ///< rows that it predicts
+  };
   std::vector<double> factor_;
-  std::vector<std::unique_ptr<Problem>> problems_;  ///< fitted: one per group, or one for all
+  std::vector<Fit> fits_;
 };
 
 /// A criterion with the memory of one thread.
@@ -43,11 +44,11 @@ class Judge {
   double operator()(const std::vector<std::size_t>& chosen, double above);
 
  private:
-  double error(std::size_t part, const Problem& problem, const std::vector<std::size_t>& chosen,
+  double error(const Criterion::Part& part, const Problem& problem, const std::vector<std::size_t>& chosen,
                const std::vector<double>& x);
   const Criterion& criterion_;
   std::vector<Conditioned> fits_;
-  std::vector<double> left_;
+  std::vector<double> left_, sum_;
 };
 
 }  // namespace fastsfes::select

@@ -77,15 +77,19 @@ Problem::Problem(const Input& input) : terms(input.terms), stride(padded(input.t
   row.assign(inequalities * stride, 0.0);
   row_column.assign(terms * row_stride, 0.0);
   bound.assign(row_stride, -std::numeric_limits<double>::infinity());
+  weight.resize(inequalities);
   for (std::size_t k = 0; k < inequalities; ++k) {
     double* to = row.data() + k * stride;
     for (std::size_t j = 0; j < terms; ++j) to[j] = input.inequality_matrix[k * terms + j] * scale[j];
     const double size = norm(to, terms), factor = size > 0.0 ? 1.0 / size : 1.0;
     bound[k] = input.inequality_bound[k] * factor;
+    weight[k] = input.inequality_weight[k] / (factor * factor);
     for (std::size_t j = 0; j < terms; ++j) row_column[j * row_stride + k] = to[j] *= factor;
   }
   limit.resize(terms);
   conditional = inequalities > 0;
+  graded =
+      static_cast<std::size_t>(std::count_if(weight.begin(), weight.end(), [](double w) { return std::isfinite(w); }));
   for (std::size_t j = 0; j < terms; ++j) {
     limit[j] = input.limit[j] / scale[j];
     conditional = conditional || std::isfinite(limit[j]);
@@ -97,6 +101,20 @@ Problem::Problem(const Input& input) : terms(input.terms), stride(padded(input.t
   children.resize(terms);
   for (std::size_t j = 0; j < terms; ++j) {
     for (std::size_t p : parents[j]) children[p].push_back(j);
+  }
+  groups = input.groups;
+  group.assign(terms, kAlone);
+  for (std::size_t g = 0; g < groups.size(); ++g) {
+    bool all = false, none = false;
+    for (std::size_t j : groups[g]) {
+      group[j] = g;
+      all = all || always[j];
+      none = none || never[j];
+    }
+    for (std::size_t j : groups[g]) {
+      always[j] = all;
+      never[j] = none;
+    }
   }
 }
 
@@ -110,6 +128,10 @@ bool Problem::allowed(const std::vector<std::size_t>& chosen) const {
     if (!in[j]) continue;
     for (std::size_t p : parents[j]) {
       if (!in[p]) return false;
+    }
+    if (group[j] == kAlone) continue;
+    for (std::size_t other : groups[group[j]]) {
+      if (!in[other]) return false;
     }
   }
   return true;

@@ -14,12 +14,15 @@ struct Input {
   std::vector<double> target;  ///< rows
   std::vector<double> equality_matrix, equality_value;
   std::vector<double> inequality_matrix, inequality_bound;  ///< matrix c >= bound
+  std::vector<double> inequality_weight;                    ///< of the squared violation; infinite where it must hold
   std::vector<double> limit;                                ///< |c| <= limit per term, infinite for none
   std::vector<std::uint8_t> always, never;
   std::vector<std::vector<std::size_t>> parents;  ///< terms that have to be chosen where this one is
+  std::vector<std::vector<std::size_t>> groups;   ///< terms that are chosen together or not at all
 };
 
-/// Least squares over subsets of terms: min |y - X c|^2 over the chosen, with E c = e, A c >= a, |c| <= limit.
+/// Least squares over subsets of terms: min |y - X c|^2 over the chosen, with E c = e, A c >= a, |c| <= limit. A graded
+/// inequality may be violated; the square of the violation times its weight then joins the sum.
 ///
 /// Rows are rotated (QR) to as many as there are terms at most, columns scaled to unit norm; conditions are scaled to
 /// unit norm in the scaled coefficients. Everything in here is in scaled coefficients.
@@ -43,10 +46,14 @@ class Problem {
   std::vector<double> row;         ///< inequalities x stride
   std::vector<double> row_column;  ///< terms x row_stride
   std::vector<double> bound;       ///< row_stride; -infinity in the padding
+  std::vector<double> weight;      ///< inequalities; infinite for those that must hold
   std::vector<double> limit;       ///< terms
   std::vector<std::uint8_t> always, never;
-  std::vector<std::vector<std::size_t>> parents, children;
-  bool conditional;  ///< inequalities or limits
+  std::vector<std::vector<std::size_t>> parents, children, groups;
+  std::vector<std::size_t> group;  ///< of a term, kAlone where it has none
+  static constexpr std::size_t kAlone = static_cast<std::size_t>(-1);
+  bool conditional;    ///< inequalities or limits
+  std::size_t graded;  ///< inequalities that may be violated
 
   [[nodiscard]] std::size_t forced() const;  ///< how many terms are always chosen
   [[nodiscard]] bool allowed(const std::vector<std::size_t>& chosen) const;

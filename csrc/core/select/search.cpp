@@ -21,6 +21,9 @@ constexpr double kBetter = 1e-10;     // relative: a smaller decrease is roundin
 constexpr double kCarrier = 1e-6;     // of an equality of unit norm: smaller elements are rounding
 constexpr std::size_t kPlain = 200;   // without regard to the equalities
 constexpr std::size_t kDraws = 2000;  // random subsets tried for a start
+constexpr std::size_t kRounds = 4;    // of restarts from the best subsets, where the independent ones do not agree
+constexpr std::size_t kFew = 4;       // of the independent restarts, as many as this part of them
+constexpr std::size_t kTries = 100;   // random terms tried for one that may leave or come
 
 /// The best subsets seen, each once.
 class Best {
@@ -57,6 +60,7 @@ class Restart {
         random_(random),
         stopped_(stopped),
         sweep_(problem),
+        home_(problem),
         conditioned_(problem),
         best_(plan.keep) {
     if (criterion != nullptr) judge_.emplace(*criterion);
@@ -65,19 +69,15 @@ class Restart {
   bool run(const std::vector<std::size_t>* from) {
     if (!start(from)) return false;
     descend();
-    std::vector<std::size_t> home = sweep_.chosen();
-    double least = value_;
+    if (!stay()) return false;
     for (std::size_t idle = 0; idle < plan_.patience && !stopped_; ++idle) {
       kick();
       descend();
-      if (value_ < least * (1.0 - kBetter)) {
+      if (value_ < home_value_ * (1.0 - kBetter) && stay()) {
         idle = 0;
-      } else if (value_ > least) {
-        move_to(home);
-        continue;
+      } else {
+        back();
       }
-      least = value_;
-      home = sweep_.chosen();
     }
     return true;
   }
@@ -87,6 +87,24 @@ class Restart {
   double solved() const { return conditioned_.solved(); }
 
  private:
+  /// Makes the present subset the one that is gone back to, its sweep computed anew: rounding errors of the exchanges
+  /// that led to it, some through sets of nearly dependent terms, must not go with all
+  /// that follow. False where it has no unique solution.
+  bool stay() {
+    const std::vector<std::size_t> reached = sweep_.chosen();
+    if (!sweep_.start(reached)) return false;
+    if (problem_.conditional) sweep_.set_rhs(multiplied_);
+    home_.take(sweep_);
+    home_value_ = value_;
+    home_bounded_ = bounded_;
+    return true;
+  }
+  void back() {
+    sweep_.take(home_);
+    value_ = home_value_;
+    bounded_ = home_bounded_;
+  }
+
   std::vector<std::size_t> draw(bool carried) {
     std::vector<std::size_t> chosen, pool;
     std::vector<char> in(problem_.terms, 0);
@@ -112,22 +130,76 @@ class Restart {
       chosen.push_back(j);
       in[j] = 1;
     }
-    while (chosen.size() < plan_.size && !pool.empty()) {
+    fill(chosen, in, std::move(pool));
+    return chosen;
+  }
+
+  /// The group of a term, or the term alone.
+  std::vector<std::size_t> unit(std::size_t term) const {
+    const std::size_t g = problem_.group[term];
+    return g == Problem::kAlone ? std::vector<std::size_t>{term} : problem_.groups[g];
+  }
+
+  /// Adds random terms of a pool, groups as a whole, until the subset has its size.
+  void fill(std::vector<std::size_t>& chosen, std::vector<char>& in, std::vector<std::size_t> pool) {
+    std::size_t idle = 0;
+    while (chosen.size() < plan_.size && !pool.empty() && idle <= 8 * pool.size()) {
       const std::size_t at = random_.below(pool.size()), j = pool[at];
       pool.erase(pool.begin() + static_cast<std::ptrdiff_t>(at));
-      bool complete = true;
-      for (std::size_t p : problem_.parents[j]) complete = complete && in[p];
-      if (!complete) {
-        // Comes back once its parents are in; they are drawn sooner or later.
-        bool possible = false;
-        for (std::size_t p : problem_.parents[j]) possible = possible || std::count(pool.begin(), pool.end(), p) > 0;
-        if (possible) pool.push_back(j);
+      const std::vector<std::size_t> fresh = unit(j);
+      if (in[j] || chosen.size() + fresh.size() > plan_.size) continue;
+      for (std::size_t k : fresh) in[k] = 1;
+      bool complete = true, possible = false;
+      for (std::size_t k : fresh) {
+        for (std::size_t p : problem_.parents[k]) {
+          complete = complete && in[p];
+          possible = possible || std::count(pool.begin(), pool.end(), p) > 0;
+        }
+      }
+      if (complete) {
+        chosen.insert(chosen.end(), fresh.begin(), fresh.end());
+        idle = 0;
         continue;
       }
-      chosen.push_back(j);
-      in[j] = 1;
+      for (std::size_t k : fresh) in[k] = 0;
+      if (possible) pool.push_back(j);  // comes back once its parents are in; they are drawn sooner or later
+      ++idle;
     }
-    return chosen;
+  }
+
+  /// Exchanges a random group for other terms, or others for it; false where that is not possible.
+  bool toggle() {
+    const std::size_t g = random_.below(problem_.groups.size());
+    const std::vector<std::size_t>& group = problem_.groups[g];
+    if (problem_.always[group[0]] || problem_.never[group[0]]) return false;
+    std::vector<std::size_t> chosen = sweep_.chosen();
+    std::vector<char> in(problem_.terms, 0);
+    for (std::size_t j : chosen) in[j] = 1;
+    const auto leave = [&](std::size_t term) {
+      for (std::size_t k : unit(term)) {
+        in[k] = 0;
+        chosen.erase(std::find(chosen.begin(), chosen.end(), k));
+      }
+    };
+    if (in[group[0]]) {
+      leave(group[0]);
+    } else {
+      for (std::size_t k : group) in[k] = 1;
+      chosen.insert(chosen.end(), group.begin(), group.end());
+      for (std::size_t tries = 0; chosen.size() > plan_.size && tries < kTries; ++tries) {
+        const std::size_t j = chosen[random_.below(chosen.size())];
+        if (problem_.always[j] || problem_.group[j] == g) continue;
+        leave(j);
+      }
+    }
+    std::vector<std::size_t> pool;
+    for (std::size_t j = 0; j < problem_.terms; ++j) {
+      if (!in[j] && !problem_.never[j] && problem_.group[j] != g) pool.push_back(j);
+    }
+    fill(chosen, in, std::move(pool));
+    if (chosen.size() == plan_.size && problem_.allowed(chosen) && move_to(chosen)) return true;
+    back();
+    return false;
   }
 
   bool start(const std::vector<std::size_t>* from) {
@@ -246,9 +318,10 @@ class Restart {
   }
 
   void kick() {
+    if (!problem_.groups.empty() && random_.below(2) == 0 && toggle()) return;
     const std::size_t exchanges = 1 + random_.below(3);
     for (std::size_t k = 0; k < exchanges; ++k) {
-      for (std::size_t tries = 0; tries < 100; ++tries) {
+      for (std::size_t tries = 0; tries < kTries; ++tries) {
         const std::size_t place = random_.below(plan_.size), term = random_.below(problem_.terms);
         if (!sweep_.removable(place) || !sweep_.enterable(term)) continue;
         std::vector<std::size_t> trial = sweep_.chosen();
@@ -264,12 +337,12 @@ class Restart {
   const Plan& plan_;
   Random random_;
   const std::atomic<bool>& stopped_;
-  Sweep sweep_;
+  Sweep sweep_, home_;
   Conditioned conditioned_;
   std::optional<Judge> judge_;
   Best best_;
-  double value_ = kInfinite;
-  std::vector<double> multiplied_, bounded_, decrease_;
+  double value_ = kInfinite, home_value_ = kInfinite;
+  std::vector<double> multiplied_, bounded_, home_bounded_, decrease_;
   std::vector<std::size_t> solved_;
   std::vector<std::pair<double, std::size_t>> candidates_;
 };
@@ -278,40 +351,60 @@ class Restart {
 
 Outcome search(const Problem& problem, const Criterion* criterion, const Plan& plan,
                const std::function<bool()>& stop) {
-  std::vector<std::vector<Subset>> found(plan.restarts);
-  std::vector<double> scored(plan.restarts, 0.0), solved(plan.restarts, 0.0);
-  std::atomic<std::size_t> next{0};
-  std::atomic<bool> stopped{false};
-  const int threads = std::min(thread_count(plan.threads), static_cast<int>(plan.restarts));
-  std::atomic<bool> failed{false};
-  in_team(threads, [&] {
-    try {
-      for (std::size_t k = next++; k < plan.restarts && !stopped; k = next++) {
-        Restart restart(problem, criterion, plan, Random(plan.seed).stream(plan.size).stream(k), stopped);
-        restart.run(k < plan.starts.size() ? &plan.starts[k] : nullptr);
-        found[k] = std::move(restart.best().subsets());
-        scored[k] = restart.scored();
-        solved[k] = restart.solved();
-        if (stop && stop()) stopped = true;
-      }
-    } catch (...) {
-      failed = stopped = true;
-    }
-  });
-  if (failed) throw std::bad_alloc();
   Outcome out;
-  Best best(plan.keep);
-  for (const auto& subsets : found) {
-    for (const Subset& s : subsets) best.see(s.terms, s.value);
+  const std::size_t few = std::max<std::size_t>(1, plan.restarts / kFew);
+  Best best(std::max(plan.keep, few));
+  std::atomic<bool> stopped{false}, failed{false};
+  const Random streams = Random(plan.seed).stream(plan.size);
+  // Some restarts at a time, in an order that does not depend on threads.
+  const auto run = [&](std::size_t first, const std::vector<std::vector<std::size_t>>& starts, std::size_t count) {
+    std::vector<std::vector<Subset>> found(count);
+    std::vector<double> scored(count, 0.0), solved(count, 0.0);
+    std::atomic<std::size_t> next{0};
+    in_team(std::min(thread_count(plan.threads), static_cast<int>(count)), [&] {
+      try {
+        for (std::size_t k = next++; k < count && !stopped; k = next++) {
+          Restart restart(problem, criterion, plan, streams.stream(first + k), stopped);
+          restart.run(k < starts.size() ? &starts[k] : nullptr);
+          found[k] = std::move(restart.best().subsets());
+          scored[k] = restart.scored();
+          solved[k] = restart.solved();
+          if (stop && stop()) stopped = true;
+        }
+      } catch (...) {
+        failed = stopped = true;
+      }
+    });
+    if (failed) throw std::bad_alloc();
+    for (std::size_t k = 0; k < count; ++k) {
+      for (const Subset& s : found[k]) best.see(s.terms, s.value);
+      out.scored += scored[k];
+      out.solved += solved[k];
+    }
+    return found;
+  };
+  const auto independent = run(0, plan.starts, plan.restarts);
+  const auto agreeing = [&] {
+    std::size_t count = 0;
+    for (const auto& found : independent) {
+      if (!found.empty() && found.front().terms == best.subsets().front().terms) ++count;
+    }
+    return count;
+  };
+  for (std::size_t round = 0; round < kRounds && !stopped && !best.subsets().empty(); ++round) {
+    if (2 * agreeing() >= plan.restarts) break;
+    const double before = best.subsets().front().value;
+    std::vector<std::vector<std::size_t>> elite;
+    for (const Subset& s : best.subsets()) {
+      if (elite.size() < few) elite.push_back(s.terms);
+    }
+    run(plan.restarts + round * few, elite, elite.size());
+    if (round > 0 && !(best.subsets().front().value < before)) break;
   }
+  for (const auto& found : independent) out.restarts += !found.empty();
+  if (!best.subsets().empty()) out.agreeing = agreeing();
   out.subsets = std::move(best.subsets());
-  for (std::size_t k = 0; k < plan.restarts; ++k) {
-    out.scored += scored[k];
-    out.solved += solved[k];
-    if (found[k].empty()) continue;
-    ++out.restarts;
-    if (found[k].front().terms == out.subsets.front().terms) ++out.agreeing;
-  }
+  if (out.subsets.size() > plan.keep) out.subsets.resize(plan.keep);
   return out;
 }
 

@@ -28,15 +28,16 @@ struct Subset {
 
 struct Outcome {
   std::vector<Subset> subsets;  ///< the best, each once, ascending value
-  std::size_t agreeing = 0;     ///< restarts that ended at the best one
-  std::size_t restarts = 0;
-  double scored = 0.0;  ///< subsets scored by a sweep
-  double solved = 0.0;  ///< subsets solved under all conditions
+  std::size_t agreeing = 0;     ///< independent restarts that ended at the best one
+  std::size_t restarts = 0;     ///< independent ones that found a subset
+  double scored = 0.0;          ///< subsets scored by a sweep
+  double solved = 0.0;          ///< subsets solved under all conditions
 };
 
 /// Iterated local search with restarts: exchanges that lower the residual most until none does, then a few random ones,
-/// and back where that led to nothing better. Each restart has its own random stream, so that the outcome depends on
-/// the plan alone and not on the number of threads. A criterion decides in place of the residual where there is one;
+/// and back where that led to nothing better. Where less than half of the restarts agree, some more begin at the best
+/// subsets of all. Each restart has its own random stream, so that the outcome depends on the plan alone and not on the
+/// number of threads. A criterion decides in place of the residual where there is one;
 /// the residual then says which exchanges are tried. `stop` is asked now and then; true ends the search early.
 [[nodiscard]] Outcome search(const Problem& problem, const Criterion* criterion, const Plan& plan,
                              const std::function<bool()>& stop);

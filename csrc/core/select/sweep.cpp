@@ -32,6 +32,19 @@ Sweep::Sweep(const Problem& problem)
   for (std::size_t j = 0; j < problem.terms; ++j) closed_[j] = problem.never[j];
 }
 
+void Sweep::take(const Sweep& other) {
+  capacity_ = other.capacity_;
+  moves_ = other.moves_;
+  chosen_ = other.chosen_;
+  place_ = other.place_;
+  inverse_ = other.inverse_;
+  rows_ = other.rows_;
+  diagonal_ = other.diagonal_;
+  gradient_ = other.gradient_;
+  rhs_ = other.rhs_;
+  value_ = other.value_;
+}
+
 void Sweep::reserve(std::size_t chosen) {
   const std::size_t needed = problem_.equalities + chosen + 1;  // one more while a term comes in before another leaves
   if (needed <= capacity_) return;
@@ -41,9 +54,9 @@ void Sweep::reserve(std::size_t chosen) {
   value_.assign(capacity_, 0.0);
 }
 
-double Sweep::element(std::size_t k, std::size_t term) const noexcept {
+const double* Sweep::block_row(std::size_t k) const noexcept {
   const std::size_t m = problem_.equalities;
-  return k < m ? problem_.equality[k * problem_.stride + term] : problem_.gram[chosen_[k - m] * problem_.stride + term];
+  return k < m ? &problem_.equality[k * problem_.stride] : &problem_.gram[chosen_[k - m] * problem_.stride];
 }
 
 bool Sweep::start(const std::vector<std::size_t>& chosen) {
@@ -61,7 +74,7 @@ bool Sweep::start(const std::vector<std::size_t>& chosen) {
     double* to = work.data() + a * 2 * n;
     for (std::size_t b = 0; b < n; ++b) {
       if (a < m && b < m) continue;
-      to[b] = b < m ? element(b, chosen_[a - m]) : element(a, chosen_[b - m]);
+      to[b] = b < m ? block_row(b)[chosen_[a - m]] : block_row(a)[chosen_[b - m]];
     }
     to[n + a] = 1.0;
   }
@@ -90,16 +103,15 @@ bool Sweep::start(const std::vector<std::size_t>& chosen) {
     double* to = row(a);
     std::fill_n(to, problem_.stride, 0.0);
     for (std::size_t b = 0; b < n; ++b) {
-      const double* k =
-          b < m ? &problem_.equality[b * problem_.stride] : &problem_.gram[chosen_[b - m] * problem_.stride];
-      t.axpy(inverse(a)[b], k, to, problem_.stride);
+      t.axpy(inverse(a)[b], block_row(b), to, problem_.stride);
     }
   }
-  for (std::size_t j = 0; j < problem_.terms; ++j) {
-    double sum = problem_.gram[j * problem_.stride + j];
-    for (std::size_t k = 0; k < n; ++k) sum -= element(k, j) * row(k)[j];
-    diagonal_[j] = has(j) ? 0.0 : std::max(sum, 0.0);
+  for (std::size_t j = 0; j < problem_.terms; ++j) diagonal_[j] = problem_.gram[j * problem_.stride + j];
+  for (std::size_t k = 0; k < n; ++k) {
+    const double* block = block_row(k);
+    for (std::size_t j = 0; j < problem_.terms; ++j) diagonal_[j] -= block[j] * row(k)[j];
   }
+  for (std::size_t j = 0; j < problem_.terms; ++j) diagonal_[j] = has(j) ? 0.0 : std::max(diagonal_[j], 0.0);
   solve();
   return true;
 }
@@ -175,7 +187,7 @@ bool Sweep::complete(std::size_t term) const {
 
 bool Sweep::removable(std::size_t place) const {
   const std::size_t term = chosen_[place];
-  if (problem_.always[term]) return false;
+  if (problem_.always[term] || problem_.group[term] != Problem::kAlone) return false;
   for (std::size_t child : problem_.children[term]) {
     if (has(child)) return false;
   }
@@ -203,12 +215,15 @@ Exchange Sweep::best() {
     const Leaving leaving{std::max(inverse(k)[k], 0.0), value_[k]};
     const double most = table.best(leaving, row(k), diagonal_.data(), open_gradient_.data(), problem_.stride);
     scored_ += static_cast<double>(problem_.terms - chosen_.size());
-    if (most > found.decrease) {
-      table.all(leaving, row(k), diagonal_.data(), open_gradient_.data(), problem_.stride, fresh_.data());
-      found = {p, static_cast<std::size_t>(std::find(fresh_.begin(), fresh_.end(), most) - fresh_.begin()), most};
-    }
+    if (most > found.decrease) found = {p, 0, most};
     with_children(p, false);
   }
+  if (!(found.decrease > 0.0)) return found;
+  const std::size_t k = slot(found.place);
+  with_children(found.place, true);
+  table.all({std::max(inverse(k)[k], 0.0), value_[k]}, row(k), diagonal_.data(), open_gradient_.data(), problem_.stride,
+            fresh_.data());
+  found.term = static_cast<std::size_t>(std::find(fresh_.begin(), fresh_.end(), found.decrease) - fresh_.begin());
   return found;
 }
 
@@ -235,7 +250,7 @@ bool Sweep::add(std::size_t term) {
   double* fresh = row(n);
   std::copy_n(&problem_.gram[term * problem_.stride], problem_.stride, fresh);
   for (std::size_t k = 0; k < n; ++k) {
-    if (const double x = element(k, term); x != 0.0) t.axpy(-x, row(k), fresh, problem_.stride);
+    if (const double x = block_row(k)[term]; x != 0.0) t.axpy(-x, row(k), fresh, problem_.stride);
   }
   const double factor = 1.0 / pivot, coefficient = gradient_[term] * factor;
   for (std::size_t j = 0; j < problem_.stride; ++j) {

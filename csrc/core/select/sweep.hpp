@@ -25,6 +25,8 @@ class Sweep {
 
   /// Computes everything anew; false where the terms have no unique solution.
   bool start(const std::vector<std::size_t>& chosen);
+  /// Takes over the state of another sweep of the same problem.
+  void take(const Sweep& other);
   /// Replaces the right-hand side of the terms (a Lagrangian of the inequalities), `stride` elements.
   void set_rhs(const std::vector<double>& rhs);
 
@@ -49,7 +51,9 @@ class Sweep {
   /// Carries an exchange out; false (and nothing is changed) where the new terms have no unique solution.
   bool exchange(std::size_t place, std::size_t term);
   [[nodiscard]] bool removable(std::size_t place) const;
-  [[nodiscard]] bool enterable(std::size_t term) const { return !closed_[term] && !has(term) && complete(term); }
+  [[nodiscard]] bool enterable(std::size_t term) const {
+    return !closed_[term] && !has(term) && problem_.group[term] == Problem::kAlone && complete(term);
+  }
 
   /// How many exchanges were scored so far.
   [[nodiscard]] double scored() const noexcept { return scored_; }
@@ -60,8 +64,8 @@ class Sweep {
   [[nodiscard]] std::size_t slot(std::size_t place) const noexcept { return problem_.equalities + place; }
   double* inverse(std::size_t k) noexcept { return inverse_.data() + k * capacity_; }
   double* row(std::size_t k) noexcept { return rows_.data() + k * problem_.stride; }
-  /// The block's column of a term: its equality coefficients and its products with the chosen terms.
-  [[nodiscard]] double element(std::size_t k, std::size_t term) const noexcept;
+  /// A row of the block: an equality's coefficients, or a chosen term's products with all terms.
+  [[nodiscard]] const double* block_row(std::size_t k) const noexcept;
   [[nodiscard]] bool complete(std::size_t term) const;
   void reserve(std::size_t chosen);
   void solve();

@@ -19,7 +19,7 @@ _DESCRIPTION = """Find the best subsets of a library of terms by least squares, 
   fastsfes select --terms 'x = u(x2, 0.004)^0:4 * w^0:6' --terms 'css = u(x2, 0.2)^0:4 * w^0:6' \\
       --terms 'cos = u(x2, 0.006)^0:4 * w^0:6' --constraints uniform_gas --sizes 6:14
 
-Every option is also a key of the TOML file of --config, which the run directory's selection.toml shows in full."""
+Every option is also a key of the TOML file of --config, which the run directory's config.toml shows in full."""
 
 
 def add_parser(subparsers: Any) -> None:

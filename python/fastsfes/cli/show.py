@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from ..common.errors import FastsfesError, InputError
-from ..common.runfolder import CONFIG, HISTORY
+from ..common.runfolder import CONFIG, HISTORY, resume_command
 from ..common.terminal import bare, visible
 from ..exports import latex
 from ..run.choose import RULES
-from ..run.config import SearchConfig
 from ..run.front import format_front
 from ..run.physics import verdict
-from ..run.search import Run
+from ..run.search import Run, read_config
 from ..run.summary import format_functional, format_run
 from ..run.watch import Snapshot, plain_line, table, watch
 from .digits import Printed, add_digits, printed_parameters
@@ -110,7 +109,7 @@ def _watch(arguments: argparse.Namespace) -> int:
     path = Path(arguments.run)
     if not (path / CONFIG).is_file():
         raise InputError(f"{path}: not the directory of a search; expected {CONFIG} in it")
-    config = SearchConfig.from_toml(path / CONFIG)
+    budget = read_config(path).candidates
     try:
         if sys.stdout.isatty() and not arguments.json:
             from rich.console import Console
@@ -118,12 +117,12 @@ def _watch(arguments: argparse.Namespace) -> int:
 
             with Live(auto_refresh=False, console=Console(file=bare(sys.stdout))) as live:
                 last = watch(
-                    path, HISTORY, config,
+                    path, HISTORY, budget,
                     lambda now, rate: live.update(table(now, rate, visible(path.name)), refresh=True),
                     interval=arguments.interval,
                 )  # fmt: skip
         else:
-            last = watch(path, HISTORY, config, _as_json if arguments.json else _plain, interval=arguments.interval)
+            last = watch(path, HISTORY, budget, _as_json if arguments.json else _plain, interval=arguments.interval)
     except KeyboardInterrupt:
         return 0
     if last is None:
@@ -131,8 +130,7 @@ def _watch(arguments: argparse.Namespace) -> int:
     found = Run(path)
     if not found.summary.get("complete"):
         print(
-            f"stopped after {last.candidates} of {last.budget} candidates; "
-            f"continue with: fastsfes search --resume {path}",
+            f"stopped after {last.candidates} of {last.budget} candidates; continue with: {resume_command(path)}",
             file=sys.stderr,
         )
         return 1

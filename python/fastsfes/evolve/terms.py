@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import Protocol
 
 import numpy as np
@@ -19,7 +18,7 @@ from ..energies.quadrature.reduce import pivot_nodes
 from ..fitting import FitRows, FitSettings, Penalty
 from ..fitting.rows import Channels, Vector
 
-__all__ = ["ConditionTerm", "CrossValidation", "GridTerm", "Term", "folds_of", "reduced_difference"]
+__all__ = ["ConditionTerm", "CrossValidation", "GridTerm", "Term", "reduced_difference"]
 
 Candidate = Sequence[_core.Expression]
 
@@ -155,16 +154,3 @@ class CrossValidation:
             fits = _core.fit_batch(problem, candidates, values, self.options.core(), self.threads)
             total += [size * f.losses[1] ** 2 if math.isfinite(f.objective) else np.inf for f in fits]
         return [float(x) for x in np.sqrt(total / sum(self.sizes))]
-
-
-def folds_of(subsets: Sequence[str], count: int, keep: Sequence[str] = ()) -> list[NDArray[np.int64]]:
-    """Rows of each fold: whole subsets, the largest first, each to the fold with the fewest rows so far.
-
-    Subsets that match a pattern of `keep` are in none, so that every fit sees them.
-    """
-    rows = {name: [i for i, s in enumerate(subsets) if s == name] for name in dict.fromkeys(subsets)}
-    names = [n for n in rows if not any(fnmatchcase(n, pattern) for pattern in keep)]
-    folds: list[list[int]] = [[] for _ in range(min(count, len(names)))]
-    for name in sorted(names, key=lambda n: (-len(rows[n]), n)):
-        min(folds, key=len).extend(rows[name])
-    return [np.array(sorted(f), dtype=np.int64) for f in folds]

@@ -8,6 +8,7 @@ from .conditions import Conditions, parse_conditions
 from .constraints import Equality, Penalty, Point, bounded, uniform_gas
 from .factor import FactorFit, feature_grid, fit_factor
 from .fit import OPTIMIZERS, FitResult, Optimizer, fit
+from .folds import folds_of
 from .levels import fit_through_levels
 from .minimum import Minimum, find_minimum
 from .problem import EXACT_EXCHANGE, FitProblem, FitSettings, Fitted
@@ -35,6 +36,7 @@ __all__ = [
     "fit",
     "fit_factor",
     "fit_through_levels",
+    "folds_of",
     "minimise_cma",
     "parse_conditions",
     "uniform_gas",

@@ -21,7 +21,7 @@ from typing import Any
 
 from ..common.errors import InputError
 from ..common.reading import parse_json, read_text, shaped
-from ..common.runfolder import BEST, FRONT
+from ..common.runfolder import BEST, FRONT, resume_command
 from ..formula.expression import Expression
 from ..formula.features import CHANNELS, CORRELATION
 from .frame import VV10, Frame, Hybrid
@@ -176,11 +176,7 @@ def read_front(folder: str | Path) -> list[dict[str, Any]]:
     except (OSError, ValueError):
         is_run = is_file = False
     if not is_file:
-        what = (
-            f"has no {FRONT} yet; finish it with: fastsfes search --resume {folder}"
-            if is_run
-            else "there is no such run"
-        )
+        what = f"has no {FRONT} yet; finish it with: {resume_command(folder)}" if is_run else "there is no such run"
         raise InputError(f"{folder}: {what}")
     data = parse_json(read_text(path, "the front of a run"), str(path))
     return list(shaped(data, _FRONT, str(path), "write it again with a resumed search")["members"])

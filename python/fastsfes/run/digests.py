@@ -18,7 +18,7 @@ from ..energies.quadrature import LEVELS, Quadrature, reaction_targets
 from ..functionals.load import load
 from .config import SearchConfig
 
-__all__ = ["check_digests", "data_digests", "version_of", "with_absolute_paths"]
+__all__ = ["absolute", "check_digests", "data_digests", "version_of", "with_absolute_paths"]
 
 _VERSION = "fastsfes"
 
@@ -88,16 +88,17 @@ def version_of(digests: Mapping[str, str]) -> str:
 
 def with_absolute_paths(config: SearchConfig) -> SearchConfig:
     """The configuration with its files by their absolute paths, so that a run can be resumed from anywhere."""
-
-    def absolute(name: str) -> str:
-        return str(Path(name).resolve()) if Path(name).is_file() else name
-
     return replace(
         config,
         dataset=absolute(config.dataset),
         targets=absolute(config.targets),
         base=tuple(absolute(base) for base in config.base),
     )
+
+
+def absolute(name: str) -> str:
+    """A file or folder by its absolute path; other names as they are."""
+    return str(Path(name).resolve()) if name and Path(name).exists() else name
 
 
 def _digest(*parts: Any) -> str:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ..common.files import plain
 from ..datasets import HARTREE_TO_KCAL, SPLITS, Dataset
-from ..energies.evaluate import evaluate_many
+from ..energies.evaluate import FrameChoice, evaluate_many
 from ..energies.quadrature import Quadrature, is_binding, reaction_targets
 from ..formula.expression import Expression
 from ..functionals.functional import Channel, Functional
@@ -50,13 +50,17 @@ def baselines() -> list[tuple[str, Functional]]:
     ]
 
 
-def quadrature_rows(dataset: Dataset, named: Sequence[tuple[str, Functional]]) -> list[Row]:
+def quadrature_rows(
+    dataset: Dataset, named: Sequence[tuple[str, Functional]], *, frame: FrameChoice = "dataset"
+) -> list[Row]:
     """WRMSD per split of several functionals on the dense quadrature."""
     found: list[dict[str, float]] = [{} for _ in named]
     for split in SPLITS:
         if not dataset.split(split):
             continue
-        for errors, result in zip(found, evaluate_many([f for _, f in named], dataset, split), strict=True):
+        for errors, result in zip(
+            found, evaluate_many([f for _, f in named], dataset, split, frame=frame), strict=True
+        ):
             errors[split] = result.wrmsd
     return [
         Row(name, len(f.parameters), {s: e.get(s, math.nan) for s in SPLITS})

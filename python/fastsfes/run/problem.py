@@ -25,8 +25,8 @@ from ..energies.frame import frame_of
 from ..energies.quadrature import NodeSet, ProblemChannel, Quadrature, QuadratureProblem, channel_key
 from ..evolve.fitter import ESTIMATE, FitEvaluator, Rows
 from ..evolve.island import Individual
-from ..evolve.terms import ConditionTerm, CrossValidation, GridTerm, Term, folds_of, reduced_difference
-from ..fitting import FitProblem, FitRows, FitSettings, find_minimum, fit, parse_conditions
+from ..evolve.terms import ConditionTerm, CrossValidation, GridTerm, Term, reduced_difference
+from ..fitting import FitProblem, FitRows, FitSettings, find_minimum, fit, folds_of, parse_conditions
 from ..fitting.removal import lowered, removals
 from ..fitting.rows import Channels
 from ..formula.expression import Expression

@@ -22,7 +22,7 @@ from .._core import __version__
 from ..common.errors import InputError
 from ..common.files import WriteError, make_parent, user_path, write_text
 from ..common.reading import parse_json, read_text, shaped, short
-from ..common.runfolder import BEST, CONFIG, FRONT, HISTORY, SUMMARY
+from ..common.runfolder import BEST, CONFIG, FRONT, HISTORY, SUMMARY, is_selection, resume_command
 from ..evolve.island import IslandState
 from ..executors import open_executor
 from ..functionals.functional import Functional
@@ -37,12 +37,13 @@ from .lock import RunLock
 from .log import RunLog
 from .problem import make_problem
 from .progress import make_progress, style_here
+from .select_config import SelectConfig
 from .setup import Problem, prepare
 from .store import RunStore
 from .summary import SHAPE
 from .worker import set_up
 
-__all__ = ["RESUME_OPTIONS", "Problem", "Run", "SearchInterrupted", "search"]
+__all__ = ["RESUME_OPTIONS", "Problem", "Run", "SearchInterrupted", "read_config", "search"]
 
 
 RESUME_OPTIONS = ("time_limit", "executor", "workers", "worker_timeout", "threads", "dataset")
@@ -59,15 +60,15 @@ class Run:
             raise InputError(f"{self.path}: not the directory of a search; expected {CONFIG} and {HISTORY} in it")
 
     @property
-    def config(self) -> SearchConfig:
-        """The configuration of the run."""
-        return SearchConfig.from_toml(self.path / CONFIG)
+    def config(self) -> SearchConfig | SelectConfig:
+        """The options of the run: of a search, or of a selection."""
+        return read_config(self.path)
 
     @property
     def best(self) -> Functional:
         """The best functional so far."""
         if not (self.path / BEST).is_file():
-            raise InputError(f"{self.path}: has no {BEST} yet; continue with: fastsfes search --resume {self.path}")
+            raise InputError(f"{self.path}: has no {BEST} yet; continue with: {resume_command(self.path)}")
         return Functional.from_json(self.path / BEST)
 
     @property
@@ -76,7 +77,7 @@ class Run:
         path = self.path / SUMMARY
         if not path.is_file():
             return {}
-        remedy = f"remove it and run: fastsfes search --resume {self.path}"
+        remedy = f"remove it and run: {resume_command(self.path)}"
         try:
             data = parse_json(read_text(path, "the summary of a run"), str(path))
         except InputError as error:
@@ -85,10 +86,17 @@ class Run:
 
     @property
     def pareto(self) -> Front:
-        """Candidates that no simpler one beats in error: dicts with complexity, error, train, expressions and more."""
+        """Candidates that no simpler one beats in error: dicts with complexity, error, train, expressions and more.
+
+        A selection by several criteria has those that none with as few terms beats in all of them, once it is complete.
+        """
         with RunStore.open(self.path / HISTORY, read_only=True) as store:
             rows = store.pareto()
-        return Front.of(rows, self.members if (self.path / FRONT).is_file() else [])
+            members = self.members if (self.path / FRONT).is_file() else []
+            if members and is_selection(self.path):
+                found = (store.candidate(m["candidate"], m["island"]) for m in members)
+                rows = [row for row in found if row is not None]
+        return Front.of(rows, members)
 
     def functional(self, index: int) -> Functional:
         """The member of the front with this index, in normal form and fitted in it; the run has to be complete."""
@@ -114,6 +122,11 @@ class Run:
         if not states:
             raise InputError(f"{self.path}: holds no complete round; remove it and start the search again")
         return states
+
+
+def read_config(path: Path) -> SearchConfig | SelectConfig:
+    """The options that a run began with."""
+    return (SelectConfig if is_selection(path) else SearchConfig).from_toml(path / CONFIG)
 
 
 @contextmanager
@@ -198,6 +211,8 @@ def search(
         path = user_path(resume)
         if not (path / CONFIG).is_file():
             raise InputError(f"{path}: not the directory of a search; expected {CONFIG} in it")
+        if is_selection(path):
+            raise InputError(f"{path}: is a selection; go on with: {resume_command(path)}")
         config = SearchConfig.from_toml(path / CONFIG)
         _check_named(path, config, executor)
     else:
@@ -226,7 +241,7 @@ def search(
                 make_folder(path, {CONFIG: with_absolute_paths(config).to_toml()})
             with RunLock(path, display.message) as lock, open_store(path) as store:
                 log = RunLog(path, display.message)
-                _check_data(path, store, made, log)
+                check_data(path, store, made.digests(), log)
                 coordinator = Coordinator(path, config, parts, made, store, lock, stop, log, display)
                 _log_start(log, here, coordinator, resume is not None)
                 try:
@@ -239,9 +254,9 @@ def search(
     return Run(path)
 
 
-def _check_data(path: Path, store: RunStore, problem: Problem, log: RunLog) -> None:
+def check_data(path: Path, store: RunStore, now: Mapping[str, str], log: RunLog) -> None:
     """Refuse a run's going on with other data; note what a new one is made with."""
-    stored, now = store.digests, problem.digests()
+    stored = store.digests
     if not stored:
         store.note_digests(now)
         return

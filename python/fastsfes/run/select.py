@@ -7,8 +7,9 @@ run's store, so that an interrupted selection goes on with the next one; its res
 from __future__ import annotations
 
 import json
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -17,19 +18,20 @@ from typing import Any
 from .._core import __version__
 from ..common.errors import FastsfesError, InputError
 from ..common.files import plain, user_path, write_text
-from ..common.runfolder import BEST, CONFIG, SELECTION, SUMMARY
+from ..common.runfolder import BEST, CONFIG, SUMMARY, is_selection, resume_command
 from ..evolve.genome import Genome
-from ..evolve.island import Individual, IslandState, Record, pareto_front
+from ..evolve.island import BETTER, Individual, IslandState, Record, pareto_front
 from ..evolve.linearise import linearise
 from ..formula.family import fingerprint
 from ..functionals.functional import Functional
 from ..selection import Library, Selected
+from .digests import absolute
+from .front import Member, front_rows, write_front
 from .interrupt import SearchInterrupted, Signals, signals
 from .lock import RunLock
 from .log import RunLog
-from .problem import make_problem
 from .progress import Progress, Status, make_progress
-from .search import Run, finished, make_folder, new_folder, open_store
+from .search import Run, check_data, finished, make_folder, new_folder, open_store
 from .select_config import SelectConfig
 from .select_work import SelectWork, Unit
 from .store import RunStore, pack_candidates
@@ -40,8 +42,8 @@ RESUME = "fastsfes select"
 
 
 def select(
-    library: Library | Sequence[str] | str,
-    dataset: str = "builtin",
+    library: Library | Sequence[str] | str = (),
+    dataset: str = "gscdb",
     *,
     sizes: Sequence[int] | str = range(6, 15),
     output: str | Path | None = None,
@@ -52,7 +54,8 @@ def select(
     """Find the best subsets of a library of terms.
 
     Args:
-        library: terms per channel as text, such as ["x = u(x2, 0.004)^0:4 * w^0:6", "css = 1; w"], or a `Library`.
+        library: terms per channel as text, such as ["x = u(x2, 0.004)^0:4 * w^0:6", "css = 1; w"], or a `Library`;
+            default: the products of powers from which wB97M-V was selected, unless ``terms_from`` names a run.
         dataset: name or file.
         sizes: numbers of terms.
         output: directory of the run, which must not exist yet.
@@ -72,7 +75,7 @@ def select(
         texts: Sequence[str] = [f"{t.kind} = {t.expression}" for t in library.terms]
         options = {"exact_exchange": library.exact_exchange, **options}
     else:
-        texts = [library] if isinstance(library, str) else library
+        texts = [library] if isinstance(library, str) else list(library)
     written = sizes if isinstance(sizes, str) else ",".join(str(n) for n in sizes)
     config = SelectConfig.make(terms=list(texts), dataset=str(dataset), sizes=written, **options)
     return select_run(config, output=output, progress=progress, report=report)
@@ -92,9 +95,11 @@ def select_run(
         raise InputError("give either a configuration with its output, or the run to resume")
     if resume is not None:
         path = user_path(resume)
-        if not (path / SELECTION).is_file():
-            raise InputError(f"{path}: not the directory of a selection; expected {SELECTION} in it")
-        config = SelectConfig.from_toml(path / SELECTION)
+        if not (path / CONFIG).is_file():
+            raise InputError(f"{path}: not the directory of a selection; expected {CONFIG} in it")
+        if not is_selection(path):
+            raise InputError(f"{path}: is a search; go on with: {resume_command(path)}")
+        config = SelectConfig.from_toml(path / CONFIG)
         if (done := finished(path, report)) is not None:
             return done
     assert config is not None
@@ -104,12 +109,14 @@ def select_run(
     with where as path, make_progress(len(work.units), progress) as display, signals(path, RESUME) as stop:
         display.message(work.describe())
         if resume is None:
-            make_folder(path, {CONFIG: work.search_config().to_toml(), SELECTION: config.to_toml()}, RESUME)
+            kept = replace(config, dataset=absolute(config.dataset), terms_from=absolute(config.terms_from))
+            make_folder(path, {CONFIG: kept.to_toml()}, RESUME)
         with RunLock(path, display.message) as lock, open_store(path) as store:
             log = RunLog(path, display.message)
             log.event(
                 "start", resumed=resume is not None, seed=config.seed, dataset=config.dataset, fastsfes=__version__
             )
+            check_data(path, store, work.digests(), log)
             keeper = _Keeper(path, work, store, lock, log, display)
             store.waiting = stop.stop
             try:
@@ -130,8 +137,8 @@ class _Keeper:
         self, path: Path, work: SelectWork, store: RunStore, lock: RunLock, log: RunLog, display: Progress
     ) -> None:
         self.path, self.work, self.store, self.lock, self.log, self.display = path, work, store, lock, log, display
-        self.archive = store.archive()
         self.state = next(iter(store.states()), None)
+        self.front = self.state.population if self.state is not None else ()
         kept = store.usage
         self.done: int = kept.get("done", 0)
         self.rows: list[dict[str, Any]] = kept.get("selection", [])
@@ -165,7 +172,7 @@ class _Keeper:
         """Make a unit part of the run."""
         number = 0 if self.state is None else self.state.candidates
         made = [self._member(unit, selected, number + k) for k, selected in enumerate(found)]
-        self.archive = pareto_front((*self.archive, *(m for m, _ in made)))
+        self.front = _front((*self.front, *(m for m, _ in made)))
         records = []
         for selected, (member, functional) in zip(found, made, strict=True):
             records.append(_record(unit, member, functional))
@@ -184,10 +191,10 @@ class _Keeper:
         self.store.add_epoch(0, self.done, pack_candidates(0, self.done, records))
         states = []
         if self.state is not None:
-            self.state = replace(self.state, epoch=self.done, candidates=number + len(made), population=self.archive)
+            self.state = replace(self.state, epoch=self.done, candidates=number + len(made), population=self.front)
             states = [self.state]
         usage = {"done": self.done, "selection": self.rows, "best": self.best}
-        self.store.commit_round(states, self.archive, self.elapsed, plain(usage))
+        self.store.commit_round(states, pareto_front(self.front), self.elapsed, plain(usage))
         text = f"{unit.size} terms by {unit.criterion}: no subset meets the conditions"
         if found:
             text = f"{unit.size} terms by {unit.criterion}: {found[0].value:.6g} kcal/mol, {found[0].certificate}"
@@ -212,6 +219,8 @@ class _Keeper:
         for kind, channel in functional.channels.items():
             written = linearise(channel.expression, channel.parameters)
             channels[kind], parameters[kind] = written.genome, dict(written.parameters)
+        if self.work.library.exact_exchange:
+            parameters["hybrid"] = _fractions(functional)
         losses = {split: columns.loss(selected.chosen, selected.coefficients, split) for split in columns.matrix}
         terms = {k: self.work.selector(unit.scales, k).value(selected.chosen) for k in config.criteria if k != "train"}
         error = {"train": losses["train"], **terms}[config.criteria[0]]
@@ -230,19 +239,31 @@ class _Keeper:
         )
         return member, functional
 
+    def _front_member(self, index: int, one: Individual) -> Member:
+        """A member of the front as a functional, with its losses."""
+        row = self.store.candidate(one.number)
+        assert row is not None
+        functional = self.work.functional(f"select-{self.work.config.seed}:{index}", row)
+        return Member(one, functional, {"before": one.train, "after": one.train, "validation": one.validation})
+
     def finish(self, report: bool) -> None:
         """The best functional's figures on all splits and on the full grid, and the summary."""
         if self.state is None or self.best is None:
             raise FastsfesError("no subset of any size meets the conditions; loosen them, or add terms")
-        best = self.state.best
-        winner = Functional.from_dict(self.best["functional"])
-        write_text(self.path / BEST, json.dumps(self.best["functional"], indent=2, allow_nan=False) + "\n")
+        members = [self._front_member(k, member) for k, member in enumerate(self.front)]
+        problem = self.work.problem()
+        assessed = problem.assess([m.functional for m in members], self.display, on_grid=report)
+        members = [replace(m, checked=c) for m, c in zip(members, assessed.members, strict=True)]
+        rows = front_rows(members, problem.config.node_tolerance, problem.counts.get("train", 0), "best")
+        index = next(k for k, row in enumerate(rows) if row["picked"])
+        picked = members[index]
+        best = picked.individual
+        winner = replace(picked.functional, name=f"select-{self.work.config.seed}")
+        write_text(self.path / BEST, json.dumps(winner.to_dict(), indent=2, allow_nan=False) + "\n")
+        write_front(self.path, rows)
         figures = None
-        if report and self.work.config.exact_exchange:
-            # evaluations at frozen densities keep the fractions of exact exchange that made these
-            self.display.message("exact exchange is a term: no table beside known functionals, which have another")
-        elif report:
-            figures = make_problem(self.work.search_config()).report(winner, self.display)
+        if report:
+            figures = self.work.report(problem, winner, replace(assessed, members=(picked.checked,)), self.display)
             self.log.event("report", rows=figures["rows"][:1], grid=figures["grid"])
         made, fitted = self.store.counts()
         summary = {
@@ -259,12 +280,35 @@ class _Keeper:
                 "fitness": best.fitness,
                 "complexity": winner.complexity,
             },
+            "pick": {
+                "rule": "best",
+                "index": index,
+                "of": len(rows),
+                **{k: rows[index][k] for k in ("checked", "faults")},
+            },
             "resources": {},
             "selection": self.rows,
             "report": figures,
         }
         write_text(self.path / SUMMARY, json.dumps(plain(summary), indent=2) + "\n")
         self.log.event("end", f"complete: {made} subsets kept, {self.elapsed:.1f} s", status="complete")
+
+
+def _fractions(functional: Functional) -> dict[str, float]:
+    return {"short_range": functional.hybrid.short_range, "long_range": functional.hybrid.long_range}
+
+
+def _front(members: Iterable[Individual]) -> tuple[Individual, ...]:
+    """Members that none at most as complex beats in all criteria; those of `pareto_front` where there is one."""
+    front: list[Individual] = []
+    values: list[tuple[float, ...]] = []
+    for m in sorted(members, key=lambda m: (m.complexity, m.error, m.number)):
+        own = (m.error, *(m.terms[k] for k in sorted(m.terms)))
+        beaten = any(all(a <= b / BETTER for a, b in zip(other, own, strict=True)) for other in values)
+        if not beaten and math.isfinite(m.error):
+            front.append(m)
+            values.append(own)
+    return tuple(front)
 
 
 def _row(unit: Unit, selected: Selected, member: Individual, library: Library) -> dict[str, Any]:
@@ -294,7 +338,10 @@ def _record(unit: Unit, member: Individual, functional: Functional) -> Record:
         fingerprint=member.fingerprint,
         duplicate=False,
         expressions={k: str(c.expression) for k, c in functional.channels.items()},
-        parameters={k: dict(c.parameters) for k, c in functional.channels.items()},
+        parameters={
+            **{k: dict(c.parameters) for k, c in functional.channels.items()},
+            **({"hybrid": _fractions(functional)} if "hybrid" in member.parameters else {}),
+        },
         complexity=member.complexity,
         train=member.train,
         validation=member.validation,

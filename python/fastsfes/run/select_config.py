@@ -16,6 +16,13 @@ from ..selection import CRITERIA, Settings
 
 __all__ = ["SelectConfig"]
 
+DEFAULT_TERMS = (
+    "x = u(x2, 0.004)^0:4 * w^0:4",
+    "css = u(x2, 0.2)^0:4 * w^0:4",
+    "cos = u(x2, 0.006)^0:4 * w^0:6",
+)
+"""The library where none is given: the products from which wB97M-V was selected, with its scales."""
+
 _NUMBER = re.compile(r"\s*([a-z]+\.\w+)\s*=\s*(.+)")
 
 
@@ -25,7 +32,7 @@ class SelectConfig:
 
     terms: tuple[str, ...] = option(
         (), "names", "library", 'terms per channel, as in "x = u(x2, 0.004)^0:4 * w^0:6", "css = P(0:4, 2*beta - 1)", '
-        '"cos = 1; w; w**2"',
+        '"cos = 1; w; w**2"; default, unless terms come from a run: ' + ", ".join(f'"{t}"' for t in DEFAULT_TERMS),
     )  # fmt: skip
     terms_from: str = option("", "text", "library", "a run whose archive's terms join the library")
     exact_exchange: bool = option(
@@ -41,17 +48,24 @@ class SelectConfig:
         (), "names", "library", 'terms that need others, as in "x: w*u(x2, 0.004) only with x: w"'
     )
 
-    dataset: str = option("builtin", "text", "data", "packaged dataset or a dataset file")
+    groups: tuple[str, ...] = option(
+        (), "names", "library", 'terms that are chosen together or not at all, as in "x: w; css: w"'
+    )
+
+    dataset: str = option(
+        "gscdb", "text", "data", 'name of a dataset ("gscdb" and "builtin" are packaged) or a dataset file'
+    )
     quadrature: str = option("default", "text", "data", "name of the quadrature in the dataset")
     level: str = option("full", "text", "data", "quadrature nodes", choices=("full", "reduced", "coarse"))
 
     sizes: str = option("6:14", "text", "selection", "numbers of terms, as in 6:14 or 8,10,12")
     criteria: tuple[str, ...] = option(
-        ("train",), "names", "selection", "what subsets are judged by; several are each searched by", choices=CRITERIA
-    )
+        ("cross_validation",), "names", "selection", "what subsets are judged by; several are each searched by, "
+        "and give a front of all of them", choices=CRITERIA,
+    )  # fmt: skip
     constraints: tuple[str, ...] = option(
-        (), "names", "selection", 'conditions on the factors, all hard: "uniform_gas", "f_cos(x2=0, w=0) = 1", '
-        '"0 <= f_x <= 1.804"',
+        (), "names", "selection", 'conditions on the factors: "uniform_gas", "f_cos(x2=0, w=0) = 1", "0 <= f_x <= '
+        '1.804"; exact, or graded with a weight, as in "f_x <= 1.804 weight 25"',
     )  # fmt: skip
     limit: float = option(0.0, "float", "selection", "largest absolute value of a coefficient; 0 for none", minimum=0)
     ridge: float = option(0.0, "float", "selection", "ridge * sum((c - reference)^2) joins the squared loss", minimum=0)
@@ -60,7 +74,10 @@ class SelectConfig:
         0.0, "float", "selection", "weight of the grid sensitivity in the loss, see fastsfes search", minimum=0
     )
     fine_quadrature: str = option("fine", "text", "selection", "quadrature of finer grids for the grid sensitivity")
-    folds: int = option(10, "int", "selection", "parts of the cross-validation, of whole subsets", minimum=2)
+    folds: int = option(5, "int", "selection", "parts of the cross-validation, of whole subsets", minimum=2)
+    keep_subsets: tuple[str, ...] = option(
+        ("AE18",), "names", "selection", "subsets (patterns) that cross-validation never leaves out"
+    )
     parameter_penalty: float = option(
         0.02, "float", "selection", "kcal/mol per term when the best of all sizes is picked", minimum=0
     )
@@ -79,7 +96,7 @@ class SelectConfig:
 
     def __post_init__(self) -> None:
         if not self.terms and not self.terms_from:
-            raise InputError('give terms, such as "x = u(x2, 0.004)^0:4 * w^0:6", or a run to take them from')
+            object.__setattr__(self, "terms", DEFAULT_TERMS)
         if not self.criteria or len(set(self.criteria)) != len(self.criteria):
             raise InputError(f"criteria: expected one or more of {', '.join(CRITERIA)}, each once")
         if self.reference and not self.ridge:
@@ -98,6 +115,16 @@ class SelectConfig:
                 raise InputError(f'sizes = "{self.sizes}": expected numbers of terms, such as 6:14 or 8,10,12')
             found |= set(range(first, last + 1))
         return sorted(found)
+
+    @property
+    def targets(self) -> str:
+        """What the coefficients are fitted to, as a search's configuration says it."""
+        return "reference"
+
+    @property
+    def candidates(self) -> int:
+        """Subsets that are kept at most."""
+        return len(list(self.combinations())) * len(self.criteria) * len(self.numbers) * self.keep
 
     def combinations(self) -> Iterator[dict[str, float]]:
         """Every combination of the scales' numbers."""
@@ -137,7 +164,7 @@ class SelectConfig:
     def from_toml(cls, path: str | Path, **changes: Any) -> SelectConfig:
         """Read a TOML file; `changes` come last."""
         table = parse_toml(read_text(path, "options in TOML", 2**20), str(path))
-        read = from_table(cls, table, str(path), {**changes, "terms": changes.get("terms", ("x = 1",))})
+        read = from_table(cls, table, str(path), changes)
         return cls(**{**{f.name: getattr(read, f.name) for f in fields(cls)}, **changes})
 
     def to_toml(self) -> str:

@@ -6,15 +6,28 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
 
 from ..common.errors import InputError
+from ..common.files import plain
+from ..datasets import HARTREE_TO_KCAL
 from ..datasets.dataset import Dataset
-from ..fitting import FitProblem, FitSettings
+from ..energies.frame import frame_of, frame_shift
+from ..energies.quadrature import Quadrature
+from ..fitting import FitProblem, FitSettings, fit
 from ..fitting.conditions import parse_conditions
 from ..formula.expression import Expression
+from ..functionals.functional import Channel, Functional
 from ..functionals.load import load
-from ..selection import Columns, Library, Rules, Selector, Term, parse_terms, terms_of
+from ..selection import Columns, Library, Rules, Selector, Term, distinct, parse_terms, terms_of
+from .assess import Assessed
 from .config import SearchConfig
+from .digests import data_digests
+from .final import baselines, grid_losses, node_errors, quadrature_rows
+from .problem import ReactionProblem, make_problem
+from .progress import Progress
 from .search import Run
 from .select_config import SelectConfig
 
@@ -47,7 +60,7 @@ class SelectWork:
         terms = list(parse_terms(config.terms))
         if config.terms_from:
             terms += _archived(Run(config.terms_from))
-        library = Library(tuple(dict.fromkeys(terms)), config.exact_exchange)
+        library = Library(distinct(terms), config.exact_exchange)
         combinations = list(config.combinations())
         for name in library.scales:
             if name not in combinations[0]:
@@ -69,9 +82,68 @@ class SelectWork:
 
     def search_config(self) -> SearchConfig:
         """What reports and later searches read of a run."""
+        c = self.config
         return SearchConfig.make(
-            dataset=self.config.dataset, channels=self.library.kinds, seed=self.config.seed, candidates=len(self.units)
-        )
+            dataset=c.dataset, channels=self.library.kinds, seed=c.seed, folds=c.folds, keep_subsets=c.keep_subsets,
+            constraints=c.constraints, threads=c.threads, grid_coefficient=c.grid_coefficient,
+            fine_quadrature=c.fine_quadrature,
+        )  # fmt: skip
+
+    def digests(self) -> dict[str, str]:
+        """Digests of the data that the result depends on."""
+        c = self.config
+        names = {
+            "quadrature": c.quadrature,
+            **({"fine quadrature": c.fine_quadrature} if c.grid_coefficient > 0 else {}),
+        }
+        quadratures = {what: Quadrature.load(self.dataset, name) for what, name in names.items()}
+        reactions = [r for r in self.dataset.available if r.split != "test"]
+        return data_digests(self.search_config(), self.dataset, quadratures, reactions)
+
+    def problem(self) -> ReactionProblem:
+        """The problem of a search on the same data, which checks and reports."""
+        made = make_problem(self.search_config())
+        assert isinstance(made, ReactionProblem)
+        return made
+
+    def report(
+        self, problem: ReactionProblem, winner: Functional, assessed: Assessed, progress: Progress
+    ) -> dict[str, Any]:
+        """The final figures, as a search has them.
+
+        Where the fractions of exact exchange are terms, every functional is evaluated with its own.
+        """
+        if not self.config.exact_exchange:
+            return problem.report(winner, progress, assessed)
+        progress.message("fitting the published forms, with their fractions of exact exchange, to the same reactions")
+        named = [(winner.name, winner)]
+        for name, form in [item for item in baselines() if item[1].hybrid.omega > 0]:
+            fitted = fit(form, self.dataset, exact_exchange=True, threads=self.config.threads).functional
+            named += [(name, form), (f"{name}, refitted", fitted)]
+        opened = self.dataset.unsealed(f"final table of {winner.name}")
+        rows = quadrature_rows(opened, named, frame="own")
+        (checked,) = assessed.members
+        grid = None
+        if checked.energies is not None:
+            stored = frame_of(self.dataset)
+            energies = [self.dataset.energies(name) for name in problem.quadrature.species]
+            shifts = [frame_shift(e, winner.frame, stored, winner.name) for e in energies]
+            losses = grid_losses(problem.quadrature, opened, checked.energies + HARTREE_TO_KCAL * np.array(shifts))
+            grid = {"name": winner.name, "parameters": len(winner.parameters), **plain(losses)}
+        return {
+            "kind": "reactions",
+            "dataset": self.dataset.name,
+            "frame": "each functional, on the same densities",
+            "unit": "WRMSD in kcal/mol",
+            "rows": [
+                {**row.to_dict(), "terms": {}, "functional": f.to_dict()}
+                for row, (_, f) in zip(rows, named, strict=True)
+            ],
+            "grid": grid,
+            "largest_difference": checked.deviation if checked.method == "grid" else None,
+            "nodes": node_errors(problem.quadrature, winner, checked),
+            "test_readings": opened.test_readings,
+        }
 
     def columns(self, scales: Mapping[str, float]) -> tuple[Columns, Rules]:
         """Columns and conditions for these numbers of the scales."""
@@ -83,10 +155,21 @@ class SelectWork:
                 fine_quadrature=c.fine_quadrature if c.grid_coefficient > 0 else "",
             )  # fmt: skip
             rules = Rules.make(
-                columns, c.constraints, limit=c.limit or math.inf, always=c.always, never=c.never, heredity=c.heredity
-            )
+                columns, c.constraints, limit=c.limit or math.inf, always=c.always, never=c.never, heredity=c.heredity,
+                groups=c.groups,
+            )  # fmt: skip
             self._last, self._selectors = (key, columns, rules), {}
         return self._last[1:]
+
+    def functional(self, name: str, row: Mapping[str, Any]) -> Functional:
+        """A kept subset as a functional, from its row in the store."""
+        values = dict(row["parameters"])
+        frame = frame_of(self.dataset)
+        if fractions := values.pop("hybrid", None):
+            frame = replace(frame, hybrid=replace(frame.hybrid, **fractions))
+        channels = {k: Channel(Expression.parse(text), values[k]) for k, text in row["expressions"].items()}
+        citation = f"found by fastsfes select, seed {self.config.seed}, dataset {self.dataset.name}"
+        return Functional(name=name, channels=channels, citation=citation, **frame.fields())
 
     def selector(self, scales: Mapping[str, float], criterion: str) -> Selector:
         """The search by one criterion."""

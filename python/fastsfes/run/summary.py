@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from ..common.runfolder import SELECTION
+from ..common.runfolder import resume_command
 from ..datasets.model import SPLITS
 from ..functionals.functional import Functional
 from ..functionals.load import FACTS
@@ -73,12 +72,12 @@ def format_run(
 
     `printed` has the texts of parameters, as in `format_functional`, and `note` says what they are.
     """
-    command = "select" if (Path(path) / SELECTION).is_file() else "search"
+    command = resume_command(path)
     picked = _picked(summary.get("pick"), path)
     lines = [format_functional(functional, printed), *([note] if note else []), *picked, ""]
     if not summary:
         lines.append("The run is not complete: no final figures yet.")
-        lines.append(f"Continue with: fastsfes {command} --resume {path}")
+        lines.append(f"Continue with: {command}")
         return "\n".join(lines)
     report = summary.get("report")
     if report:
@@ -87,7 +86,7 @@ def format_run(
         best = summary["best"]
         lines.append(f"train {_number(best['train'])}, validation {_number(best['validation'])} kcal/mol, on the nodes")
         lines += _sizes(summary.get("selection", []))
-        lines.append(f"without a report; it is made by: fastsfes {command} --resume {path}")
+        lines.append(f"without a report; it is made by: {command}")
     rate = summary["candidates"] / summary["seconds"] if summary["seconds"] > 0 else math.inf
     lines.append(
         f"{summary['candidates']} candidates ({summary['fitted']} fitted) in {summary['seconds']:.1f} s, {rate:.0f}/s"
@@ -98,7 +97,7 @@ def format_run(
     if summary.get("reached") is not None:
         lines.append(f"goal reached by candidate {summary['reached']}")
     if not summary["complete"]:
-        lines.append(f"stopped before the budget was spent; continue with: fastsfes {command} --resume {path}")
+        lines.append(f"stopped before the budget was spent; continue with: {command}")
     lines.append(f"run: {path}")
     return "\n".join(lines)
 

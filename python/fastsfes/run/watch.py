@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from ..common.errors import InputError
-from .config import SearchConfig
 from .lock import Witness
 from .store import RunStore
 from .usage import resources_line
@@ -63,7 +62,7 @@ class Snapshot:
         return min(self.islands, key=lambda i: (i.fitness, i.island))
 
 
-def look(store_path: Path, config: SearchConfig) -> Snapshot | None:
+def look(store_path: Path, budget: int) -> Snapshot | None:
     """The state after the last complete round; None while there is none."""
     if not store_path.is_file():
         return None
@@ -91,18 +90,18 @@ def look(store_path: Path, config: SearchConfig) -> Snapshot | None:
     families = int(usage.pop("families", 0))
     usage.pop("checks", None)
     made = sum(i.candidates for i in islands)
-    return Snapshot(made, config.candidates, families, seconds, front, islands, usage)
+    return Snapshot(made, budget, families, seconds, front, islands, usage)
 
 
 def watch(
-    path: Path, store: str, config: SearchConfig, show: Callable[[Snapshot, float], None], *, interval: float
+    path: Path, store: str, budget: int, show: Callable[[Snapshot, float], None], *, interval: float
 ) -> Snapshot | None:
     """Show a run whenever it has moved; return the last snapshot when nobody works on it any more.
 
     Args:
         path: the run directory.
         store: name of the store in it.
-        config: of the run.
+        budget: candidates that the run makes.
         show: called with a snapshot and the candidates per second since the last one (since the start, first).
         interval: seconds between looks.
     """
@@ -111,7 +110,7 @@ def watch(
     while True:
         working = witness.working() or time.monotonic() - begun < GRACE
         try:
-            now = look(path / store, config)
+            now = look(path / store, budget)
         except InputError:
             if not working:
                 raise

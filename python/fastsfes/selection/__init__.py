@@ -1,9 +1,10 @@
 """Selection: the best subsets of a library of terms."""
 
 from .best import CRITERIA, Selected, Selector, Settings
-from .library import Library, Term, parse_terms, terms_of
+from .library import Library, Term, distinct, parse_terms, terms_of
 from .problem import Columns, Rules
 
 __all__ = [
-    "CRITERIA", "Columns", "Library", "Rules", "Selected", "Selector", "Settings", "Term", "parse_terms", "terms_of",
+    "CRITERIA", "Columns", "Library", "Rules", "Selected", "Selector", "Settings", "Term", "distinct",
+    "parse_terms", "terms_of",
 ]  # fmt: skip

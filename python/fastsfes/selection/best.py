@@ -12,23 +12,28 @@ import numpy.typing as npt
 from .. import _core
 from ..common.errors import InputError
 from ..datasets.model import Reaction
+from ..fitting import folds_of
 from .problem import Columns, Rules, core_selection
 
 __all__ = ["CRITERIA", "Selected", "Selector", "Settings"]
 
 FloatArray = npt.NDArray[np.float64]
 
-CRITERIA = ("train", "train_validation", "cross_validation", "worst_type")
+CRITERIA = ("train", "train_validation", "cross_validation", "worst_type", "cross_validation_worst_type")
 """What subsets are judged by, all in kcal/mol:
 
 * train: WRMSD of the training reactions, to which the coefficients are fitted.
 * train_validation: sqrt(0.7 train^2 + 0.3 validation^2), and the coefficients are fitted to that.
-* cross_validation: WRMSD of the training reactions, each subset of them predicted by a fit without it.
+* cross_validation: WRMSD of the training and validation reactions together, each subset of reactions predicted by a
+  fit without it, as in a search; the coefficients are fitted to both.
 * worst_type: the largest WRMSD of a data type of the training reactions.
+* cross_validation_worst_type: the largest of a data type in the cross-validation.
 """
 
 _SHARES = {"train": 0.7, "validation": 0.3}
 _GAP = 5e-3
+_JUDGED = 4
+"""Restarts, patience and screen are divided by it where a criterion is solved for, not only a residual."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,7 @@ class Settings:
         restarts, patience, screen, keep, seed: of the local search, see `fastsfes.select`.
         nodes: sets that leaps and bounds may look at for a certificate; 0 for none.
         folds: parts of the cross-validation, of whole subsets of reactions.
+        keep_subsets: patterns of subsets that cross-validation never leaves out.
         ridge: ridge * sum((c - reference)^2) joins the squared loss, (kcal/mol)^2.
         reference: coefficients of terms by position, 0 for the others.
         grid: weight of the grid sensitivity in the loss: sqrt(loss^2 + (grid * sensitivity)^2).
@@ -51,7 +57,8 @@ class Settings:
     keep: int = 8
     nodes: int = 20000
     seed: int = 0
-    folds: int = 10
+    folds: int = 5
+    keep_subsets: Sequence[str] = ("AE18",)
     ridge: float = 0.0
     reference: Mapping[int, float] = field(default_factory=dict)
     grid: float = 0.0
@@ -90,30 +97,34 @@ class Selector:
         matrix, target, reactions = self._rows()
         more, wanted = self._further()
         self.core: _core.Selection = core_selection(np.vstack([matrix, more]), np.append(target, wanted), rules)
-        self._judged = criterion in ("cross_validation", "worst_type")
+        self._judged = criterion not in ("train", "train_validation")
         if self._judged:
             self._judge(reactions, len(wanted))
 
     def _rows(self) -> tuple[FloatArray, FloatArray, list[Reaction]]:
         """Rows whose sum of squared errors is the squared loss."""
-        splits = tuple(_SHARES) if self.criterion == "train_validation" else ("train",)
+        splits = ("train",) if self.criterion in ("train", "worst_type") else tuple(_SHARES)
+        if missing := [split for split in splits if split not in self.columns.matrix]:
+            raise InputError(f'criterion "{self.criterion}": the dataset has no {missing[0]} reactions')
+        reactions = [r for split in splits for r in self.columns.reactions[split]]
         matrix, target = [], []
-        reactions: list[Reaction] = []
         for split in splits:
-            if split not in self.columns.matrix:
-                raise InputError(f'criterion "{self.criterion}": the dataset has no {split} reactions')
-            share = _SHARES[split] if len(splits) > 1 else 1.0
-            weights = self.columns.problem.weights(split)
-            root = np.sqrt(share * weights / len(weights))
+            # of the squared loss; reactions of a cross-validation count alike
+            share = _SHARES[split] if self.criterion == "train_validation" else 1.0
+            count = len(reactions) if self._crossed else len(self.columns.reactions[split])
+            root = np.sqrt(share * self.columns.problem.weights(split) / count)
             matrix.append(root[:, None] * self.columns.matrix[split])
             target.append(root * self.columns.target[split])
-            reactions += self.columns.reactions[split]
         return np.vstack(matrix), np.concatenate(target), reactions
 
+    @property
+    def _crossed(self) -> bool:
+        return self.criterion.startswith("cross_validation")
+
     def _further(self) -> tuple[FloatArray, FloatArray]:
-        """Rows of the grid's sensitivity and of the ridge."""
+        """Rows of graded conditions, of the grid's sensitivity and of the ridge."""
         count = len(self.columns.library)
-        rows, wanted = [np.zeros((0, count))], [np.zeros(0)]
+        rows, wanted = [self.rules.graded], [self.rules.wanted]
         if self.settings.grid > 0:
             if self.columns.grid is None:
                 raise InputError("the grid's sensitivity needs a second quadrature, of finer grids; name it")
@@ -127,18 +138,23 @@ class Selector:
         return np.vstack(rows), np.concatenate(wanted)
 
     def _judge(self, reactions: Sequence[Reaction], further: int) -> None:
+        """Folds and bins of the rows, see the core's Criterion."""
         count = len(reactions)
-        if self.criterion == "cross_validation":
-            group = folds([r.subset for r in reactions], self.settings.folds)
-            parts = max(group) + 1
-            if parts < 2:
-                raise InputError("cross-validation needs at least two subsets of training reactions")
-            self.core.judge_by("cross", group + [-1] * further, [1.0] * parts)
-            return
-        types = sorted({r.data_type for r in reactions})
-        group = [types.index(r.data_type) for r in reactions]
-        # rows are scaled by 1/sqrt(reactions); the mean is over those of the type
-        self.core.judge_by("worst", group + [-1] * further, [float(count)] * len(types))
+        fold, judged = [-1] * count, [True] * count
+        if self._crossed:
+            dealt = folds_of([r.subset for r in reactions], self.settings.folds, self.settings.keep_subsets)
+            if len(dealt) < 2:
+                raise InputError("cross-validation needs at least two subsets of reactions that may be left out")
+            for number, rows in enumerate(dealt):
+                for row in rows:
+                    fold[row] = number
+            judged = [f >= 0 for f in fold]
+        names = [r.data_type if self.criterion.endswith("worst_type") else "" for r in reactions]
+        types = sorted({n for n, j in zip(names, judged, strict=True) if j})
+        bins = [types.index(n) if j else -1 for n, j in zip(names, judged, strict=True)]
+        # rows are scaled by 1/sqrt(reactions); the mean is over those of the bin
+        factor = [count / bins.count(k) for k in range(len(types))]
+        self.core.judge_by(fold + [-1] * further, bins + [-1] * further, factor)
 
     def search(self, size: int, starts: Sequence[Sequence[int]] = ()) -> list[Selected]:
         """The best subsets of `size` terms, best first; the first with a certificate.
@@ -147,9 +163,19 @@ class Selector:
             InputError: sizes that the library does not have.
         """
         s = self.settings
-        found = self.core.search(
-            size, s.restarts, s.patience, s.screen, s.keep, s.seed, s.threads, [list(start) for start in starts]
+        begun = [list(start) for start in starts]
+        if self._judged:
+            # a criterion costs a hundred times as much as a residual: it begins where the residual is small
+            rough = self.core.search(
+                size, s.restarts, s.patience, s.screen, s.restarts, s.seed, s.threads, begun, judged=False
+            )
+            begun += [terms for terms, _ in rough["subsets"]]
+        restarts, patience, screen = (
+            (s.restarts, s.patience, s.screen)
+            if not self._judged
+            else (max(1, s.restarts // _JUDGED), s.patience // _JUDGED, max(1, s.screen // _JUDGED))
         )
+        found = self.core.search(size, restarts, patience, screen, s.keep, s.seed, s.threads, begun)
         subsets = found["subsets"]
         lower, text = 0.0, f"best of {found['restarts']} restarts, of which {found['agreeing']} agree"
         if not self._judged and s.nodes > 0:
@@ -192,14 +218,3 @@ class Selector:
         """Coefficients of a subset; None where none meet the conditions."""
         solution = self.core.solve(list(chosen))
         return None if solution is None else tuple(float(c) for c in solution[1])
-
-
-def folds(subsets: Sequence[str], count: int) -> list[int]:
-    """Fold of every row: whole subsets, the largest first, each to the fold with the fewest rows so far."""
-    names = sorted(set(subsets), key=lambda n: (-subsets.count(n), n))
-    filled = [0] * min(count, len(names))
-    of: dict[str, int] = {}
-    for name in names:
-        of[name] = filled.index(min(filled))
-        filled[of[name]] += list(subsets).count(name)
-    return [of[s] for s in subsets]

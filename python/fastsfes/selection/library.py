@@ -21,11 +21,13 @@ import numpy.typing as npt
 from .. import _core
 from ..common.errors import InputError
 from ..energies.quadrature.nodes import derived_features
+from ..fitting.removal import additive_terms
 from ..formula.expression import Expression
 from ..formula.features import channel
+from ..formula.terms import without_number
 from ..functionals.functional import Functional
 
-__all__ = ["Library", "Term", "parse_terms", "terms_of"]
+__all__ = ["Library", "Term", "distinct", "parse_terms", "terms_of"]
 
 FloatArray = npt.NDArray[np.float64]
 _RANGE = r"(\d+):(\d+)"
@@ -172,7 +174,7 @@ def parse_terms(texts: Sequence[str]) -> tuple[Term, ...]:
     Raises:
         InputError: a text that is not understood, with what was expected.
     """
-    found: dict[tuple[str, ...], Term] = {}
+    found: list[Term] = []
     for text in texts:
         kind, equals, body = text.partition("=")
         if not equals or not body.strip():
@@ -180,8 +182,8 @@ def parse_terms(texts: Sequence[str]) -> tuple[Term, ...]:
         channel(kind.strip())
         for item in _split(body, ";"):
             for expression in _expand(item.strip(), text):
-                found.setdefault((kind.strip(), *_print(expression)), Term(kind.strip(), expression))
-    return tuple(found.values())
+                found.append(Term(kind.strip(), expression))
+    return distinct(found)
 
 
 def _expand(item: str, text: str) -> Iterator[Expression]:
@@ -247,14 +249,24 @@ def _split(text: str, separator: str) -> list[str]:
     return [*parts, text[start:]]
 
 
-def terms_of(kind: str, expression: Expression, values: Mapping[str, float]) -> list[Term]:
-    """The terms whose coefficients a factor fits: its derivatives by the parameters that enter linearly.
+def terms_of(kind: str, expression: Expression, values: Mapping[str, float]) -> tuple[Term, ...]:
+    """The terms that a factor is a sum of when it is multiplied out, and those whose coefficients it fits.
+
+    The second are its derivatives by the parameters that enter linearly, for numerators that stay together. All other
+    parameters become numbers.
 
     Args:
         kind: channel.
         expression: the factor.
-        values: of its parameters; those that do not enter linearly become numbers.
+        values: of its parameters.
     """
+    summands = additive_terms(expression.substitute(dict(values)).expand())
     linear = set(_core.linear_parameters(expression._handle))
     fixed = {p: values[p] for p in expression.parameters if p not in linear}
-    return [Term(kind, expression.derivative(p).substitute(fixed)) for p in expression.parameters if p in linear]
+    fitted = [expression.derivative(p).substitute(fixed) for p in expression.parameters if p in linear]
+    return distinct(Term(kind, e) for e in [*map(without_number, summands), *map(without_number, fitted)])
+
+
+def distinct(terms: Iterable[Term]) -> tuple[Term, ...]:
+    """Terms, each once however it is written."""
+    return tuple({(t.kind, *_print(t.expression)): t for t in reversed(list(terms))}.values())[::-1]

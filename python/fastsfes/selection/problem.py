@@ -15,8 +15,9 @@ from ..datasets.dataset import Dataset
 from ..datasets.model import Reaction
 from ..fitting import FitProblem, uniform_gas
 from ..fitting.conditions import parse_conditions
-from ..fitting.constraints import Point
+from ..fitting.constraints import Penalty, Point
 from ..formula.expression import Expression
+from ..functionals.frame import Frame
 from ..functionals.functional import Channel, Functional
 from .library import Library
 
@@ -159,19 +160,26 @@ class Rules:
     Attributes:
         equality, value: equality @ c = value.
         inequality, bound: inequality @ c >= bound.
+        weight: of the squared violation of an inequality, (kcal/mol)^2, infinite where it must hold.
+        graded, wanted: rows that join the sum of squares, (graded @ c - wanted)^2 in (kcal/mol)^2.
         limit: |c| <= limit per term, infinite for none.
         always, never: positions of terms.
         parents: per term, the terms that have to be chosen with it.
+        groups: terms that are chosen together or not at all.
     """
 
     equality: FloatArray
     value: FloatArray
     inequality: FloatArray
     bound: FloatArray
+    weight: FloatArray
+    graded: FloatArray
+    wanted: FloatArray
     limit: FloatArray
     always: tuple[int, ...] = ()
     never: tuple[int, ...] = ()
     parents: tuple[tuple[int, ...], ...] = ()
+    groups: tuple[tuple[int, ...], ...] = ()
 
     @classmethod
     def make(
@@ -183,50 +191,75 @@ class Rules:
         always: Sequence[str] = (),
         never: Sequence[str] = (),
         heredity: Sequence[str] = (),
+        groups: Sequence[str] = (),
     ) -> Rules:
         """From text.
 
         Args:
             columns: the library and its frame.
-            constraints: see `fastsfes.fitting.conditions`; inequalities are hard, so they have no weights.
+            constraints: see `fastsfes.fitting.conditions`; those with a weight are graded, the others hold exactly.
+                Bounds are asked for on points that a density can have, where the library tells: 0 <= beta <= 1.
             limit: largest absolute value of a coefficient.
             always, never: names of terms.
             heredity: "TERM only with TERM".
+            groups: "TERM; TERM; ...", which are chosen together or not at all.
 
         Raises:
-            InputError: graded conditions, unknown terms.
+            InputError: unknown terms, rules that contradict each other.
         """
         library, frame = columns.library, columns.problem.frame
-        for text in constraints:
-            if " weight " in text:
-                raise InputError(f'constraint "{text}": conditions of a selection are hard; leave the weight out')
+        rows = _Rows(library)
         read = parse_conditions(tuple(t for t in constraints if t != "uniform_gas"), library.kinds, frame.hybrid)
-        equalities = [(e.terms, e.value, 0.0) for e in read.equalities]
+        held = [(rows(e.terms), e.value) for e in read.equalities]
         if "uniform_gas" in constraints:
             short = 0.0 if library.exact_exchange else frame.hybrid.short_range
             for e in uniform_gas(*library.kinds, short_range=short):
-                fraction = float(library.exact_exchange and e.terms[0].kind == "x")
-                equalities.append((e.terms, e.value, fraction))
-        inequalities = [(p.terms, 1.0, p.lower) for p in read.penalties if math.isfinite(p.lower)]
-        inequalities += [(p.terms, -1.0, -p.upper) for p in read.penalties if math.isfinite(p.upper)]
-        rows = _Rows(library)
-        held = np.array([rows(points, fraction) for points, _, fraction in equalities]).reshape(-1, len(library))
-        bounded = np.array([sign * rows(points, 0.0) for points, sign, _ in inequalities]).reshape(-1, len(library))
-        bounds = [bound for _, _, bound in inequalities]
+                held.append((rows(e.terms, float(library.exact_exchange and e.terms[0].kind == "x")), e.value))
+        bounded: list[tuple[FloatArray, float, float]] = []
+        graded: list[tuple[FloatArray, float]] = []
+        for p, text in ((p, t) for t in constraints if t != "uniform_gas" for p in _penalties(t, library, frame)):
+            if p.lower == p.upper:
+                root = math.sqrt(p.weight)
+                graded.append((root * rows(p.terms), root * p.lower))
+            elif rows.possible(p.terms):
+                weight = p.weight if " weight " in text else math.inf
+                for sign, limit_ in ((1.0, p.lower), (-1.0, -p.upper)):
+                    if math.isfinite(limit_):
+                        bounded.append((sign * rows(p.terms), limit_, weight))
         if library.exact_exchange:  # fractions are between 0 and 1
             eye = np.eye(len(library))[-2:]
-            bounded = np.vstack([bounded, eye, -eye])
-            bounds += [0.0, 0.0, -1.0, -1.0]
+            bounded += [(sign * row, least, math.inf) for sign, least in ((1.0, 0.0), (-1.0, -1.0)) for row in eye]
+        count = len(library)
         return cls(
-            held,
-            np.array([value for _, value, _ in equalities]),
-            bounded,
-            np.array(bounds),
-            np.full(len(library), limit),
+            np.array([row for row, _ in held]).reshape(-1, count),
+            np.array([value for _, value in held]),
+            np.array([row for row, _, _ in bounded]).reshape(-1, count),
+            np.array([least for _, least, _ in bounded]),
+            np.array([weight for _, _, weight in bounded]),
+            np.array([row for row, _ in graded]).reshape(-1, count),
+            np.array([value for _, value in graded]),
+            np.full(count, limit),
             tuple(library.find(always)),
             tuple(library.find(never)),
             _parents(library, heredity),
+            _groups(library, groups),
         )
+
+
+def _penalties(text: str, library: Library, frame: Frame) -> Sequence[Penalty]:
+    return parse_conditions((text,), library.kinds, frame.hybrid).penalties
+
+
+def _groups(library: Library, texts: Sequence[str]) -> tuple[tuple[int, ...], ...]:
+    groups: list[tuple[int, ...]] = []
+    for text in texts:
+        group = tuple(library.find(name.strip() for name in text.split(";") if name.strip()))
+        if len(group) < 2:
+            raise InputError(f'groups "{text}": expected two terms or more, divided by ";", such as "x: w; css: w"')
+        if taken := [library.names[k] for k in group if any(k in g for g in groups)]:
+            raise InputError(f'groups "{text}": "{taken[0]}" is in another group already')
+        groups.append(group)
+    return tuple(groups)
 
 
 def _parents(library: Library, texts: Sequence[str]) -> tuple[tuple[int, ...], ...]:
@@ -237,7 +270,25 @@ def _parents(library: Library, texts: Sequence[str]) -> tuple[tuple[int, ...], .
             raise InputError(f'heredity "{text}": expected TERM only with TERM')
         for c in library.find([child.strip()]):
             parents[c] += library.find([parent.strip()])
+    for k in range(len(parents)):
+        if k in (above := _ancestors(parents, k)):
+            other = next(j for j in above if k in parents[j])
+            raise InputError(
+                f'heredity: "{library.names[k]}" and "{library.names[other]}" need each other; say so with groups'
+            )
     return tuple(tuple(p) for p in parents) if texts else ()
+
+
+def _ancestors(parents: Sequence[Sequence[int]], term: int) -> set[int]:
+    """All terms that a term needs, itself among them only where they need each other."""
+    found: set[int] = set()
+    left = list(parents[term])
+    while left:
+        k = left.pop()
+        if k not in found:
+            found.add(k)
+            left += parents[k]
+    return found
 
 
 class _Rows:
@@ -247,7 +298,16 @@ class _Rows:
         self.library = library
         self.known: dict[tuple[str, tuple[tuple[str, float], ...]], FloatArray] = {}
 
-    def __call__(self, points: Sequence[Point], short_range: float) -> FloatArray:
+    def possible(self, points: Sequence[Point]) -> bool:
+        """Whether a density can have these features, for channels whose terms are told by it."""
+        for point in points:
+            used = {n for t in self.library.terms if t.kind == point.kind for n in t.expression.features}
+            beta = point.all_features().get("beta", 0.0)
+            if used & {"alpha", "beta"} and not 0.0 <= beta <= 1.0:
+                return False
+        return True
+
+    def __call__(self, points: Sequence[Point], short_range: float = 0.0) -> FloatArray:
         row = np.zeros(len(self.library))
         for point in points:
             row += point.coefficient * self._values(point)
@@ -274,6 +334,6 @@ class _Rows:
 def core_selection(matrix: FloatArray, target: FloatArray, rules: Rules) -> _core.Selection:
     """The core's problem of weighted rows."""
     return _core.Selection(
-        matrix, target, rules.equality, rules.value, rules.inequality, rules.bound, rules.limit,
-        list(rules.always), list(rules.never), [list(p) for p in rules.parents],
+        matrix, target, rules.equality, rules.value, rules.inequality, rules.bound, rules.weight, rules.limit,
+        list(rules.always), list(rules.never), [list(p) for p in rules.parents], [list(g) for g in rules.groups],
     )  # fmt: skip

@@ -149,7 +149,8 @@ def _finalists(path: str | Path, number: int) -> list[Comparison]:
         channels = dict(best.channels)
         for kind, text in row["expressions"].items():
             channels[kind] = Channel(Expression.parse(text), row["parameters"][kind])
-        found.append(replace(best, name=f"{best.name}, candidate {row['number']}", channels=channels))
+        hybrid = replace(best.hybrid, **row["parameters"].get("hybrid", {}))
+        found.append(replace(best, name=f"{best.name}, candidate {row['number']}", channels=channels, hybrid=hybrid))
     return found
 
 

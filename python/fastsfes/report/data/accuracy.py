@@ -9,17 +9,20 @@ from typing import Any
 import numpy as np
 
 from ...datasets import SPLITS, Dataset
-from ...energies.evaluate import evaluate_many
+from ...energies.evaluate import FrameChoice, evaluate_many
 from ...functionals.functional import Functional
 from ...run.final import baselines
 
 __all__ = ["reaction_errors"]
 
 
-def reaction_errors(winner: Functional, dataset: Dataset, summary: Mapping[str, Any]) -> dict[str, Any]:
+def reaction_errors(
+    winner: Functional, dataset: Dataset, summary: Mapping[str, Any], *, frame: FrameChoice = "dataset"
+) -> dict[str, Any]:
     """Errors in kcal/mol on all reactions that can be evaluated, of the functionals in the final table of the run.
 
-    A run without one is compared with the published functionals. This opens the seal of a test split.
+    `frame` "own" evaluates every functional with its own exact exchange. A run without such a table is compared with
+    the published functionals. This opens the seal of a test split.
 
     Returns:
         "functionals": names, the winner first; "methods": "quadrature" or "grid" for each; "groups": a row per split
@@ -36,7 +39,7 @@ def reaction_errors(winner: Functional, dataset: Dataset, summary: Mapping[str, 
     for split in SPLITS:
         if not dataset.split(split):
             continue
-        found = evaluate_many([f for _, f in named], dataset, split)
+        found = evaluate_many([f for _, f in named], dataset, split, frame=frame)
         methods = [e.method for e in found]
         groups.append({"split": split, "kind": "split", "name": split, "statistics": [asdict(e.total) for e in found]})
         for kind, tables in (("type", [e.by_type for e in found]), ("subset", [e.by_subset for e in found])):

@@ -19,6 +19,7 @@ from ...datasets.dataset import SETTINGS
 from ...functionals.functional import Functional
 from ...run.config import SearchConfig
 from ...run.search import Run
+from ...run.select_config import SelectConfig
 from ...run.store import RunStore
 from .accuracy import reaction_errors
 from .factors import enhancement_factors
@@ -84,7 +85,7 @@ def collect(
     data = _dataset(dataset, config.dataset, problems)
     found["dataset"] = None if data is None else _describe(data)
     tell("evaluating the winner and the known functionals")
-    found["errors"] = None if data is None else _errors(winner, data, found["summary"], config.targets, problems)
+    found["errors"] = None if data is None else _errors(winner, data, found["summary"], config, problems)
     found["factors"] = enhancement_factors(winner, data)
     found["curves"] = whole_factors(winner)
     tell("terms and parameters")
@@ -123,7 +124,7 @@ def _rounded(winner: Functional, dataset: Dataset, config: SearchConfig) -> dict
 
 
 def _insight(
-    winner: Functional, dataset: Dataset, samples: int, config: SearchConfig, problems: dict[str, str]
+    winner: Functional, dataset: Dataset, samples: int, config: SearchConfig | SelectConfig, problems: dict[str, str]
 ) -> dict[str, Any] | None:
     if config.targets != "reference":
         problems["insight"] = (
@@ -162,16 +163,21 @@ def _describe(dataset: Dataset) -> dict[str, Any]:
 
 
 def _errors(
-    winner: Functional, dataset: Dataset, summary: dict[str, Any], targets: str, problems: dict[str, str]
+    winner: Functional,
+    dataset: Dataset,
+    summary: dict[str, Any],
+    config: SearchConfig | SelectConfig,
+    problems: dict[str, str],
 ) -> dict[str, Any] | None:
-    if targets != "reference":
+    if config.targets != "reference":
         problems["errors"] = (
-            f'The targets of this run are the energies of "{targets}", not reference energies of reactions: there are '
-            f"no errors per data type."
+            f'The targets of this run are the energies of "{config.targets}", not reference energies of reactions: '
+            f"there are no errors per data type."
         )
         return None
     try:
-        return reaction_errors(winner, dataset, summary)
+        own = isinstance(config, SelectConfig) and config.exact_exchange
+        return reaction_errors(winner, dataset, summary, frame="own" if own else "dataset")
     except FastsfesError as error:
         problems["errors"] = f"Errors per data type could not be evaluated: {error}"
         return None

@@ -22,10 +22,9 @@ def origin_section(data: dict[str, Any]) -> Markup:
 def _run(data: dict[str, Any]) -> Markup:
     config, summary, search = data["config"], data["summary"], data["search"]
     facts: list[tuple[str, Content]] = [
-        ("preset", config["preset"]),
-        ("seed", config["seed"]),
-        ("dataset", config["dataset"]),
-        ("targets", config["targets"]),
+        (name, config[name]) for name in ("preset", "seed", "dataset", "targets", "criteria", "sizes") if name in config
+    ]
+    facts = [(name, ", ".join(value) if isinstance(value, (list, tuple)) else value) for name, value in facts] + [
         ("candidates", grouped(search["candidates"])),
         ("with a finite fitness", grouped(search["finite"])),
     ]
@@ -48,10 +47,10 @@ def _run(data: dict[str, Any]) -> Markup:
         tag(
             "p",
             "The same configuration and seed give the same run, on any machine and any number of threads: ",
-            tag("code", "fastsfes search --config config.toml"),
+            tag("code", f"fastsfes {'search' if 'preset' in config else 'select'} --config config.toml"),
             ".",
         ),
-        details("All options", table(["option", "value"], rows, caption="Options of the search", text_columns=2)),
+        details("All options", table(["option", "value"], rows, caption="Options of the run", text_columns=2)),
     )
 
 

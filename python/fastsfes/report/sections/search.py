@@ -157,7 +157,7 @@ def _mutations(data: dict[str, Any]) -> Markup:
 def _milestones(data: dict[str, Any]) -> Markup:
     steps = data["ancestors"]
     items: list[Markup] = []
-    several = data["config"]["islands"] > 1
+    several = data["config"].get("islands", 1) > 1
     since = 0
     last = len(steps) - 1
     for position, step in enumerate(steps):
