@@ -17,13 +17,14 @@ namespace fastsfes::select {
 namespace {
 
 constexpr double kInfinite = std::numeric_limits<double>::infinity();
-constexpr double kBetter = 1e-10;     // relative: a smaller decrease is rounding
-constexpr double kCarrier = 1e-6;     // of an equality of unit norm: smaller elements are rounding
-constexpr std::size_t kPlain = 200;   // without regard to the equalities
-constexpr std::size_t kDraws = 2000;  // random subsets tried for a start
-constexpr std::size_t kRounds = 4;    // of restarts from the best subsets, where the independent ones do not agree
-constexpr std::size_t kFew = 4;       // of the independent restarts, as many as this part of them
-constexpr std::size_t kTries = 100;   // random terms tried for one that may leave or come
+constexpr double kBetter = 1e-10;      // relative: a smaller decrease is rounding
+constexpr double kCarrier = 1e-6;      // of an equality of unit norm: smaller elements are rounding
+constexpr std::size_t kPlain = 200;    // without regard to the equalities
+constexpr std::size_t kDraws = 2000;   // random subsets tried for a start
+constexpr std::size_t kRounds = 4;     // of restarts from the best subsets, where the independent ones do not agree
+constexpr std::size_t kFew = 4;        // of the independent restarts, as many as this part of them
+constexpr double kIndependent = 1e-9;  // square of what of a unit column no other term of a start gives
+constexpr std::size_t kTries = 100;    // random terms tried for one that may leave or come
 
 /// The best subsets seen, each once.
 class Best {
@@ -63,6 +64,7 @@ class Restart {
         home_(problem),
         conditioned_(problem),
         best_(plan.keep) {
+    sweep_.reserve(plan.size);
     if (criterion != nullptr) judge_.emplace(*criterion);
   }
 
@@ -105,7 +107,7 @@ class Restart {
     bounded_ = home_bounded_;
   }
 
-  std::vector<std::size_t> draw(bool carried) {
+  std::vector<std::size_t> draw(bool carried, std::size_t size) {
     std::vector<std::size_t> chosen, pool;
     std::vector<char> in(problem_.terms, 0);
     for (std::size_t j = 0; j < problem_.terms; ++j) {
@@ -117,7 +119,7 @@ class Restart {
       }
     }
     // Where chance did not bring a solution, every equality gets a term that it holds of.
-    for (std::size_t k = 0; carried && k < problem_.equalities && chosen.size() < plan_.size; ++k) {
+    for (std::size_t k = 0; carried && k < problem_.equalities && chosen.size() < size; ++k) {
       std::vector<std::size_t> carriers;
       for (std::size_t j : pool) {
         bool free = std::abs(problem_.equality[k * problem_.stride + j]) > kCarrier;
@@ -130,7 +132,7 @@ class Restart {
       chosen.push_back(j);
       in[j] = 1;
     }
-    fill(chosen, in, std::move(pool));
+    fill(chosen, in, std::move(pool), size);
     return chosen;
   }
 
@@ -141,13 +143,13 @@ class Restart {
   }
 
   /// Adds random terms of a pool, groups as a whole, until the subset has its size.
-  void fill(std::vector<std::size_t>& chosen, std::vector<char>& in, std::vector<std::size_t> pool) {
+  void fill(std::vector<std::size_t>& chosen, std::vector<char>& in, std::vector<std::size_t> pool, std::size_t size) {
     std::size_t idle = 0;
-    while (chosen.size() < plan_.size && !pool.empty() && idle <= 8 * pool.size()) {
+    while (chosen.size() < size && !pool.empty() && idle <= 8 * pool.size()) {
       const std::size_t at = random_.below(pool.size()), j = pool[at];
       pool.erase(pool.begin() + static_cast<std::ptrdiff_t>(at));
       const std::vector<std::size_t> fresh = unit(j);
-      if (in[j] || chosen.size() + fresh.size() > plan_.size) continue;
+      if (in[j] || chosen.size() + fresh.size() > size) continue;
       for (std::size_t k : fresh) in[k] = 1;
       bool complete = true, possible = false;
       for (std::size_t k : fresh) {
@@ -196,7 +198,7 @@ class Restart {
     for (std::size_t j = 0; j < problem_.terms; ++j) {
       if (!in[j] && !problem_.never[j] && problem_.group[j] != g) pool.push_back(j);
     }
-    fill(chosen, in, std::move(pool));
+    fill(chosen, in, std::move(pool), plan_.size);
     if (chosen.size() == plan_.size && problem_.allowed(chosen) && move_to(chosen)) return true;
     back();
     return false;
@@ -205,10 +207,29 @@ class Restart {
   bool start(const std::vector<std::size_t>* from) {
     if (from != nullptr && from->size() == plan_.size && problem_.allowed(*from) && move_to(*from)) return true;
     for (std::size_t k = 0; k < kDraws && !stopped_; ++k) {
-      const std::vector<std::size_t> chosen = draw(k >= kPlain);
-      if (chosen.size() == plan_.size && move_to(chosen)) return true;
+      if (k < kPlain) {
+        const std::vector<std::size_t> chosen = draw(false, plan_.size);
+        if (chosen.size() == plan_.size && move_to(chosen)) return true;
+        continue;
+      }
+      // Large random subsets of similar terms are singular: a smaller one, and then terms that are independent of it.
+      const std::size_t least = std::max<std::size_t>(1, problem_.forced());
+      const std::vector<std::size_t> some = draw(true, least + random_.below(plan_.size - least + 1));
+      if (move_to(some) && grow() && move_to(std::vector<std::size_t>(sweep_.chosen()))) return true;
     }
     return false;
+  }
+
+  bool grow() {
+    std::vector<std::size_t> pool;
+    while (sweep_.chosen().size() < plan_.size) {
+      pool.clear();
+      for (std::size_t j = 0; j < problem_.terms; ++j) {
+        if (sweep_.enterable(j) && sweep_.independence(j) > kIndependent) pool.push_back(j);
+      }
+      if (pool.empty() || !sweep_.add(pool[random_.below(pool.size())])) return false;
+    }
+    return true;
   }
 
   /// Sweeps on a subset; false where it is singular or no coefficients meet the conditions.

@@ -23,6 +23,8 @@ class Sweep {
  public:
   explicit Sweep(const Problem& problem);
 
+  /// Makes room for so many chosen terms; what there was is lost where there was less.
+  void reserve(std::size_t chosen);
   /// Computes everything anew; false where the terms have no unique solution.
   bool start(const std::vector<std::size_t>& chosen);
   /// Takes over the state of another sweep of the same problem.
@@ -50,6 +52,10 @@ class Sweep {
   void all(std::vector<double>& decrease);
   /// Carries an exchange out; false (and nothing is changed) where the new terms have no unique solution.
   bool exchange(std::size_t place, std::size_t term);
+  /// Adds a term; false (and nothing is changed) where it depends on the chosen ones.
+  bool add(std::size_t term);
+  /// Square of the part of a term's unit column that the chosen ones do not give.
+  [[nodiscard]] double independence(std::size_t term) const noexcept { return diagonal_[term]; }
   [[nodiscard]] bool removable(std::size_t place) const;
   [[nodiscard]] bool enterable(std::size_t term) const {
     return !closed_[term] && !has(term) && problem_.group[term] == Problem::kAlone && complete(term);
@@ -67,9 +73,7 @@ class Sweep {
   /// A row of the block: an equality's coefficients, or a chosen term's products with all terms.
   [[nodiscard]] const double* block_row(std::size_t k) const noexcept;
   [[nodiscard]] bool complete(std::size_t term) const;
-  void reserve(std::size_t chosen);
   void solve();
-  bool add(std::size_t term);
   void remove(std::size_t place);
   void open_gradient();
   void with_children(std::size_t place, bool closed);
