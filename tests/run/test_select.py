@@ -127,7 +127,13 @@ def test_exact_exchange_is_a_term(tmp_path: Path) -> None:
         own = fs.Functional.from_dict(member["functional"])
         assert fractions == {"short_range": own.hybrid.short_range, "long_range": own.hybrid.long_range}
         assert problem.loss(own) == pytest.approx(member["train"], rel=1e-9)
-    figures = select_run(resume=run.path).summary["report"]
+
+
+@pytest.mark.slow  # two published forms are fitted with their fractions, and the winner is checked on the grid
+def test_the_table_of_a_selection_of_exact_exchange(tmp_path: Path) -> None:
+    config = small(sizes="7", exact_exchange=True, constraints=["uniform_gas"])
+    run = select_run(config, output=tmp_path / "run")
+    row, figures = run.summary["selection"][0], run.summary["report"]
     assert figures["rows"][0]["train"] == pytest.approx(row["value"], rel=1e-9)
     assert [r["name"] for r in figures["rows"][1:]] == [
         "wB97M-V form", "wB97M-V form, refitted", "GAS22 form", "GAS22 form, refitted",
