@@ -190,12 +190,12 @@ class Selector:
                 gap = 1.0 - math.sqrt(bound / subsets[0][1])
                 text = f"within {100 * gap:.2g} %; {text}" if gap > _GAP else f"optimal to {_GAP:.1%}; {text}"
         made = []
-        for place, (chosen, value) in enumerate(subsets):
+        for chosen, value in subsets:
             solution = self.core.solve(chosen)
             if solution is None:
                 continue
             coefficients = tuple(float(c) for c in solution[1])
-            sure = place == 0
+            sure = not made
             made.append(
                 Selected(
                     tuple(chosen),
