@@ -189,7 +189,7 @@ class Selector:
                 lower = bound
                 gap = 1.0 - math.sqrt(bound / subsets[0][1])
                 text = f"within {100 * gap:.2g} %; {text}" if gap > _GAP else f"optimal to {_GAP:.1%}; {text}"
-        made = []
+        made: list[Selected] = []
         for chosen, value in subsets:
             solution = self.core.solve(chosen)
             if solution is None:

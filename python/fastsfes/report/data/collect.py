@@ -114,7 +114,7 @@ def _front(run: Run) -> list[dict[str, Any]]:
         return []
 
 
-def _rounded(winner: Functional, dataset: Dataset, config: SearchConfig) -> dict[str, Any] | None:
+def _rounded(winner: Functional, dataset: Dataset, config: SearchConfig | SelectConfig) -> dict[str, Any] | None:
     """The parameters as they are printed."""
     try:
         found = round_parameters(winner, dataset, constraints=getattr(config, "constraints", ()))
