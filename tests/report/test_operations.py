@@ -117,7 +117,7 @@ def test_sums_are_flat_and_coefficients_stand_on_the_edges() -> None:
 
 def test_names_are_those_of_the_latex_printer() -> None:
     assert [symbol(n) for n in ("x2", "w", "c10", "g", "g0", "beta", "alone")] == [
-        "x²", "w", "c₁₀", "γ", "g₀", "β", "alone",
+        "x²", "w", "c₁₀", "γ", "γ₀", "β", "alone",
     ]  # fmt: skip
 
 
