@@ -90,7 +90,9 @@ def collect(
     found["curves"] = whole_factors(winner)
     tell("terms and parameters")
     found["insight"] = None if data is None else _insight(winner, data, samples, config, problems)
-    found["rounded"] = None if found["insight"] is None or data is None else _rounded(winner, data, config)
+    found["rounded"] = None
+    if found["insight"] is not None and data is not None and isinstance(config, SearchConfig):
+        found["rounded"] = _rounded(winner, data, config)
     found["health"] = None
     if level == "none":
         problems["health"] = "The report was made without these checks; make it again with: --health quick"
@@ -114,7 +116,7 @@ def _front(run: Run) -> list[dict[str, Any]]:
         return []
 
 
-def _rounded(winner: Functional, dataset: Dataset, config: SearchConfig | SelectConfig) -> dict[str, Any] | None:
+def _rounded(winner: Functional, dataset: Dataset, config: SearchConfig) -> dict[str, Any] | None:
     """The parameters as they are printed."""
     try:
         found = round_parameters(winner, dataset, constraints=getattr(config, "constraints", ()))
