@@ -16,6 +16,7 @@ from typing import Any
 from fastsfes import build_info
 from fastsfes.common.arguments import ArgumentParser
 from fastsfes.common.errors import FastsfesError, InputError
+from fastsfes.common.signals import answering_signals
 
 from . import fit, kernels, quadrature, scale, scf, search, select, trust
 from .report import markdown
@@ -47,6 +48,10 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one benchmark or all; returns the exit status."""
+    return answering_signals(lambda: _run(argv), "fastsfes-bench: {}", last=argv is None)
+
+
+def _run(argv: Sequence[str] | None) -> int:
     parser = build_parser()
     try:
         arguments = parser.parse_args(argv)

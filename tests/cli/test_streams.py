@@ -139,6 +139,15 @@ sys.exit(cli.main())
     assert (done.returncode, done.stderr) == (status, f"fastsfes: {what}; what is finished is kept\n")
 
 
+def test_signals_end_a_benchmark() -> None:
+    code = (
+        "import os, sys; sys.argv = ['fastsfes-bench', 'fit'];"
+        "from fastsfes import bench; bench.fit.run = lambda _: os.kill(os.getpid(), 2); sys.exit(bench.main())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (130, "fastsfes-bench: interrupted\n")
+
+
 def test_a_background_job_goes_on_ignoring_the_interrupt(tmp_path: Path) -> None:
     """A shell lets what it starts with & ignore Ctrl-C."""
     code = (

@@ -7,14 +7,13 @@ systems ask for an end before the time is up: the job should be queued again.
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 from collections.abc import Sequence
 
 from .._core import __version__, check_environment
 from ..common.arguments import ArgumentParser
 from ..common.errors import FastsfesError, InputError
-from ..common.signals import Stopped, exit_status, release, stopping_signals
+from ..common.signals import answering_signals
 from ..common.terminal import open_streams, visible_output
 from . import analyse, dataset, export, fit, health, precompile, report, score, search, select, show, validate
 
@@ -40,17 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     if argv is None:
         open_streams()
-    with stopping_signals(last=argv is None) as end:
-        try:
-            release()
-            status = _run(list(sys.argv[1:] if argv is None else argv))
-        except Stopped as stop:
-            end()
-            what = "interrupted" if stop.signal == signal.SIGINT else f"stopped by {signal.Signals(stop.signal).name}"
-            print(f"fastsfes: {what}; what is finished is kept", file=sys.stderr)
-            status = exit_status(stop.signal)
-        end()
-        return status
+    given = list(sys.argv[1:] if argv is None else argv)
+    return answering_signals(lambda: _run(given), "fastsfes: {}; what is finished is kept", last=argv is None)
 
 
 def _run(given: list[str]) -> int:

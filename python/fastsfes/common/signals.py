@@ -10,7 +10,18 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["BATCH", "STOPPING", "Stopped", "exit_status", "handled", "hold", "ignore", "release", "stopping_signals"]
+__all__ = [
+    "BATCH",
+    "STOPPING",
+    "Stopped",
+    "answering_signals",
+    "exit_status",
+    "handled",
+    "hold",
+    "ignore",
+    "release",
+    "stopping_signals",
+]
 
 BATCH = (signal.SIGTERM, signal.SIGUSR1)
 """Signals by which batch systems end a job; Python gives them no meaning of its own."""
@@ -107,6 +118,27 @@ def stopping_signals(last: bool = False) -> Iterator[Callable[[], None]]:
             end()
             if last:
                 signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+
+
+def answering_signals(work: Callable[[], int], said: str, *, last: bool) -> int:
+    """The exit status of a command's work, or of the signal that stopped it, which is said.
+
+    Args:
+        work: what the command does.
+        said: the program's name and what remains, as in "fastsfes: {}; what is finished is kept".
+        last: see `stopping_signals`.
+    """
+    with stopping_signals(last=last) as end:
+        try:
+            release()
+            status = work()
+        except Stopped as stop:
+            end()
+            what = "interrupted" if stop.signal == signal.SIGINT else f"stopped by {signal.Signals(stop.signal).name}"
+            print(said.format(what), file=sys.stderr)
+            status = exit_status(stop.signal)
+        end()
+        return status
 
 
 def ignore() -> None:
