@@ -11,8 +11,9 @@ namespace {
 
 // Columns are of unit length and their differences good to about 1e-10.
 constexpr double kRank = 1e-7;
-constexpr double kSame = 1e-12;  ///< largest difference of equal functions, relative to the largest value
-constexpr int kSteps = 60;       ///< of Gauss and Newton's method
+constexpr double kSame = 1e-12;   ///< largest difference of equal functions, relative to the largest value
+constexpr double kExact = 1e-14;  ///< a difference that no other start would lower by much
+constexpr int kSteps = 60;        ///< of Gauss and Newton's method
 constexpr int kHalvings = 12;
 
 std::size_t points_for(const Expression& expression) { return 2 * expression.parameters().size() + 4; }
@@ -158,13 +159,18 @@ std::optional<Values> refitted(const Expression& shorter, const Expression& expr
       starts.push_back(std::move(moved));
     }
   }
+  double least = kSame * size;
+  std::optional<Values> found;
   for (std::vector<double>& theta : starts) {
-    if (!finite(theta) || !(solve(probes, target, theta, 1e-15 * size) <= kSame * size)) continue;
-    Values found;
-    for (std::size_t k = 0; k < n; ++k) found[probes.parameters()[k]] = theta[k];
-    return found;
+    if (!finite(theta)) continue;
+    const double left = solve(probes, target, theta, 1e-15 * size);
+    if (!(left <= least) || (found && left == least)) continue;
+    least = left;
+    found.emplace();
+    for (std::size_t k = 0; k < n; ++k) (*found)[probes.parameters()[k]] = theta[k];
+    if (least <= kExact * size) break;
   }
-  return std::nullopt;
+  return found;
 }
 
 }  // namespace fastsfes::family

@@ -265,7 +265,11 @@ def read_validation(path: Path, remedy: str) -> dict[str, Any]:
     Raises:
         InputError: when it cannot be read, is damaged, or of another version.
     """
-    data = parse_json(read_text(path, "the result of a validation"), str(path))
+    text = read_text(path, "the result of a validation")
+    try:
+        data = parse_json(text, str(path))
+    except InputError as error:
+        raise InputError(f"{error} {remedy[0].upper()}{remedy[1:]}") from None
     if not isinstance(data, Mapping) or (data.get("format"), data.get("version")) != (FORMAT, VERSION):
         raise InputError(f"{path} is not a {FORMAT} of version {VERSION}; {remedy}")
     shaped(data, _SHAPE, str(path), remedy)
