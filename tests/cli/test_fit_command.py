@@ -13,7 +13,7 @@ from fastsfes.cli import main
 
 def test_table_and_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output = tmp_path / "fitted.json"
-    assert main(["fit", "b97", "--fix", "css.*", "--level", "reduced", "--output", str(output)]) == 0
+    assert main(["fit", "b97", "--fix", "css.*", "--level", "reduced", "--digits", "17", "--output", str(output)]) == 0
     text = capsys.readouterr().out
     made = fs.Functional.from_json(output)
     given = fs.get_functional("b97")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -62,10 +61,10 @@ def test_memory_that_ends_is_a_sentence(monkeypatch: pytest.MonkeyPatch, capsys:
 def test_files_that_cannot_grow(tmp_path: Path) -> None:
     """As on a full disk, in every command that writes: a sentence, and what was there is whole."""
     target = tmp_path / "o.h5"
-
-    def limited() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (600, 600))
-
+    limit = (
+        "import os, resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (600, 600));"
+        "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+    )
     folder = tmp_path / "own"
     (folder / "geometries").mkdir(parents=True)
     for i in range(2):
@@ -77,7 +76,7 @@ def test_files_that_cannot_grow(tmp_path: Path) -> None:
         ["dataset", "build", str(folder), "--output", str(target), "--basis", "sto-3g", "--xc", "lda", "--quiet",
          "--grid", "(10,14)"],
     ):  # fmt: skip
-        done = subprocess.run([*COMMAND, *command], preexec_fn=limited, capture_output=True, text=True)
+        done = subprocess.run([sys.executable, "-c", limit, *COMMAND[1:], *command], capture_output=True, text=True)
         assert done.returncode == 1, done
         assert "Traceback" not in done.stderr
         assert "File too large" in done.stderr or "disk I/O error" in done.stderr or "full" in done.stderr

@@ -69,7 +69,8 @@ def test_pyscf_beside_us_changes_nothing(alone: dict[str, object], order: str) -
     assert energies["vrho"] == reference["vrho"]
     # RKS/PBE helium in 6-31G converges to 1e-9; two runtimes must not disturb the SCF either
     assert abs(energies["scf"] - energies_without_us()) < 1e-9
-    assert together["first"] == together["last"]
+    # and the thread that compiles in the background, should it have begun
+    assert int(str(together["last"])) - int(str(together["first"])) in (0, 1)
     # the main thread, and at most one helper of each OpenMP runtime, of BLAS and of PySCF's own libraries
     assert int(str(together["last"])) <= 8
 

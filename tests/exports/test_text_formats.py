@@ -267,7 +267,7 @@ def test_command(tmp_path, capsys):
             ["pbe", "--format", "libxc", "--output", str(tmp_path / "a")],
             'libxc has a functional of its own called "pbe"',
         ),
-        (["pbe", "--format", "libxc", "--name", "my", "--output", str(tmp_path / "file")], "cannot be written"),
+        (["pbe", "--format", "libxc", "--name", "my", "--output", str(tmp_path / "file")], "is a file; format"),
         (["pbe", "--format", "c", "--name", " ", "--output", str(tmp_path / "a.c")], "the name is empty"),
         (["pbe", "--format", "c", "--output", str(tmp_path / "absent" / "a.c")], "absent does not exist; make it"),
         (["pbe", "--format", "c", "--output", str(tmp_path / "a.py")], 'format "c" is written to a file whose name'),

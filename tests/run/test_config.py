@@ -32,7 +32,7 @@ def test_every_option_is_on_the_command_line_in_toml_and_described(tmp_path: Pat
         assert len(row.help) > 10
         assert f"`{row.flag}`" in table
         assert f"`{row.name}`" in table
-        arguments = [row.flag] if row.kind == "bool" else [row.flag, text[row.kind]]
+        arguments = [row.flag] if row.kind == "bool" else [row.flag, row.choices[0] if row.choices else text[row.kind]]
         assert set(given_arguments(SearchConfig, parser.parse_args(arguments))) == {row.name}
     assert given_arguments(SearchConfig, parser.parse_args([])) == {}
 

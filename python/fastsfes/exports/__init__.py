@@ -82,6 +82,10 @@ def export(
             path = path.with_suffix(ending)
         if path.suffix.lower() != ending:
             raise InputError(f'{path}: format "{format}" is written to a file whose name ends in {ending}')
+    elif path.exists() and not path.is_dir():
+        raise InputError(
+            f'{path}: is a file; format "{format}" is written to a folder, which is made where it is absent'
+        )
     writer = FORMATS[format][2] if format != "latex" else partial(latex.files, digits=digits, printed=printed)
     texts = writer(made, path.stem if ending else path.name)
     folder = path.parent if ending else path
