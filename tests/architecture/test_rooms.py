@@ -6,10 +6,13 @@ All imports count, wherever they stand: inside functions and under TYPE_CHECKING
 from __future__ import annotations
 
 import ast
+import importlib
 import pkgutil
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -123,11 +126,18 @@ def test_modules_do_not_import_in_circles(arrows: dict[str, list[tuple[int, str]
 
 
 def test_no_name_of_the_package_hides_a_module() -> None:
-    """`import fastsfes.x` gives a module; so what `fastsfes.x` is otherwise must not be called x."""
+    """`import fastsfes.x.y` gives a module; so what `fastsfes.x.y` is otherwise must not be called y."""
+    names = [m.name for m in pkgutil.walk_packages(fs.__path__, "fastsfes.") if not m.name.endswith("__main__")]
+    for name in names:
+        importlib.import_module(name)
+    parts = [name.rpartition(".") for name in names]
     hidden = [
-        m.name for m in pkgutil.iter_modules(fs.__path__) if m.name in fs.__all__ or callable(getattr(fs, m.name, None))
+        f"{package}.{own}"
+        for package, _, own in parts
+        if not isinstance(getattr(sys.modules[package], own), ModuleType)
     ]
     assert hidden == []
+    assert not {own for package, _, own in parts if package == "fastsfes"} & set(fs.__all__)
 
 
 def test_hidden_imports_are_seen() -> None:

@@ -68,3 +68,15 @@ def test_docstrings_have_sections_in_one_style() -> None:
     sources = [path for path in tracked() if path.suffix in (".py", ".cpp") and path.is_file()]
     assert ruled.search("    Returns\n    -------\n")
     assert [path.relative_to(ROOT).as_posix() for path in sources if ruled.search(path.read_text())] == []
+
+
+def test_lines_of_pages_can_be_read() -> None:
+    """At most 120 characters a line, but for tables and code."""
+    long = []
+    for path in [path for path in tracked() if path.suffix == ".md"]:
+        code = False
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            code ^= line.lstrip().startswith("```")
+            if len(line) > 120 and not code and not line.startswith(("|", "    ", "\t")):
+                long.append(f"{path.relative_to(ROOT)}:{number}")
+    assert long == []

@@ -2,7 +2,7 @@
 
 from .curves import Curve, EnhancementCurves, Surface, enhancement_curves
 from .data_types import Sensitivity, TypeSensitivity, sensitivity
-from .optimum import Optimum, optimum
+from .minimum import Optimum, optimum
 from .resampling import Bootstrap, bootstrap
 from .terms import TermContribution, TermContributions, term_contributions
 from .uncertainty import ParameterUncertainties, parameter_uncertainties

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..common.files import plain
-from .optimum import FIT, Optimum
+from .minimum import FIT, Optimum
 from .uncertainty import ParameterUncertainties, parameter_uncertainties
 
 __all__ = ["Sensitivity", "TypeSensitivity", "sensitivity"]

@@ -15,7 +15,7 @@ from ..common.errors import FastsfesError, InputError
 from ..common.files import plain
 from ..datasets.model import Reaction
 from ..executors.threads import threads_per_worker
-from .optimum import FIT, Optimum
+from .minimum import FIT, Optimum
 
 __all__ = ["Bootstrap", "bootstrap"]
 

@@ -20,7 +20,7 @@ from ..fitting.problem import fixed_channel
 from ..functionals.functional import Functional
 from ..functionals.load import load
 from ..health.conditions.exact import exact_conditions
-from .optimum import Optimum
+from .minimum import Optimum
 from .uncertainty import parameter_uncertainties
 
 __all__ = ["MOST_DIGITS", "TOLERANCE", "RoundedParameters", "round_parameters", "with_uncertainty"]

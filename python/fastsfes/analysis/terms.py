@@ -10,7 +10,7 @@ from typing import Any
 from ..common.files import plain
 from ..fitting.removal import lowered, removals
 from ..functionals.functional import Functional
-from .optimum import Optimum
+from .minimum import Optimum
 
 __all__ = ["TermContribution", "TermContributions", "term_contributions"]
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ..common.errors import FastsfesError
 from ..common.files import plain
-from .optimum import Optimum
+from .minimum import Optimum
 
 __all__ = ["ParameterUncertainties", "parameter_uncertainties"]
 

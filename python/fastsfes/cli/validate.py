@@ -73,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _default_work(first: str) -> Path:
-    from ..validation.validate import WORK
+    from ..validation.work import WORK
 
     run = user_path(first)
     if not run.is_dir():

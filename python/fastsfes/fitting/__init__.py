@@ -7,8 +7,8 @@ from .cmaes import CmaSettings, minimise_cma
 from .conditions import Conditions, parse_conditions
 from .constraints import Equality, Penalty, Point, bounded, uniform_gas
 from .factor import FactorFit, feature_grid, fit_factor
-from .fit import OPTIMIZERS, FitResult, Optimizer, fit
 from .folds import folds_of
+from .functional import OPTIMIZERS, FitResult, Optimizer, fit
 from .levels import fit_through_levels
 from .minimum import Minimum, find_minimum
 from .problem import EXACT_EXCHANGE, FitProblem, FitSettings, Fitted

@@ -4,12 +4,12 @@ from fastsfes.health import check
 print(check("libxc:scan"))
 """
 
-from .check import BESIDE, check
 from .conditions.row import Row
 from .convergence import AtomConvergence, atomic_convergence
 from .dimers import DimerCurve, dimer_curve
 from .reactions import GridSensitivity, grid_sensitivity
 from .result import HealthResult
+from .table import BESIDE, check
 
 __all__ = [
     "BESIDE",

@@ -2,6 +2,6 @@
 
 from .config import ValidationConfig
 from .result import Convergence, Validation
-from .validate import validate
+from .work import validate
 
 __all__ = ["Convergence", "Validation", "ValidationConfig", "validate"]
