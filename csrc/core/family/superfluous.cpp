@@ -71,6 +71,7 @@ double distance(const std::vector<double>& a, const std::vector<double>& b) {
 double solve(const Probes& probes, const std::vector<double>& target, std::vector<double>& theta, double enough) {
   std::vector<double> now = probes.evaluate(theta);
   double left = distance(now, target);
+  if (theta.empty()) return left;
   for (int step = 0; step < kSteps && left > enough; ++step) {
     if (!std::isfinite(left)) return left;
     std::vector<std::vector<double>> jacobian = probes.jacobian(theta);
@@ -117,6 +118,7 @@ std::vector<Superfluous> superfluous(const Expression& expression) {
   const std::vector<double> parameters = generic(probes);
   const std::optional<std::size_t> all = rank_at(probes, parameters, "");
   if (!all || *all == parameters.size()) return found;
+  if (*all == 0) return found;  // saturated at these parameters, as tanh(99 + c) is
   for (const double value : {0.0, 1.0}) {
     for (std::size_t k = parameters.size(); k-- > 0;) {
       std::vector<double> fixed = parameters;
