@@ -282,8 +282,9 @@ def _source(source: str, o: BuildOptions) -> tuple[DatasetContents, ScfSettings]
 def show_progress(progress: Progress) -> None:
     """One line per finished calculation."""
     state = "" if progress.converged else "NOT CONVERGED "
-    print(
+    # in one piece: an interrupt may come between the text and the end of its line
+    sys.stdout.write(
         f"[{progress.done}/{progress.total}] {progress.name}: {state}{progress.message}"
-        f" ({progress.seconds:.0f} s since the start)",
-        flush=True,
+        f" ({progress.seconds:.0f} s since the start)\n"
     )
+    sys.stdout.flush()
