@@ -43,6 +43,6 @@ struct Slots {
 [[nodiscard]] KernelFunction choose(const Program& program, Form form, std::size_t points, Backend backend);
 
 /// Compiles all programs together and attaches the kernels; returns how many have one.
-[[nodiscard]] std::size_t compile_all(std::span<const Program* const> programs, Form form);
+std::size_t compile_all(std::span<const Program* const> programs, Form form);
 
 }  // namespace fastsfes::jit
