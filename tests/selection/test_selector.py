@@ -29,10 +29,10 @@ def test_columns_are_the_energies_of_the_terms(columns: Columns) -> None:
 
 
 def test_terms_of_wb97m_v_are_found_in_data_made_from_it(columns: Columns) -> None:
-    known = columns.library.coefficients(fs.get_functional("wb97m_v"))
+    known = columns.term_library.coefficients(fs.get_functional("wb97m_v"))
     truth = sorted(known)
     made = Columns(
-        columns.library, columns.problem, columns.matrix,
+        columns.term_library, columns.problem, columns.matrix,
         {s: m[:, truth] @ np.array([known[k] for k in truth]) for s, m in columns.matrix.items()},
     )  # fmt: skip
     (found, *_) = Selector(made, Rules.make(made), "train", Settings(restarts=4, nodes=0)).search(14)
@@ -201,7 +201,7 @@ def columns_of(found: Selected, count: int) -> np.ndarray:
 
 
 def test_ridge_draws_towards_a_reference(columns: Columns) -> None:
-    known = columns.library.coefficients(fs.get_functional("wb97m_v"))
+    known = columns.term_library.coefficients(fs.get_functional("wb97m_v"))
     settings = Settings(restarts=2, patience=3, ridge=1e6, reference=known, nodes=0)
     found = Selector(columns, Rules.make(columns), "train", settings).search(14)[0]
     assert list(found.chosen) == sorted(known)

@@ -176,7 +176,7 @@ class _Keeper:
         records = []
         for selected, (member, functional) in zip(found, made, strict=True):
             records.append(_record(unit, member, functional))
-            row = _row(unit, selected, member, self.work.library)
+            row = _row(unit, selected, member, self.work.term_library)
             if selected is found[0]:
                 self.rows.append(row)
             if self.state is None:
@@ -219,7 +219,7 @@ class _Keeper:
         for kind, channel in functional.channels.items():
             written = linearise(channel.expression, channel.parameters)
             channels[kind], parameters[kind] = written.genome, dict(written.parameters)
-        if self.work.library.exact_exchange:
+        if self.work.term_library.exact_exchange:
             parameters["hybrid"] = _fractions(functional)
         losses = {split: columns.loss(selected.chosen, selected.coefficients, split) for split in columns.matrix}
         terms = {k: self.work.selector(unit.scales, k).value(selected.chosen) for k in config.criteria if k != "train"}

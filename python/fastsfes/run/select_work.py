@@ -49,7 +49,7 @@ class SelectWork:
 
     config: SelectConfig
     dataset: Dataset
-    library: Library
+    term_library: Library
     units: list[Unit]
     _last: tuple[str, Columns, Rules] | None = None
     _selectors: dict[str, Selector] = field(default_factory=dict)
@@ -76,7 +76,7 @@ class SelectWork:
         """One line for the log."""
         sizes = self.config.numbers
         return (
-            f"{self.dataset.name}: {len(self.library)} terms, sizes {sizes[0]} to {sizes[-1]}, judged by "
+            f"{self.dataset.name}: {len(self.term_library)} terms, sizes {sizes[0]} to {sizes[-1]}, judged by "
             f"{', '.join(self.config.criteria)}"
         )
 
@@ -84,7 +84,8 @@ class SelectWork:
         """What reports and later searches read of a run."""
         c = self.config
         return SearchConfig.make(
-            dataset=c.dataset, channels=self.library.kinds, seed=c.seed, folds=c.folds, keep_subsets=c.keep_subsets,
+            dataset=c.dataset, channels=self.term_library.kinds, seed=c.seed, folds=c.folds,
+            keep_subsets=c.keep_subsets,
             constraints=c.constraints, threads=c.threads, grid_coefficient=c.grid_coefficient,
             fine_quadrature=c.fine_quadrature,
         )  # fmt: skip
@@ -151,7 +152,7 @@ class SelectWork:
         if self._last is None or self._last[0] != key:
             c = self.config
             columns = Columns.make(
-                self.library.with_scales(scales), self.dataset, level=c.level, quadrature=c.quadrature,
+                self.term_library.with_scales(scales), self.dataset, level=c.level, quadrature=c.quadrature,
                 fine_quadrature=c.fine_quadrature if c.grid_coefficient > 0 else "",
             )  # fmt: skip
             rules = Rules.make(
@@ -182,7 +183,7 @@ class SelectWork:
     def _reference(self, columns: Columns) -> dict[int, float]:
         """Coefficients of the reference's terms."""
         return (
-            columns.library.coefficients(load(self.config.reference, where="reference"))
+            columns.term_library.coefficients(load(self.config.reference, where="reference"))
             if self.config.reference
             else {}
         )
@@ -191,7 +192,7 @@ class SelectWork:
         """The scales' numbers after a fit of the chosen terms with free scales (variable projection)."""
         c = self.config
         columns, _ = self.columns(unit.scales)
-        form = replace(columns, library=self.library).functional(
+        form = replace(columns, term_library=self.term_library).functional(
             "form", chosen, [1.0] * len(chosen), scales=unit.scales
         )
         held = parse_conditions(c.constraints, tuple(form.channels), form.hybrid)

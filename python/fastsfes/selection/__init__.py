@@ -1,8 +1,8 @@
 """Selection: the best subsets of a library of terms."""
 
 from .best import CRITERIA, Selected, Selector, Settings
-from .library import Library, Term, distinct, parse_terms, terms_of
 from .problem import Columns, Rules
+from .term_library import Library, Term, distinct, parse_terms, terms_of
 
 __all__ = [
     "CRITERIA", "Columns", "Library", "Rules", "Selected", "Selector", "Settings", "Term", "distinct",

@@ -123,7 +123,7 @@ class Selector:
 
     def _further(self) -> tuple[FloatArray, FloatArray]:
         """Rows of graded conditions, of the grid's sensitivity and of the ridge."""
-        count = len(self.columns.library)
+        count = len(self.columns.term_library)
         rows, wanted = [self.rules.graded], [self.rules.wanted]
         if self.settings.grid > 0:
             if self.columns.grid is None:

@@ -19,7 +19,7 @@ from ..fitting.constraints import Penalty, Point
 from ..formula.expression import Expression
 from ..functionals.frame import Frame
 from ..functionals.functional import Channel, Functional
-from .library import Library
+from .term_library import Library
 
 __all__ = ["Columns", "Rules", "column_energies"]
 
@@ -31,14 +31,14 @@ class Columns:
     """Energies of all terms of a library.
 
     Attributes:
-        library: the terms.
+        term_library: the terms.
         problem: where the energies come from; its frame is that of the functionals made.
         matrix: split -> (reactions, terms), kcal/mol.
         target: split -> (reactions,), what the terms have to give, kcal/mol.
         grid: change of the fitted reactions' energies between two integration grids, (reactions, terms), or None.
     """
 
-    library: Library
+    term_library: Library
     problem: FitProblem
     matrix: Mapping[str, FloatArray]
     target: Mapping[str, FloatArray]
@@ -103,17 +103,17 @@ class Columns:
         """
         channels: dict[str, Channel] = {}
         values = dict(zip(chosen, np.asarray(coefficients, dtype=float).tolist(), strict=True))
-        count = len(self.library.terms)
-        for kind in self.library.kinds:
-            mine = [k for k in sorted(values) if k < count and self.library.terms[k].kind == kind]
-            pieces = [_product(f"c{n}", self.library.terms[k].expression) for n, k in enumerate(mine)]
+        count = len(self.term_library.terms)
+        for kind in self.term_library.kinds:
+            mine = [k for k in sorted(values) if k < count and self.term_library.terms[k].kind == kind]
+            pieces = [_product(f"c{n}", self.term_library.terms[k].expression) for n, k in enumerate(mine)]
             expression = Expression.parse(" + ".join(pieces)) if pieces else Expression.constant(0.0)
             open_scales = {
                 p: (scales or {})[f"{kind}.{p}"] for p in expression.parameters if f"{kind}.{p}" in (scales or {})
             }
             channels[kind] = Channel(expression, {f"c{n}": values[k] for n, k in enumerate(mine)} | open_scales)
         frame = self.problem.frame
-        if self.library.exact_exchange:
+        if self.term_library.exact_exchange:
             fractions = {"short_range": values.get(count, 0.0), "long_range": values.get(count + 1, 0.0)}
             frame = replace(frame, hybrid=replace(frame.hybrid, **fractions))
         return Functional(name=name, channels=channels, citation=citation, **frame.fields())
@@ -207,7 +207,7 @@ class Rules:
         Raises:
             InputError: unknown terms, rules that contradict each other.
         """
-        library, frame = columns.library, columns.problem.frame
+        library, frame = columns.term_library, columns.problem.frame
         rows = _Rows(library)
         read = parse_conditions(tuple(t for t in constraints if t != "uniform_gas"), library.kinds, frame.hybrid)
         held = [(rows(e.terms), e.value) for e in read.equalities]
@@ -295,23 +295,23 @@ class _Rows:
     """Values of all terms at the points of conditions."""
 
     def __init__(self, library: Library) -> None:
-        self.library = library
+        self.term_library = library
         self.known: dict[tuple[str, tuple[tuple[str, float], ...]], FloatArray] = {}
 
     def possible(self, points: Sequence[Point]) -> bool:
         """Whether a density can have these features, for channels whose terms are told by it."""
         for point in points:
-            used = {n for t in self.library.terms if t.kind == point.kind for n in t.expression.features}
+            used = {n for t in self.term_library.terms if t.kind == point.kind for n in t.expression.features}
             beta = point.all_features().get("beta", 0.0)
             if used & {"alpha", "beta"} and not 0.0 <= beta <= 1.0:
                 return False
         return True
 
     def __call__(self, points: Sequence[Point], short_range: float = 0.0) -> FloatArray:
-        row = np.zeros(len(self.library))
+        row = np.zeros(len(self.term_library))
         for point in points:
             row += point.coefficient * self._values(point)
-        if self.library.exact_exchange:
+        if self.term_library.exact_exchange:
             row[-2] += short_range
         return row
 
@@ -319,13 +319,13 @@ class _Rows:
         key = (point.kind, tuple(sorted(point.features.items())))
         if key not in self.known:
             features = {n: np.array([v]) for n, v in point.all_features().items()}
-            row = np.zeros(len(self.library))
-            for k, t in enumerate(self.library.terms):
+            row = np.zeros(len(self.term_library))
+            for k, t in enumerate(self.term_library.terms):
                 if t.kind == point.kind:
                     used = {n: features[n] for n in t.expression.features}
                     row[k] = float(np.ravel(t.expression.evaluate(used, {}))[0])
             if not np.all(np.isfinite(row)):
-                bad = self.library.names[int(np.flatnonzero(~np.isfinite(row))[0])]
+                bad = self.term_library.names[int(np.flatnonzero(~np.isfinite(row))[0])]
                 raise InputError(f'term "{bad}" has no value at {dict(point.features)}, where a condition needs it')
             self.known[key] = row
         return self.known[key]
