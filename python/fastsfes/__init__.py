@@ -1,75 +1,47 @@
-"""fastsfes: symbolic search for exchange-correlation functionals."""
+"""fastsfes: symbolic search for exchange-correlation functionals.
 
-import importlib
+The names of the package, and the modules that make them, stand in ``__init__.pyi``. A name is imported when it is first
+used: a command that prints a help text need not wait for SciPy.
+"""
+
+import ast
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from . import common as common  # first of all: it holds signals until commands can answer them
-from ._core import __version__, build_info
-from .analysis.rounding import RoundedParameters, round_parameters
-from .analysis.score import Score, score
-from .common.errors import FastsfesError, InputError
-from .datasets import Dataset
-from .energies.evaluate import Evaluation, evaluate, wrmsd
-from .energies.quadrature import Quadrature
-from .exports import export
-from .fitting import FitResult, fit
-from .formula.expression import Expression
-from .functionals import kernels
-from .functionals.frame import VV10, Hybrid
-from .functionals.functional import Channel, EnergyDensity, Functional
-from .functionals.libxc import LibxcFunctional
-from .functionals.load import load, load_comparison
-from .functionals.registry import get_functional, list_functionals
-from .run.config import SearchConfig
-from .run.search import Run, search
-from .run.select import select
-from .run.select_config import SelectConfig
-from .selection import Library
-from .validation import Validation, ValidationConfig, validate
+from ._core import __version__ as __version__
 
-__all__ = [
-    "VV10",
-    "Channel",
-    "Dataset",
-    "EnergyDensity",
-    "Evaluation",
-    "Expression",
-    "FastsfesError",
-    "FitResult",
-    "Functional",
-    "Hybrid",
-    "InputError",
-    "Library",
-    "LibxcFunctional",
-    "Quadrature",
-    "RoundedParameters",
-    "Run",
-    "Score",
-    "SearchConfig",
-    "SelectConfig",
-    "Validation",
-    "ValidationConfig",
-    "__version__",
-    "build_info",
-    "evaluate",
-    "export",
-    "fit",
-    "get_functional",
-    "kernels",
-    "list_functionals",
-    "load",
-    "load_comparison",
-    "round_parameters",
-    "score",
-    "search",
-    "select",
-    "validate",
-    "wrmsd",
-]
+
+def _homes() -> dict[str, str]:
+    """Public name -> the module that it is imported from."""
+    stub = ast.parse(Path(__file__).with_suffix(".pyi").read_text(encoding="utf-8"))
+    return {
+        alias.name: "." * node.level + (node.module or "")
+        for node in stub.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+
+
+_HOMES = _homes()
+__all__ = sorted(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
-    # PySCF takes a second to import and most work does not need it: fs.pyscf is loaded when first used.
-    if name == "pyscf":
-        return importlib.import_module(".functionals.pyscf", __name__)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = __name__
+    if name in _HOMES:
+        made = import_module(_HOMES[name], __name__)
+        if hasattr(made, name):
+            globals()[name] = value = getattr(made, name)
+            return value
+        home = made.__name__
+    if find_spec(f"{home}.{name}") is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value = import_module(f"{home}.{name}")
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

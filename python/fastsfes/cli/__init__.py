@@ -6,29 +6,16 @@ systems ask for an end before the time is up: the job should be queued again.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 
-from .._core import __version__, check_environment
-from ..common.arguments import ArgumentParser
+from .._core import check_environment
 from ..common.errors import FastsfesError, InputError
 from ..common.signals import answering_signals
 from ..common.terminal import open_streams, visible_output
-from . import analyse, dataset, export, fit, health, precompile, report, score, search, select, show, validate
+from .commands import build_parser, start_page
 
-#: Modules with ``add_parser(subparsers)``, in the order of the help text.
-_COMMANDS = (search, select, fit, show, report, validate, score, health, analyse, export, dataset, precompile)
-
-
-def build_parser() -> argparse.ArgumentParser:
-    """The parser with all commands; each sets ``handler``, which takes the arguments and returns the status."""
-    parser = ArgumentParser(prog="fastsfes", description="search for exchange-correlation functionals")
-    parser.add_argument("--version", action="version", version=f"fastsfes {__version__}")
-    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for command in _COMMANDS:
-        command.add_parser(subparsers)
-    return parser
+__all__ = ["build_parser", "main"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -47,13 +34,13 @@ def _run(given: list[str]) -> int:
     """Run one command; whatever goes wrong, other than a mistake of ours, is one sentence."""
     with visible_output() as flushed:
         try:
-            parser = build_parser()
-            if not given:
-                parser.print_help(sys.stderr)
-                return 2
-            arguments = parser.parse_args(given)
-            check_environment()
-            status = int(arguments.handler(arguments))
+            if given:
+                arguments = build_parser(given[:1]).parse_args(given)
+                check_environment()
+                status = int(arguments.handler(arguments))
+            else:
+                print(start_page())
+                status = 0
             sys.stdout.flush()
         except SystemExit as stop:  # of the parser: help, or a mistake that is said already
             status = int(stop.code or 0)

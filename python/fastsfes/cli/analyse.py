@@ -55,9 +55,7 @@ def add_parser(subparsers: Any) -> None:
     """Add the command to the parser."""
     parser = subparsers.add_parser(
         "analyse",
-        help="contributions of terms, uncertainties of parameters, sensitivity to data, pictures",
         description=_DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("functional", metavar="FUNCTIONAL", help=f"{FUNCTIONAL}; libxc:NAME for curves only")
     parser.add_argument("--json", action="store_true", help="print JSON")

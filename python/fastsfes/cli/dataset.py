@@ -31,7 +31,7 @@ _LISTED = 20
 
 def add_parser(subparsers: Any) -> None:
     """Register ``dataset`` and its actions; each sets ``handler``, which returns the exit status."""
-    parser = subparsers.add_parser("dataset", help="inspect, build and import datasets")
+    parser = subparsers.add_parser("dataset")
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     _add_info(actions)
     _add_build(actions)

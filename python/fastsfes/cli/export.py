@@ -22,9 +22,7 @@ def add_parser(subparsers: Any) -> None:
     """Add the command to the parser."""
     parser = subparsers.add_parser(
         "export",
-        help="write a functional for PySCF, libxc, C, C++, XCFun, JAX, SymPy, LaTeX",
         description=_DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("functional", metavar="FUNCTIONAL", help=FUNCTIONAL)
     parser.add_argument("--format", required=True, choices=tuple(FORMATS), help="what to write")

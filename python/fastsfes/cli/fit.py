@@ -85,9 +85,7 @@ def add_parser(subparsers: Any) -> None:
     """Add the command to the parser."""
     parser = subparsers.add_parser(
         "fit",
-        help="fit the parameters of a functional",
         description=_DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("functional", nargs="?", help=FUNCTIONAL)
     parser.add_argument("--output", type=Path, metavar="FILE.json", help="write the fitted functional")

@@ -43,9 +43,7 @@ def add_parser(subparsers: Any) -> None:
     """Add the command to the parser."""
     parser = subparsers.add_parser(
         "health",
-        help="check a functional: exact conditions, limits, derivatives, grids",
         description=_DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("functional", metavar="FUNCTIONAL", help=f"{FUNCTIONAL}, or libxc:NAME")
     parser.add_argument("--json", action="store_true", help="print JSON")

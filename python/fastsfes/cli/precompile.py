@@ -16,7 +16,6 @@ def add_parser(subparsers: Any) -> None:
     """Add the command to the parser."""
     parser = subparsers.add_parser(
         "precompile",
-        help="compile kernels ahead of time, for nodes without a compiler",
         description=(
             "Compiles what evaluating and validating the functionals needs into the kernel cache "
             "(FASTSFES_CACHE_DIR). Run it on a login node with the cache on a file system that the nodes see."

@@ -16,7 +16,6 @@ def add_parser(subparsers: Any) -> None:
     """Add the command to the parser."""
     parser = subparsers.add_parser(
         "report",
-        help="write a run as one self-contained HTML page",
         description="Writes one HTML file that needs nothing else, no network either: formula, graph, errors beside "
         "known functionals, enhancement factors, convergence, Pareto front, lineage, and the data as JSON.",
     )

@@ -36,9 +36,7 @@ def add_parser(subparsers: Any) -> None:
     """Add the command to the parser."""
     parser = subparsers.add_parser(
         "score",
-        help="score energies of molecules on GSCDB138, beside published functionals",
         description=_DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("energies", type=Path, nargs="?", metavar="FILE.csv", help="table of energies in hartree")
     parser.add_argument("--method", action="append", metavar="NAME", help="only this column; can be repeated")

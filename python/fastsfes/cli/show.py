@@ -25,7 +25,7 @@ from .digits import Printed, add_digits, printed_parameters
 
 def add_parser(subparsers: Any) -> None:
     """Add the command to the parser."""
-    parser = subparsers.add_parser("show", help="print the result of a search again")
+    parser = subparsers.add_parser("show")
     parser.add_argument("run", metavar="RUN", help="run directory, or RUN:7 for a member of its front")
     parser.add_argument("--json", action="store_true", help="print summary and best functional as JSON")
     parser.add_argument(

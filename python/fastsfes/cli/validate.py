@@ -25,9 +25,8 @@ def add_parser(subparsers: Any) -> None:
     """Add the command to the parser."""
     parser = subparsers.add_parser(
         "validate",
-        help="self-consistent energies of functionals on a dataset",
         description=_DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="Without --work, DIR is RUN/validation for a run directory, else fastsfes-validation.",
     )
     parser.add_argument("functional", nargs="+", metavar="FUNCTIONAL", help=f"{FUNCTIONAL}, or libxc:NAME")
     parser.add_argument("--config", metavar="FILE", help="TOML file of the options below")
@@ -43,7 +42,6 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--output", type=Path, metavar="FILE.json", help="result (default: validation.json in DIR)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--quiet", action="store_true", help="print only the result")
-    parser.epilog = "Without --work, DIR is RUN/validation for a run directory, else fastsfes-validation."
     add_arguments(parser, ValidationConfig)
     parser.set_defaults(handler=run)
 

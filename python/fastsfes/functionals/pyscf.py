@@ -303,7 +303,8 @@ def _register(functional: Functional) -> str:
     return name
 
 
-def _check_version() -> None:
+def check_version() -> None:
+    """Raise `FastsfesError` when PySCF is older than 2.11."""
     found = tuple(int(part) for part in re.findall(r"\d+", pyscf.__version__)[:2])
     if found < FLOOR:
         raise FastsfesError(
@@ -327,7 +328,7 @@ def attach(mf: Any, functional: Functional | str) -> Any:
         InputError: when `mf` is not such an object.
         FastsfesError: when PySCF is older than 2.11.
     """
-    _check_version()
+    check_version()
     functional = load(functional)
     if not isinstance(getattr(mf, "_numint", None), numint.NumInt) or not hasattr(mf, "xc"):
         kind = f"{type(mf).__module__}.{type(mf).__name__}"

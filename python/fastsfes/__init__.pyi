@@ -1,0 +1,65 @@
+"""What `import fastsfes as fs` offers, and where it is made: `__init__.py` reads this file, and so do type checkers."""
+
+from ._core import __version__, build_info
+from .analysis.rounding import RoundedParameters, round_parameters
+from .analysis.score import Score, score
+from .common.errors import FastsfesError, InputError
+from .datasets import Dataset
+from .energies.evaluate import Evaluation, evaluate, wrmsd
+from .energies.quadrature import Quadrature
+from .exports import export
+from .fitting import FitResult, fit
+from .formula.expression import Expression
+from .functionals import kernels, pyscf
+from .functionals.frame import VV10, Hybrid
+from .functionals.functional import Channel, EnergyDensity, Functional
+from .functionals.libxc import LibxcFunctional
+from .functionals.load import load, load_comparison
+from .functionals.registry import get_functional, list_functionals
+from .run.config import SearchConfig
+from .run.search import Run, search
+from .run.select import select
+from .run.select_config import SelectConfig
+from .selection import Library
+from .validation import Validation, ValidationConfig, validate
+
+__all__ = [
+    "VV10",
+    "Channel",
+    "Dataset",
+    "EnergyDensity",
+    "Evaluation",
+    "Expression",
+    "FastsfesError",
+    "FitResult",
+    "Functional",
+    "Hybrid",
+    "InputError",
+    "Library",
+    "LibxcFunctional",
+    "Quadrature",
+    "RoundedParameters",
+    "Run",
+    "Score",
+    "SearchConfig",
+    "SelectConfig",
+    "Validation",
+    "ValidationConfig",
+    "__version__",
+    "build_info",
+    "evaluate",
+    "export",
+    "fit",
+    "get_functional",
+    "kernels",
+    "list_functionals",
+    "load",
+    "load_comparison",
+    "pyscf",
+    "round_parameters",
+    "score",
+    "search",
+    "select",
+    "validate",
+    "wrmsd",
+]
