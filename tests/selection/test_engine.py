@@ -173,6 +173,20 @@ def test_conditioned_solutions_are_optimal(seed: int) -> None:
     assert tuple(problem.bound(5, np.inf, 10**6)[0]) == best
 
 
+def test_terms_that_nearly_depend_on_each_other_are_solved() -> None:
+    """Powers 0 ... 13 on [0, 1]: the Gram matrix, of condition 1e18, says nothing of the least direction."""
+    at = np.linspace(0.0, 1.0, 200)
+    x = at[:, None] ** np.arange(14)
+    y = np.sin(9.0 * at)
+    found = selection(x, y).solve(list(range(14)))
+    assert found is not None
+    # the residual by orthogonal polynomials, 1e-4 of y
+    q = np.linalg.qr(np.polynomial.chebyshev.chebvander(2.0 * at - 1.0, 13))[0]
+    left = y - q @ (q.T @ y)
+    # coefficients of 1e6, whose rounding leaves 1e-9 of y
+    assert found[0] == pytest.approx(float(left @ left), rel=1e-6)
+
+
 def test_what_no_subset_can_meet_is_not_found() -> None:
     x, y = data(0, terms=6)
     a = np.zeros((2, 6))

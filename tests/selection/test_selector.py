@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import fastsfes as fs
+from fastsfes.cli import main
 from fastsfes.common.errors import InputError
 from fastsfes.fitting import Point, folds_of, parse_conditions
-from fastsfes.selection import CRITERIA, Columns, Library, Rules, Selected, Selector, Settings, parse_terms
+from fastsfes.selection import (
+    CRITERIA,
+    Columns,
+    Library,
+    Rules,
+    Selected,
+    Selector,
+    Settings,
+    fitted_shares,
+    parse_terms,
+)
 
 TERMS = ("x = u(x2, 0.004)^0:2 * w^0:2", "css = u(x2, 0.2)^0:4 * w^0:4", "cos = u(x2, 0.006)^0:1 * w^0:6")
 
@@ -232,3 +245,36 @@ def test_wrong_input_is_one_sentence(columns: Columns) -> None:
         Selector(columns, Rules.make(columns), "test")
     with pytest.raises(InputError, match="has no feature"):
         Library(parse_terms(["css = rs"]))
+
+
+@pytest.mark.parametrize("criterion", ["train_validation", "cross_validation"])
+def test_digits_are_those_of_the_reactions_that_were_fitted(columns: Columns, criterion: str) -> None:
+    selector = Selector(columns, Rules.make(columns), criterion, Settings(restarts=2, patience=2, screen=20, nodes=0))
+    found = selector.search(6)[0]
+    functional = columns.functional("mine", found.chosen, found.coefficients)
+    rounded = fs.round_parameters(functional, "builtin", shares=fitted_shares(criterion))
+    squares = selector.core.solve(list(found.chosen))[0]
+    assert rounded.before["train and validation"] == pytest.approx(np.sqrt(squares), rel=1e-9)
+    assert rounded.before["train"] == pytest.approx(columns.loss(found.chosen, found.coefficients, "train"), rel=1e-9)
+    assert 0.0 <= rounded.after["train and validation"] - rounded.before["train and validation"] <= 0.01
+    assert max(rounded.digits.values()) < 8
+    # a minimum of these rows: standard errors of a linear fit
+    assert all(np.isfinite(e) and e > 0.0 for e in rounded.standard_errors.values())
+
+
+def test_correlation_of_scan_needs_its_measures(small_file: Path, tmp_path: Path) -> None:
+    """Terms of COACH's space on nodes that carry its prefactors; the packaged nodes do not, which is said."""
+    terms = ("x = P(0:1, 2*beta - 1) * u(x2, 0.004)^0:1", "css = 2*beta", "cos = P(0:1, w)")
+    library = Library(parse_terms(terms))
+    with pytest.raises(InputError, match=r"not have the correlation scan_alpha1.*--channel css:scan_alpha1"):
+        Columns.make(library, fs.Dataset.open("gscdb"), correlation="scan_alpha1")
+    file = tmp_path / "scan.h5"
+    shutil.copy(small_file, file)
+    keys = [f"--channel={key}" for key in ("x", "css:scan_alpha1", "cos:scan_alpha1")]
+    assert main(["dataset", "quadrature", str(file), "--tolerance", "0.1", "--grid", "level 0", "--quiet", *keys]) == 0
+    columns = Columns.make(library, fs.Dataset.open(file), correlation="scan_alpha1")
+    chosen, c = [0, 2, 4, 5], [0.9, 0.2, 1.1, 0.8]
+    functional = columns.functional("mine", chosen, c)
+    assert functional.correlation == "scan_alpha1"
+    # the same nodes, in another order of summation: energies of 1e3 kcal/mol
+    assert columns.loss(chosen, c, "train") == pytest.approx(fs.wrmsd(functional, fs.Dataset.open(file)), rel=1e-9)

@@ -11,10 +11,40 @@
 namespace fastsfes::select {
 namespace {
 
-constexpr double kPivot = 1e-13;      // of a unit column, squared: below it the subset is singular
+constexpr double kPivot = 1e-20;      // of a unit column, squared: below it the subset is singular
+constexpr double kByGram = 1e-6;      // the same: below it the Gram matrix has lost too many digits
 constexpr double kViolated = 1e-11;   // of a condition of unit norm, relative to the coefficients
 constexpr std::size_t kSlacks = 16;   // room for slacks, and how much more when it is full
 constexpr double kDependent = 1e-20;  // square of the part of a normal that active ones leave free, relative
+
+/// L (rows) and L^-1 X^T y from the columns themselves, by Gram-Schmidt twice over: half the digits that the Gram
+/// matrix loses. False where a term depends on those before it.
+bool orthogonalise(const Problem& problem, const std::vector<std::size_t>& chosen, std::vector<double>& lower,
+                   std::vector<double>& d) {
+  const fit::LinalgTable& t = fit::linalg();
+  const std::size_t n = chosen.size(), length = problem.length;
+  std::vector<double> q(n * length), left(problem.target);
+  std::fill(lower.begin(), lower.end(), 0.0);
+  for (std::size_t a = 0; a < n; ++a) {
+    double* own = &q[a * length];
+    std::copy_n(&problem.columns[chosen[a] * length], length, own);
+    for (int round = 0; round < 2; ++round) {
+      for (std::size_t b = 0; b < a; ++b) {
+        const double x = t.dot(&q[b * length], own, length);
+        t.axpy(-x, &q[b * length], own, length);
+        lower[a * n + b] += x;
+      }
+    }
+    const double square = t.dot(own, own, length);
+    if (!(square > kPivot)) return false;
+    const double size = std::sqrt(square);
+    for (std::size_t k = 0; k < length; ++k) own[k] /= size;
+    lower[a * n + a] = size;
+    d[a] = t.dot(own, left.data(), length);
+    t.axpy(-d[a], own, left.data(), length);
+  }
+  return true;
+}
 
 }  // namespace
 
@@ -26,10 +56,11 @@ Conditioned::Conditioned(const Problem& problem) : problem_(problem), slack_(std
 }
 
 bool Conditioned::factor() {
-  // L L^T = G of the chosen; J = L^-T, rows of L^-1 as columns of J.
+  // L L^T = G of the chosen; J = L^-T, rows of L^-1 as columns of J; d = J^T X^T y.
   lower_.assign(n_ * n_, 0.0);
   j_.assign(stride_ * stride_, 0.0);
-  for (std::size_t a = 0; a < n_; ++a) {
+  bool by_gram = true;
+  for (std::size_t a = 0; a < n_ && by_gram; ++a) {
     const double* gram = &problem_.gram[chosen_[a] * problem_.stride];
     for (std::size_t b = 0; b <= a; ++b) {
       double sum = gram[chosen_[b]];
@@ -37,11 +68,13 @@ bool Conditioned::factor() {
       if (b < a) {
         lower_[a * n_ + b] = sum / lower_[b * n_ + b];
       } else {
-        if (!(sum > kPivot)) return false;
-        lower_[a * n_ + a] = std::sqrt(sum);
+        by_gram = sum > kByGram;
+        lower_[a * n_ + a] = std::sqrt(std::max(sum, 0.0));
       }
     }
   }
+  d_.resize(n_);
+  if (!by_gram && !orthogonalise(problem_, chosen_, lower_, d_)) return false;
   // j_[a * stride + b] = (L^-T)_ab = (L^-1)_ba
   for (std::size_t a = 0; a < n_; ++a) {
     j_[a * stride_ + a] = 1.0 / lower_[a * n_ + a];
@@ -50,6 +83,11 @@ bool Conditioned::factor() {
       for (std::size_t k = a; k < b; ++k) sum -= lower_[b * n_ + k] * j_[a * stride_ + k];
       j_[a * stride_ + b] = sum / lower_[b * n_ + b];
     }
+  }
+  for (std::size_t k = 0; k < n_ && by_gram; ++k) {
+    double sum = 0.0;
+    for (std::size_t a = 0; a <= k; ++a) sum += j_[a * stride_ + k] * problem_.rhs[chosen_[a]];
+    d_[k] = sum;
   }
   return true;
 }
@@ -259,15 +297,9 @@ Conditioned::Status Conditioned::solve(const std::vector<std::size_t>& chosen, d
   r_.assign(stride_ * stride_, 0.0);
   x_.assign(n_, 0.0);
   normal_.assign(n_, 0.0);
-  d_.resize(n_);
   step_.resize(n_);
   value_ = problem_.square;
-  for (std::size_t k = 0; k < n_; ++k) {
-    double sum = 0.0;
-    for (std::size_t a = 0; a <= k; ++a) sum += j_[a * stride_ + k] * problem_.rhs[chosen_[a]];
-    d_[k] = sum;
-    value_ -= sum * sum;
-  }
+  for (std::size_t k = 0; k < n_; ++k) value_ -= d_[k] * d_[k];
   for (std::size_t a = 0; a < n_; ++a) {
     for (std::size_t k = a; k < n_; ++k) x_[a] += j_[a * stride_ + k] * d_[k];
   }

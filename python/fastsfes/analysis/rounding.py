@@ -112,6 +112,8 @@ def round_parameters(
     digits: int | None = None,
     fixed: Iterable[str] = (),
     constraints: Sequence[str] = (),
+    shares: Mapping[str, float | None] | None = None,
+    refit: bool = True,
     level: str = "full",
     threads: int = 0,
 ) -> RoundedParameters:
@@ -130,6 +132,10 @@ def round_parameters(
         digits: that many for every parameter instead, whatever they cost; 17 keeps all.
         fixed: parameters that stay as they are, "channel.name", patterns such as "css.*" included.
         constraints: conditions on the factors, as `fit` takes them.
+        shares: splits that it was fitted to, and what each counts in the squared loss, None where all
+            reactions count alike; default: training alone.
+        refit: False leaves the other parameters as they are when one is rounded: for those that are no minimum of the
+            loss alone.
         level: nodes of the quadrature.
         threads: OpenMP threads; the result does not depend on it.
 
@@ -152,9 +158,12 @@ def round_parameters(
         level=level,
         equalities=conditions.equalities,
         penalties=conditions.penalties,
+        correlation=given.correlation,
     )
+    if shares is not None:
+        problem = problem.pooled(shares)
     kept = {n: v for n, v in given.parameters.items() if any(fnmatchcase(n, pattern) for pattern in fixed)}
-    work = _Rounding(problem, given.with_frame(problem.frame), conditions, kept, threads)
+    work = _Rounding(problem, given.with_frame(problem.frame), conditions, kept, refit, threads)
     errors = work.standard_errors()
     if digits is not None:
         found = work.fixed(digits, errors)
@@ -177,11 +186,13 @@ class _Rounding:
         functional: Functional,
         conditions: Conditions,
         kept: Mapping[str, float],
+        refit: bool,
         threads: int,
     ) -> None:
         self.problem = problem
         self.functional = functional
         self.kept = kept
+        self.refit = refit
         self.conditions: tuple[Equality | Penalty, ...] = (*conditions.equalities, *conditions.penalties)
         self.threads = threads
         self.before = self.losses(functional)
@@ -216,7 +227,7 @@ class _Rounding:
             mine = {n: fixed[f"{kind}.{n}"] for n in channel.parameters if f"{kind}.{n}" in fixed}
             channels[kind] = fixed_channel(channel, mine) if mine else channel
         free = replace(made, channels=channels)
-        if not free.parameters:
+        if not free.parameters or not self.refit:
             return {**start, **fixed}
         fitted = self.problem.fit([free], _SETTINGS, threads=self.threads)[0]
         if not all(math.isfinite(loss) for loss in fitted.losses.values()):

@@ -13,7 +13,7 @@ from ..analysis.rounding import MOST_DIGITS, TOLERANCE, RoundedParameters, round
 from ..common.errors import FastsfesError, InputError
 from ..common.files import write_text
 from ..common.reading import parse_json, read_text, shaped
-from ..common.runfolder import ROUNDED, is_selection
+from ..common.runfolder import ROUNDED
 from ..common.terminal import visible
 from ..functionals.functional import Functional
 from ..run.search import Run
@@ -60,16 +60,13 @@ def printed_parameters(run: Run, functional: Functional, digits: int | None) -> 
     if digits == MOST_DIGITS or not functional.parameters or not run.summary.get("report"):
         return Printed(functional)
     config = run.config
-    # digits are what the training reactions tell; a selection's coefficients may be fitted to more than these
-    if is_selection(run.path) or getattr(config, "targets", "reference") != "reference":
+    if (rounding := config.rounding) is None:
         return Printed(functional)
     path = run.path / ROUNDED
     if digits is None and (kept := _kept(path, functional)) is not None:
         return kept
     try:
-        found = round_parameters(
-            functional, config.dataset, digits=digits, constraints=tuple(getattr(config, "constraints", ()))
-        )
+        found = round_parameters(functional, config.dataset, digits=digits, **rounding)
     except FastsfesError:
         return Printed(functional)
     made = Printed(functional, found.texts(), rounding_note(found))

@@ -13,6 +13,7 @@ from ..run.interrupt import SearchInterrupted
 from ..run.select import select_run
 from ..run.select_config import SelectConfig
 from ..run.summary import format_run
+from .digits import printed_parameters
 
 _DESCRIPTION = """Find the best subsets of a library of terms by least squares, for every size in a range.
 
@@ -59,5 +60,6 @@ def run(arguments: argparse.Namespace) -> int:
     except SearchInterrupted as error:
         print(f"fastsfes: {error}", file=sys.stderr)
         return exit_status(error.signal)
-    print(format_run(done.best, done.summary, str(done.path)))
+    made = printed_parameters(done, done.best, None)
+    print(format_run(done.best, done.summary, str(done.path), made.texts, made.note))
     return 0

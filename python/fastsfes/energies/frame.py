@@ -7,6 +7,7 @@ another frame is known where that frame needs no more than these.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 from ..common.errors import InputError
@@ -20,12 +21,13 @@ from ..functionals.registry import get_functional
 __all__ = ["frame_of", "frame_shift"]
 
 
-def frame_of(dataset: Dataset, species: Sequence[str] | None = None) -> Frame:
+def frame_of(dataset: Dataset, species: Sequence[str] | None = None, *, correlation: str | None = None) -> Frame:
     """Exact exchange, nonlocal correlation and correlation constants that the stored energies hold.
 
     Args:
         dataset: where the densities are.
         species: names; by default all with a converged density.
+        correlation: prefactor of the correlation channels in place of that functional's own.
 
     Raises:
         InputError: there is no density, or they were made with functionals of different frames.
@@ -40,7 +42,8 @@ def frame_of(dataset: Dataset, species: Sequence[str] | None = None) -> Frame:
             f'dataset "{dataset.name}": densities of {" and ".join(makers)} cannot be mixed, since their frozen '
             f"energies hold different exact exchange or nonlocal correlation; build the densities with one functional"
         )
-    return _made_by(makers[0])
+    made = _made_by(makers[0])
+    return replace(made, correlation=correlation or made.correlation)
 
 
 def frame_shift(energies: Energies, own: Frame, stored: Frame, name: str) -> float:

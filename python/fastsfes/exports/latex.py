@@ -32,9 +32,12 @@ _ATTENUATION = (
     r"a &= \omega / (6\pi^2\rho_\sigma)^{1/3}",
 )
 _STOLL = (r"e_{c,\alpha\beta} &= e_c(\rho_\alpha, \rho_\beta) - \sum_\sigma e_c(\rho_\sigma, 0)",)
-_PW92 = {
-    "pw92_mod": "with the constants in more digits that later functionals use",
-    "pw92": "with the constants as published",
+_PW92 = "$e_c$ is the energy per volume of Perdew and Wang (1992), with the constants"
+_CORRELATION = {
+    "pw92_mod": f"{_PW92} in more digits that later functionals use.",
+    "pw92": f"{_PW92} as published.",
+    "scan_alpha1": r"$e_c$ is the correlation energy per volume of SCAN (2015) at $\alpha = 1$; $e_c(\rho_\sigma, 0)$ "
+    r"has the gradient of that spin, $e_c(\rho_\alpha, \rho_\beta)$ that of both together.",
 }
 _NUMBERS = {
     "4.557799872345597": r"\tfrac{3}{10} (6\pi^2)^{2/3}",
@@ -165,8 +168,7 @@ def _where(functional: Functional, names: Mapping[str, str]) -> list[str]:
     if "cos" in functional.channels and used:
         words.append("The factor of opposite spins has the means of $x^2$ and $t$ over both spins.")
     if {"css", "cos", "c"} & set(functional.channels):
-        constants = _PW92.get(functional.correlation, "")
-        words.append(f"$e_c$ is the energy per volume of Perdew and Wang (1992), {constants}.")
+        words.append(_CORRELATION[functional.correlation])
     if used & {"tau", "t", "w", "alpha", "beta"}:
         words.append(r"$\tau = \frac{1}{2}\sum_i |\nabla\varphi_i|^2$ and $\sigma = |\nabla\rho|^2$, of one spin.")
     elif used & {"x2", "x", "s", "s2", "sigma"}:

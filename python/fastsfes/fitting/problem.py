@@ -131,8 +131,8 @@ class FitProblem:
                 energies then lose the fractions of the functional that made the densities.
             targets: reaction name -> energy in kcal/mol that the channels have to give, in place of reference minus
                 frozen part (for rediscovery experiments).
-            correlation: constants of the PW92 prefactors. Where the quadrature has no nodes for them, and by default,
-                they are those of the functional that made the densities; see `frame` and `frame_notes`.
+            correlation: prefactor of the correlation channels. By default, and where the quadrature has none for it, it
+                is that of the functional that made the densities; see `frame` and `frame_notes`.
             cache_bytes: memory for columns and analysed expressions that candidates share.
 
         Raises:
@@ -143,11 +143,11 @@ class FitProblem:
         if not splits or splits[0] not in chosen:
             raise InputError(f'dataset "{data.name}" has no reaction of "{splits[0] if splits else ""}" to fit to')
         reactions = [reaction for part in chosen.values() for reaction in part]
-        frame = frame_of(data, sorted({data.representative(n) for r in reactions for n in r.coefficients}))
+        names = sorted({data.representative(n) for r in reactions for n in r.coefficients})
         rules = Quadrature.load(data, quadrature)
-        wanted = replace(frame, correlation=correlation or frame.correlation)
-        if all(key in rules.channels for key in _keys(kinds, wanted).values()):
-            frame = wanted
+        frame = frame_of(data, names, correlation=correlation)
+        if not all(key in rules.channels for key in _keys(kinds, frame).values()):
+            frame = frame_of(data, names)
         arrays = rules.problem(data, _keys(kinds, frame), reactions=reactions, level=level)
         target, extra = np.array(arrays.target), None
         if exact_exchange:
@@ -193,7 +193,7 @@ class FitProblem:
             return []
         missing = " ".join(_keys(self.kinds, replace(self.frame, correlation=own)).values())
         return [
-            f"the correlation channels have the constants {here} of the stored quadrature, not the functional's own "
+            f"the correlation channels have the prefactor {here} of the stored quadrature, not the functional's own "
             f"({own}), which need one with the channels {missing}"
         ]
 
@@ -215,6 +215,33 @@ class FitProblem:
         reactions = tuple(replace(reaction, weight=float(w)) for reaction, w in zip(chosen, weights, strict=True))
         rows = self.rows.part(kept, weights, _consecutive({block: len(kept)}))
         return replace(self, core=rows.problem(), reactions={block: reactions}, rows=rows)
+
+    def pooled(self, shares: Mapping[str, float | None]) -> FitProblem:
+        """The problem that fits several splits at once; their own blocks follow.
+
+        The squared loss of the first block is the sum of the splits' squared losses times their shares, None where all
+        reactions count alike.
+        """
+        name = " and ".join(shares)
+        rows = np.arange(sum(len(self.reactions[s]) for s in self.reactions))
+        blocks = _consecutive({s: len(r) for s, r in self.reactions.items()})
+        places = np.concatenate([index for s, index in blocks if s in shares])
+        times = [
+            1.0 if (share := shares[s]) is None else share * len(places) / len(r)
+            for s, r in self.reactions.items()
+            if s in shares
+        ]
+        weights = self.rows.weights[places] * np.repeat(
+            times, [len(self.reactions[s]) for s in self.reactions if s in shares]
+        )
+        chosen = [r for s, _ in blocks if s in shares for r in self.reactions[s]]
+        reactions = tuple(replace(r, weight=float(w)) for r, w in zip(chosen, weights, strict=True))
+        made = self.rows.part(
+            np.concatenate([places, rows]),
+            np.concatenate([weights, self.rows.weights]),
+            [(name, np.arange(len(places))), *((s, index + len(places)) for s, index in blocks)],
+        )
+        return replace(self, core=made.problem(), reactions={name: reactions, **self.reactions}, rows=made)
 
     # -- vectors ------------------------------------------------------------------------------------------------------
 

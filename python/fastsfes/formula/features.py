@@ -35,9 +35,15 @@ __all__ = [
 DENSITY_THRESHOLD = 1e-20
 """Spin densities below this (electrons/bohr^3) count as zero: their channels contribute exactly nothing."""
 
-_PW92 = {"pw92_mod": ("pw92", "pw92_ferro"), "pw92": ("pw92_paper", "pw92_paper_ferro")}
+SCAN_ALPHA1 = "scan_alpha1"
+_PW92 = {
+    "pw92_mod": ("pw92", "pw92_ferro"),
+    "pw92": ("pw92_paper", "pw92_paper_ferro"),
+    SCAN_ALPHA1: ("pw92", "pw92_ferro"),
+}
 CORRELATION = tuple(_PW92)
-"""Versions of the constants in the PW92 prefactors: libxc's B97 has those of 1992, wB97M-V and PBE the modified."""
+"""What the correlation channels have as prefactor: PW92 with the modified constants of wB97M-V and PBE, or with those
+of 1992 as in libxc's B97, or the correlation of SCAN at alpha = 1 (10.1103/PhysRevLett.115.036402), as in COACH."""
 
 ABSENT = 0.25 * DENSITY_THRESHOLD
 """What stands for the density of a spin that is absent, with |grad rho| = tau = rho: a shape as wide as one bohr. Both
@@ -150,18 +156,52 @@ def _of_spin(s: str) -> dict[str, Expression]:
     return spin_features({name: Expression.parse(text) for name, text in names.items()})
 
 
+_TOTALS = (
+    "(rho_a + rho_b)",
+    "(sigma_aa + 2*sigma_ab + sigma_bb)",
+    "0.5*((2*rho_a/(rho_a + rho_b))**(2/3) + (2*rho_b/(rho_a + rho_b))**(2/3))",
+)
+_SCAN = {"gamma": 0.031091, "beta": 0.066725}
+"""As published; libxc's SCAN has more digits of both."""
+
+
+def _gradient_part(local: Expression, rho: str, sigma: str, phi: str) -> Expression:
+    """H1 of SCAN per volume: n gamma phi^3 log(1 + w (1 - g)), w = exp(-local/(n gamma phi^3)) - 1.
+
+    g = (1 + 4 A t^2)^(-1/4), A t^2 = beta(rs) t^2/(gamma w), t^2 = pi sigma/(16 k_F phi^2 n^2).
+
+    Args:
+        local: the energy per volume of the uniform gas.
+        rho, sigma: the density and its squared gradient, of both spins together or of one alone.
+        phi: spin scaling.
+    """
+    gamma, beta = _SCAN["gamma"], _SCAN["beta"]
+    rs = f"(0.6203504908994001/cbrt({rho}))"  # (3/(4 pi))^(1/3)
+    # pi/(16 (3 pi^2)^(1/3))
+    t2 = f"0.0634682060977037*{sigma}/(({phi})**2*{rho}**(7/3))"
+    scale = Expression.parse(f"{gamma!r}*({phi})**3")
+    w = Expression.apply("expm1", -local / (Expression.parse(rho) * scale))
+    a_t2 = Expression.parse(f"{beta!r}*(1 + 0.1*{rs})/(1 + 0.1778*{rs})*{t2}/{gamma!r}") / w
+    shrunk = -Expression.apply("expm1", -0.25 * Expression.apply("log1p", 4.0 * a_t2))
+    return Expression.parse(rho) * scale * Expression.apply("log1p", w * shrunk)
+
+
 @lru_cache(maxsize=64)
 def channel_terms(kind: str, omega: float = 0.0, correlation: str = "pw92_mod") -> tuple[ChannelTerm, ...]:
     """The integrals of a channel.
 
-    `omega` (1/bohr) attenuates the exchange prefactor (erfc short range); `correlation` names the constants of the
-    correlation prefactors: "pw92_mod", or "pw92" as printed in 1992.
+    `omega` (1/bohr) attenuates the exchange prefactor (erfc short range); `correlation` names the prefactor of the
+    correlation channels, one of `CORRELATION`.
     """
     if correlation not in _PW92:
-        raise InputError(f'LDA correlation "{correlation}" is unknown; expected one of {", ".join(CORRELATION)}')
+        raise InputError(f'correlation "{correlation}" is unknown; expected one of {", ".join(CORRELATION)}')
     both, alone = _PW92[correlation]
     rho = {s: Expression.parse(f"rho_{s}") for s in _SPINS}
     one = {s: Expression.apply(alone, rho[s]) for s in _SPINS}
+    whole = Expression.apply(both, rho["a"], rho["b"])
+    if correlation == SCAN_ALPHA1:
+        one = {s: one[s] + _gradient_part(one[s], f"rho_{s}", f"sigma_{s}{s}", "2**(-1/3)") for s in _SPINS}
+        whole += _gradient_part(whole, *_TOTALS)
     if channel(kind).per_spin:
         prefactors = one if kind == "css" else {s: Expression.apply("lda_x", rho[s]) for s in _SPINS}
         if kind == "x" and omega > 0.0:
@@ -173,11 +213,10 @@ def channel_terms(kind: str, omega: float = 0.0, correlation: str = "pw92_mod") 
     total = {name: Expression.parse(_ROWS[name]["total"]) for name in _TOTAL}
     density = rho["a"] + rho["b"]
     if kind == "cos":
-        prefactor = Expression.apply(both, rho["a"], rho["b"]) - one["a"] - one["b"]
+        prefactor = whole - one["a"] - one["b"]
         return (ChannelTerm(prefactor, pair, Expression.apply("min", rho["a"], rho["b"]), frozenset(pair)),)
     if kind == "c":
-        prefactor = Expression.apply(both, rho["a"], rho["b"])
-        return (ChannelTerm(prefactor, total | {n: pair[n] for n in _OF_PAIR}, density, frozenset(_OF_PAIR)),)
+        return (ChannelTerm(whole, total | {n: pair[n] for n in _OF_PAIR}, density, frozenset(_OF_PAIR)),)
     return (ChannelTerm(Expression.constant(1.0), total, density),)
 
 
@@ -227,7 +266,7 @@ def channel_features(
         sigma: (3, n) aa, ab, bb products of density gradients.
         tau: (2, n) kinetic energy densities, needed by t, w and tau.
         omega: range-separation parameter in 1/bohr for the exchange prefactor.
-        correlation: constants of the PW92 prefactors, "pw92_mod" or "pw92".
+        correlation: prefactor of the correlation channels, one of `CORRELATION`.
         threads: OpenMP threads, 0 for OpenMP's own choice.
 
     Returns:

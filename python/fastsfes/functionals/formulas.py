@@ -155,8 +155,8 @@ def energy_expression(
 
 
 def _still(spin: str) -> dict[str, Expression]:
-    """The name of a spin's density where nothing is differentiated by it."""
-    return {f"rho_{spin}": Expression.parse(f"rho_{spin}_still")}
+    """The names of a spin's variables in a prefactor where nothing is differentiated by them."""
+    return {v: Expression.parse(f"{v}_still") for v in (f"rho_{spin}", f"sigma_{spin}{spin}", "sigma_ab")}
 
 
 def _fixed_shape(spin: str) -> dict[str, Expression]:

@@ -70,7 +70,7 @@ class Frame:
     Args:
         hybrid: exact exchange; `hybrid.omega` attenuates the exchange channel's prefactor.
         nlc: VV10 parameters, or None.
-        correlation: constants of the PW92 prefactors, see `fastsfes.formula.features.CORRELATION`.
+        correlation: prefactor of the correlation channels, see `fastsfes.formula.features.CORRELATION`.
         source: the functional that it comes from; no part of what is compared.
     """
 

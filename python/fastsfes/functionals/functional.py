@@ -112,7 +112,7 @@ class Functional:
         nlc: VV10 parameters, or None.
         citation: where it comes from, with the DOI.
         libxc: names of libxc whose sum is the same semilocal functional, or "".
-        correlation: constants of the PW92 prefactors, see `fastsfes.formula.features.CORRELATION`.
+        correlation: prefactor of the correlation channels, see `fastsfes.formula.features.CORRELATION`.
     """
 
     name: str

@@ -12,6 +12,7 @@ from ..common.options import convert, from_table, option, options, parse_toml, t
 from ..common.reading import read_text
 from ..evolve.mutate import MUTATIONS
 from ..executors import check_executor
+from ..formula.features import CORRELATION
 from ..formula.instructions import instruction_kind
 from .choose import RULES
 
@@ -19,6 +20,11 @@ __all__ = ["PRESETS", "SearchConfig"]
 
 SEARCHED = ("x", "css", "cos")
 """Channels that a search can evolve."""
+
+CORRELATION_HELP = (
+    "prefactor of the correlation channels, of which the quadrature needs the measures (css:scan_alpha1, ...); empty "
+    "for that of the functional that made the densities"
+)
 
 _ARITHMETIC = {"add": 2, "sub": 0.5, "mul": 2, "square": 1, "fma": 4}
 _MUTATIONS = {
@@ -93,6 +99,7 @@ class SearchConfig:
     channels: tuple[str, ...] = option(
         ("x", "css", "cos"), "names", "form", "enhancement factors to evolve", choices=SEARCHED
     )
+    correlation: str = option("", "text", "form", CORRELATION_HELP, choices=("", *CORRELATION))
     base: tuple[str, ...] = option(
         ("lda",),
         "names",
@@ -297,6 +304,11 @@ class SearchConfig:
     )
     max_evaluations: int = option(60, "int", "fit", "largest number of evaluations per starting point", minimum=1)
     ridge: float = option(0.0, "float", "fit", "ridge that holds linear parameters back", minimum=0)
+
+    @property
+    def rounding(self) -> dict[str, Any] | None:
+        """How `fastsfes.round_parameters` rounds what was found; None where no reactions determine it."""
+        return {"constraints": self.constraints} if self.targets == "reference" else None
 
     def __post_init__(self) -> None:
         if self.preset not in PRESETS:

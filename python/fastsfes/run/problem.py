@@ -281,7 +281,7 @@ def make_problem(config: SearchConfig) -> ReactionProblem | SpeciesProblem:
 
 
 def _reaction_problem(config: SearchConfig, dataset: Dataset, quadrature: Quadrature) -> ReactionProblem:
-    frame = frame_of(dataset)
+    frame = frame_of(dataset, correlation=config.correlation)
     reactions = _selection(dataset)
     keys = {k: channel_key(k, frame.hybrid.omega, frame.correlation) for k in SEARCHED}
     searched = {k: keys[k] for k in config.channels}
@@ -335,6 +335,7 @@ def _reaction_problem(config: SearchConfig, dataset: Dataset, quadrature: Quadra
         FitProblem.pair,
         dataset,
         (*config.channels, *fixed),
+        correlation=config.correlation or None,
         equalities=conditions.equalities,
         penalties=conditions.penalties,
         ridge=config.ridge,

@@ -30,7 +30,7 @@ from .front import Member, front_rows, write_front
 from .interrupt import SearchInterrupted, Signals, signals
 from .lock import RunLock
 from .log import RunLog
-from .progress import Progress, Status, make_progress
+from .progress import Progress, Status, make_progress, style_here
 from .search import Run, check_data, finished, make_folder, new_folder, open_store
 from .select_config import SelectConfig
 from .select_work import SelectWork, Unit
@@ -47,7 +47,7 @@ def select(
     *,
     sizes: Sequence[int] | str = range(6, 15),
     output: str | Path | None = None,
-    progress: str = "none",
+    progress: str | None = None,
     report: bool = True,
     **options: Any,
 ) -> Run:
@@ -59,7 +59,7 @@ def select(
         dataset: name or file.
         sizes: numbers of terms.
         output: directory of the run, which must not exist yet.
-        progress: "live", "plain", "auto" or "none".
+        progress: "live", "plain", "auto" or "none"; by default as for `search`.
         report: whether to compute the final figures, which takes a pass over the full integration grid.
         options: further options of `SelectConfig`, such as ``constraints``, ``criteria``, ``limit``, ``seed``.
 
@@ -86,7 +86,7 @@ def select_run(
     *,
     output: str | Path | None = None,
     resume: str | Path | None = None,
-    progress: str = "none",
+    progress: str | None = None,
     report: bool = True,
     threads: int | None = None,
 ) -> Run:
@@ -106,7 +106,11 @@ def select_run(
     here = config if threads is None else replace(config, threads=threads)
     work = SelectWork.make(here)
     where = new_folder(output, "select", config.seed, RESUME) if resume is None else nullcontext(path)
-    with where as path, make_progress(len(work.units), progress) as display, signals(path, RESUME) as stop:
+    with (
+        where as path,
+        make_progress(len(work.units), progress or style_here()) as display,
+        signals(path, RESUME) as stop,
+    ):
         display.message(work.describe())
         if resume is None:
             kept = replace(config, dataset=absolute(config.dataset), terms_from=absolute(config.terms_from))

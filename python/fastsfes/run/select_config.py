@@ -12,7 +12,9 @@ from typing import Any
 from ..common.errors import InputError
 from ..common.options import convert, from_table, option, options, parse_toml, to_toml
 from ..common.reading import read_text
-from ..selection import CRITERIA, Settings
+from ..formula.features import CORRELATION
+from ..selection import CRITERIA, Settings, fitted_shares
+from .config import CORRELATION_HELP
 
 __all__ = ["SelectConfig"]
 
@@ -42,6 +44,7 @@ class SelectConfig:
         (), "names", "library", 'numbers for scales, as in "x.g = 0.002 0.004": each combination is tried, and the '
         "best is refined with the chosen terms",
     )  # fmt: skip
+    correlation: str = option("", "text", "library", CORRELATION_HELP, choices=("", *CORRELATION))
     always: tuple[str, ...] = option((), "names", "library", 'terms that are always chosen, as in "x: 1"')
     never: tuple[str, ...] = option((), "names", "library", "terms that are never chosen")
     heredity: tuple[str, ...] = option(
@@ -120,6 +123,18 @@ class SelectConfig:
     def targets(self) -> str:
         """What the coefficients are fitted to, as a search's configuration says it."""
         return "reference"
+
+    @property
+    def rounding(self) -> dict[str, Any] | None:
+        """How `fastsfes.round_parameters` rounds what was found; None where reactions do not say how.
+
+        Criteria fit coefficients to one split or to both; fractions of exact exchange are no parameters of the form.
+        """
+        fits = {tuple(fitted_shares(k).items()) for k in self.criteria}
+        if len(fits) > 1 or self.exact_exchange or self.quadrature != "default":
+            return None
+        alone = not self.constraints and not (self.limit or self.ridge or self.grid_coefficient)
+        return {"constraints": self.constraints, "shares": dict(fits.pop()), "refit": alone}
 
     @property
     def candidates(self) -> int:

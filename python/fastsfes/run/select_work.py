@@ -16,7 +16,7 @@ from ..datasets import HARTREE_TO_KCAL
 from ..datasets.dataset import Dataset
 from ..energies.frame import frame_of, frame_shift
 from ..energies.quadrature import Quadrature
-from ..fitting import FitProblem, FitSettings, fit
+from ..fitting import FitProblem, find_minimum, fit
 from ..fitting.conditions import parse_conditions
 from ..formula.expression import Expression
 from ..functionals.functional import Channel, Functional
@@ -85,9 +85,8 @@ class SelectWork:
         c = self.config
         return SearchConfig.make(
             dataset=c.dataset, channels=self.term_library.kinds, seed=c.seed, folds=c.folds,
-            keep_subsets=c.keep_subsets,
-            constraints=c.constraints, threads=c.threads, grid_coefficient=c.grid_coefficient,
-            fine_quadrature=c.fine_quadrature,
+            keep_subsets=c.keep_subsets, constraints=c.constraints, correlation=c.correlation, threads=c.threads,
+            grid_coefficient=c.grid_coefficient, fine_quadrature=c.fine_quadrature,
         )  # fmt: skip
 
     def digests(self) -> dict[str, str]:
@@ -126,7 +125,7 @@ class SelectWork:
         (checked,) = assessed.members
         grid = None
         if checked.energies is not None:
-            stored = frame_of(self.dataset)
+            stored = frame_of(self.dataset, correlation=self.config.correlation)
             energies = [self.dataset.energies(name) for name in problem.quadrature.species]
             shifts = [frame_shift(e, winner.frame, stored, winner.name) for e in energies]
             losses = grid_losses(problem.quadrature, opened, checked.energies + HARTREE_TO_KCAL * np.array(shifts))
@@ -153,7 +152,7 @@ class SelectWork:
             c = self.config
             columns = Columns.make(
                 self.term_library.with_scales(scales), self.dataset, level=c.level, quadrature=c.quadrature,
-                fine_quadrature=c.fine_quadrature if c.grid_coefficient > 0 else "",
+                fine_quadrature=c.fine_quadrature if c.grid_coefficient > 0 else "", correlation=c.correlation,
             )  # fmt: skip
             rules = Rules.make(
                 columns, c.constraints, limit=c.limit or math.inf, always=c.always, never=c.never, heredity=c.heredity,
@@ -165,7 +164,7 @@ class SelectWork:
     def functional(self, name: str, row: Mapping[str, Any]) -> Functional:
         """A kept subset as a functional, from its row in the store."""
         values = dict(row["parameters"])
-        frame = frame_of(self.dataset)
+        frame = frame_of(self.dataset, correlation=self.config.correlation)
         if fractions := values.pop("hybrid", None):
             frame = replace(frame, hybrid=replace(frame.hybrid, **fractions))
         channels = {k: Channel(Expression.parse(text), values[k]) for k, text in row["expressions"].items()}
@@ -196,14 +195,14 @@ class SelectWork:
             "form", chosen, [1.0] * len(chosen), scales=unit.scales
         )
         held = parse_conditions(c.constraints, tuple(form.channels), form.hybrid)
-        problem = FitProblem.from_dataset(
+        problem, reduced = FitProblem.pair(
             self.dataset, tuple(form.channels), level=c.level, quadrature=c.quadrature, equalities=held.equalities,
-            exact_exchange=c.exact_exchange,
+            exact_exchange=c.exact_exchange, correlation=c.correlation or None,
         )  # fmt: skip
-        (fitted,) = problem.fit([form], FitSettings(max_evaluations=200), threads=c.threads)
-        if not math.isfinite(fitted.losses["train"]):
+        found = find_minimum(problem, form, reduced=reduced, threads=c.threads)
+        if not math.isfinite(found.loss):
             return unit.scales
-        return {name: fitted.functional.parameters.get(name, value) for name, value in unit.scales.items()}
+        return {name: found.functional.parameters.get(name, value) for name, value in unit.scales.items()}
 
 
 def _archived(run: Run) -> list[Term]:

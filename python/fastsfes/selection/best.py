@@ -30,10 +30,22 @@ CRITERIA = ("train", "train_validation", "cross_validation", "worst_type", "cros
 * cross_validation_worst_type: the largest of a data type in the cross-validation.
 """
 
-_SHARES = {"train": 0.7, "validation": 0.3}
+_SHARES: Mapping[str, Mapping[str, float | None]] = {
+    "train": {"train": 1.0},
+    "train_validation": {"train": 0.7, "validation": 0.3},
+    "cross_validation": {"train": None, "validation": None},
+}
 _GAP = 5e-3
 _JUDGED = 4
 """Restarts, patience and screen are divided by it where a criterion is solved for, not only a residual."""
+
+
+def fitted_shares(criterion: str) -> Mapping[str, float | None]:
+    """The splits that a criterion fits coefficients to, and their shares of the squared loss.
+
+    None: all reactions of these splits count alike.
+    """
+    return _SHARES[criterion.replace("_worst_type", "") if criterion != "worst_type" else "train"]
 
 
 @dataclass(frozen=True)
@@ -103,16 +115,14 @@ class Selector:
 
     def _rows(self) -> tuple[FloatArray, FloatArray, list[Reaction]]:
         """Rows whose sum of squared errors is the squared loss."""
-        splits = ("train",) if self.criterion in ("train", "worst_type") else tuple(_SHARES)
-        if missing := [split for split in splits if split not in self.columns.matrix]:
+        shares = fitted_shares(self.criterion)
+        if missing := [split for split in shares if split not in self.columns.matrix]:
             raise InputError(f'criterion "{self.criterion}": the dataset has no {missing[0]} reactions')
-        reactions = [r for split in splits for r in self.columns.reactions[split]]
+        reactions = [r for split in shares for r in self.columns.reactions[split]]
         matrix, target = [], []
-        for split in splits:
-            # of the squared loss; reactions of a cross-validation count alike
-            share = _SHARES[split] if self.criterion == "train_validation" else 1.0
-            count = len(reactions) if self._crossed else len(self.columns.reactions[split])
-            root = np.sqrt(share * self.columns.problem.weights(split) / count)
+        for split, share in shares.items():
+            count = len(reactions) if share is None else len(self.columns.reactions[split]) / share
+            root = np.sqrt(self.columns.problem.weights(split) / count)
             matrix.append(root[:, None] * self.columns.matrix[split])
             target.append(root * self.columns.target[split])
         return np.vstack(matrix), np.concatenate(target), reactions
@@ -192,8 +202,10 @@ class Selector:
         made: list[Selected] = []
         for chosen, value in subsets:
             solution = self.core.solve(chosen)
-            if solution is None:
+            if solution is None:  # terms that depend on each other to the last digits have no coefficients
                 continue
+            if not self._judged:
+                value = solution[0]
             coefficients = tuple(float(c) for c in solution[1])
             sure = not made
             made.append(

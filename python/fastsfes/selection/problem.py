@@ -54,8 +54,11 @@ class Columns:
         level: str = "full",
         quadrature: str = "default",
         fine_quadrature: str = "",
+        correlation: str = "",
     ) -> Columns:
         """From the quadrature of a dataset; with a second one of finer grids the sensitivities too.
+
+        `correlation` is the prefactor of the correlation channels, where it is not that of the densities.
 
         Raises:
             InputError: scales without a number, channels or features that the quadrature does not have.
@@ -64,14 +67,23 @@ class Columns:
             raise InputError(f"the scale {library.scales[0]} has no number; give one or several with --scale")
 
         def make(name: str) -> FitProblem:
-            return FitProblem.from_dataset(
+            made = FitProblem.from_dataset(
                 dataset,
                 library.kinds,
                 splits=splits,
                 level=level,
                 quadrature=name,
                 exact_exchange=library.exact_exchange,
+                correlation=correlation,
             )
+            if correlation not in ("", made.frame.correlation):
+                options = " ".join(f"--channel {k}:{correlation}" for k in library.kinds if k != "x")
+                raise InputError(
+                    f'quadrature "{name}" of dataset "{dataset.name}" does not have the correlation {correlation}; '
+                    f"build it from a file that has the densities, with: fastsfes dataset quadrature FILE "
+                    f"--channel x@0.3 --channel x --channel css --channel cos {options}"
+                )
+            return made
 
         problem = make(quadrature)
         energies = column_energies(problem, library)

@@ -116,10 +116,12 @@ def _front(run: Run) -> list[dict[str, Any]]:
         return []
 
 
-def _rounded(winner: Functional, dataset: Dataset, config: SearchConfig) -> dict[str, Any] | None:
+def _rounded(winner: Functional, dataset: Dataset, config: SearchConfig | SelectConfig) -> dict[str, Any] | None:
     """The parameters as they are printed."""
+    if (rounding := config.rounding) is None:
+        return None
     try:
-        found = round_parameters(winner, dataset, constraints=getattr(config, "constraints", ()))
+        found = round_parameters(winner, dataset, **rounding)
     except FastsfesError:
         return None
     return {**found.to_dict(), "texts": found.texts()}

@@ -82,7 +82,7 @@ def _plain(values: NDArray[np.float64]) -> list[list[float | None]]:
 
 def _molecules(winner: Functional, kind: str, dataset: Dataset) -> list[list[float]]:
     """Nodes by their share of |energy| of all species (uniform-gas factor), largest first, until 99 % are there."""
-    framed = winner.with_frame(frame_of(dataset))
+    framed = winner.with_frame(frame_of(dataset, correlation=winner.correlation))
     try:
         quadrature = Quadrature.load(dataset)
         rule = quadrature.rule(quadrature.keys(framed)[kind])

@@ -20,6 +20,7 @@ __all__ = ["formula_section"]
 _SPIN, _SUM, _INTEGRAL = letter("σ"), tag("munder", tag("mo", "∑"), letter("σ")), tag("mo", "∫")
 _RHO = {s: sub("ρ", s) for s in "σαβ"}
 _SYMBOLS = {kind: sub("f", kind) for kind in ("x", "css", "cos", "c")} | {"one": tag("msub", letter("f"), tag("mn", 1))}
+_CORRELATION = {"pw92_mod": "PW92", "pw92": "PW92", "scan_alpha1": "SCAN at α = 1"}
 _DEFINED = {
     "u": "finite-domain transform of B97",
     "w": "−1 where the kinetic energy density is much larger than the uniform gas's, 0 where equal, 1 much smaller",
@@ -158,8 +159,8 @@ def _definitions(functional: Functional) -> Markup:
         tag(
             "p",
             "For opposite spins the features are those of the means of x² and t over both spins. The e are energies "
-            "per volume of the uniform gas: exchange (Dirac), correlation of one spin alone, and what is left between "
-            "opposite spins (PW92 in the partition of Stoll).",
+            "per volume: exchange of the uniform gas (Dirac), correlation of one spin alone, and what is left between "
+            f"opposite spins ({_CORRELATION[functional.correlation]} in the partition of Stoll).",
             class_="note",
         ),
     )
