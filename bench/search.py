@@ -1,10 +1,12 @@
 """``fastsfes-bench search``: how fast a search is, and how soon it gets somewhere.
 
-Two parts. *Evolution* starts from wB97M-V (the second experiment of SyFES, 10.1126/sciadv.abq0279): candidates per
+Three parts. *Evolution* starts from wB97M-V (the second experiment of SyFES, 10.1126/sciadv.abq0279): candidates per
 second, how many of them are families that were not known, and the time until a candidate beats wB97M-V with its
 parameters fitted to the same reactions. *Rediscovery* (the first experiment) starts from nothing, with the exchange
 energies of another functional as targets, seed by seed; a seed succeeds when the winner reproduces the energy of every
 species on the full grid within 1e-6 kcal/mol, and was found within the preset's number of candidates.
+*Reselection*, when asked for, is the default search with and without the mutation `reselect`, the same seeds and the
+same time each.
 """
 
 from __future__ import annotations
@@ -45,6 +47,9 @@ FRACTION = 0.95
 #: How far the refitted base must be beaten, kcal/mol: the search fits on reduced nodes, the base was fitted on all.
 MARGIN = 1e-2
 
+#: Weight of the mutation that is compared, beside 1 for the others.
+RESELECT = 0.25
+
 REDISCOVERIES = ("b97x", "pbex", "b88x")
 
 
@@ -61,6 +66,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--candidates", type=int, default=6000, metavar="N", help="candidates of the evolution (default 6000); 0: none"
     )
+    parser.add_argument(
+        "--reselect", type=float, default=0.0, metavar="SECONDS", help="compare searches of so long with and without "
+        "the mutation reselect, on the packaged reactions (default 0: not)",
+    )  # fmt: skip
     parser.add_argument("--executor", default="local", metavar="SPEC", help="executor of the evolution")
     parser.add_argument("--workers", type=int, default=0, metavar="N", help="workers of the executor")
 
@@ -76,6 +85,8 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     result: dict[str, Any] = {"dataset": arguments.dataset, "rediscovery": {}}
     if arguments.candidates:
         result["evolution"] = _evolution(arguments)
+    if arguments.reselect > 0:
+        result["reselection"] = _reselection(arguments.reselect, arguments.seeds)
     for name in presets:
         result["rediscovery"][name] = found = _rediscovery(name, arguments.dataset, arguments.seeds)
         if name == "b97x" and found["found"] < FRACTION * found["seeds"]:
@@ -114,6 +125,29 @@ def _evolution(arguments: argparse.Namespace) -> dict[str, Any]:
         "candidates_to_base": reached,
         "seconds_to_base": seconds,
     }
+
+
+def _reselection(seconds: float, seeds: int) -> dict[str, Any]:
+    """Searches of equal time, one after the other, that differ in one mutation; errors of the fittest."""
+    preset = SearchConfig.make("quickstart")
+    rows: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for seed in range(seeds):
+            row: dict[str, Any] = {"seed": seed}
+            for name, weight in (("without", 0.0), ("with", RESELECT)):
+                config = SearchConfig.make(
+                    "quickstart", seed=seed, time_limit=seconds, candidates=10**8,
+                    mutation_pool={**preset.mutation_pool, "reselect": weight},
+                )  # fmt: skip
+                done = search(config, output=Path(folder) / f"{name}-{seed}", report=False, progress="none")
+                best = done.summary["best"]
+                row[name] = {k: best[k] for k in ("train", "validation", "fitness")}
+                row[name] |= {"candidates": done.summary["candidates"]}
+            rows.append(row)
+            print(f"reselection, seed {seed}: {row}", file=sys.stderr, flush=True)
+    medians = {name: statistics.median(r[name]["fitness"] for r in rows) for name in ("without", "with")}
+    better = sum(r["with"]["fitness"] < r["without"]["fitness"] for r in rows)
+    return {"seconds": seconds, "dataset": preset.dataset, "rows": rows, "median": medians, "better": better}
 
 
 def _reached(done: Run, goal: float) -> tuple[int | None, float | None]:
@@ -189,6 +223,19 @@ def table(result: Mapping[str, Any]) -> str:
             lines.append(
                 f"  refitted base beaten    after {e['candidates_to_base']} candidates, {e['seconds_to_base']:.1f} s"
             )
+        lines.append("")
+    if "reselection" in result:
+        part = result["reselection"]
+        lines.append(f"{part['seconds']:g} s on {part['dataset']} without and with reselect: fitness, kcal/mol")
+        lines += [
+            f"{r['seed']:4d}  {r['without']['fitness']:8.4f} ({r['without']['candidates']} candidates)  "
+            f"{r['with']['fitness']:8.4f} ({r['with']['candidates']} candidates)"
+            for r in part["rows"]
+        ]
+        lines.append(
+            f"median {part['median']['without']:.4f} without, {part['median']['with']:.4f} with; "
+            f"better for {part['better']} of {len(part['rows'])} seeds"
+        )
         lines.append("")
     for preset, part in result["rediscovery"].items():
         rows = part["rows"]

@@ -8,8 +8,9 @@ that an epoch can be run again anywhere with the same result.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,9 @@ from ..formula.expression import Expression
 from ..formula.family import channel_dimension, fingerprint
 from ..formula.instructions import INSTRUCTIONS
 from .evaluation import Evaluate, Fitness, FitOutcome, FitRequest, Known, Parameters
-from .genome import Genome, Workspace
+from .genome import ChannelGenome, Genome, Workspace
 from .mutate import NEUTRAL, Mutator
+from .reselect import Reselect
 from .rules import Rules
 
 __all__ = ["EpochResult", "EvolutionSettings", "Individual", "IslandState", "Record", "epoch", "pareto_front", "settle"]
@@ -290,6 +292,7 @@ def epoch(
     evaluate: Evaluate,
     defaults: Parameters,
     *,
+    reselect: Reselect | None = None,
     limit: int | None = None,
     clock: Clock | None = None,
 ) -> EpochResult:
@@ -301,6 +304,7 @@ def epoch(
             where it can. Families of migrants are known while these live here.
         seed: of the run.
         settings, mutator, fitness, evaluate, defaults: the rules of the run.
+        reselect: the mutation of that name; takes terms from the front of the population, where archived migrants are.
         limit: the number of candidates, the island's earlier ones included, at which the run ends.
         clock: counts the time of mutation, recognition, fit and selection.
     """
@@ -317,7 +321,7 @@ def epoch(
             break
         with clock.phase("mutation"):
             tournament = _Tournament(state.population, settings.tournament)
-            made = [_mutant(tournament, mutator, settings, defaults, rng) for _ in range(room)]
+            made = [_mutant(tournament, mutator, settings, defaults, rng, reselect) for _ in range(room)]
         with clock.phase("recognition"):
             children = [_Child(*mutant, settings.rules) for mutant in made]
             wanted: dict[str, int] = {}
@@ -360,6 +364,11 @@ class _Tournament:
         self.rank = np.argsort(order)
         self.size = size
 
+    @cached_property
+    def front(self) -> list[tuple[Genome, Parameters]]:
+        """Genomes and parameters of the members that no simpler one beats."""
+        return [(m.genome, m.parameters) for m in pareto_front(self.ranked)]
+
     def winner(self, rng: np.random.Generator) -> Individual:
         """The best of the members drawn."""
         return self.ranked[int(self.rank[rng.integers(len(self.ranked), size=self.size)].min())]
@@ -371,10 +380,15 @@ def _mutant(
     settings: EvolutionSettings,
     defaults: Parameters,
     rng: np.random.Generator,
+    reselect: Reselect | None,
 ) -> _Mutant:
     parent, mate = tournament.winner(rng), tournament.winner(rng)
+
+    def reselected(kind: str) -> ChannelGenome | None:
+        return None if reselect is None else reselect(kind, (parent.genome, parent.parameters), tournament.front, rng)
+
     for _ in range(_ATTEMPTS):
-        genome, names = _mutated(parent.genome, mate.genome, mutator, settings.repeat, rng)
+        genome, names = _mutated(parent.genome, mate.genome, mutator, settings.repeat, rng, reselected)
         expressions = genome.expressions(mutator.workspaces)
         if expressions is None or settings.rules.allow(expressions):
             break
@@ -388,11 +402,16 @@ def _mutant(
 
 
 def _mutated(
-    genome: Genome, mate: Genome, mutator: Mutator, repeat: float, rng: np.random.Generator
+    genome: Genome,
+    mate: Genome,
+    mutator: Mutator,
+    repeat: float,
+    rng: np.random.Generator,
+    reselect: Callable[[str], ChannelGenome | None],
 ) -> tuple[Genome, list[str]]:
     names: list[str] = []
     while True:
-        genome, name = mutator.mutate(genome, [mate], rng)
+        genome, name = mutator.mutate(genome, [mate], rng, None if names else reselect)
         names.append(name)
         if name not in NEUTRAL and rng.random() >= repeat:
             return genome, names

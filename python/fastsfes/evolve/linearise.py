@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ..formula.expression import Expression, Node
 from ..formula.instructions import INSTRUCTIONS
@@ -38,7 +39,9 @@ class Linearised:
     variables: tuple[str, ...]
 
 
-def linearise(expression: Expression, parameters: Mapping[str, float]) -> Linearised:
+def linearise(
+    expression: Expression, parameters: Mapping[str, float], named: Mapping[str, Expression] | None = None
+) -> Linearised:
     """Write an expression as instructions with few temporaries.
 
     Numbers other than those that the instructions know (powers, adding 1) become parameters with that value:
@@ -47,14 +50,40 @@ def linearise(expression: Expression, parameters: Mapping[str, float]) -> Linear
     Args:
         expression: any expression.
         parameters: a value for every parameter that occurs.
+        named: features of a workspace, which are read by name where they occur.
     """
-    return _Writer(expression.fold(), parameters).finish()
+    return _Writer(expression.fold(), parameters, named or {}).finish()
+
+
+def _with_names(nodes: Sequence[Node], named: Mapping[str, Expression]) -> list[Node]:
+    """The nodes that are left when some subexpressions are read by name."""
+    numbers: dict[Any, int] = {}
+
+    def numbered(some: Sequence[Node]) -> list[int]:
+        """Equal subexpressions have equal numbers."""
+        found: list[int] = []
+        for name, args, payload in some:
+            found.append(numbers.setdefault((name, tuple(found[a] for a in args), payload), len(numbers)))
+        return found
+
+    names = {numbered(e.nodes())[-1]: name for name, e in named.items()}
+    short: list[Node] = [
+        ("feature", (), names[k]) if k in names else node for node, k in zip(nodes, numbered(nodes), strict=True)
+    ]
+    used = {len(short) - 1}
+    for k in range(len(short) - 1, -1, -1):
+        if k in used:
+            used.update(short[k][1])
+    place = {k: n for n, k in enumerate(sorted(used))}
+    return [(short[k][0], tuple(place[a] for a in short[k][1]), short[k][2]) for k in place]
 
 
 class _Writer:
-    def __init__(self, expression: Expression, values: Mapping[str, float]) -> None:
-        self.nodes: list[Node] = expression.nodes()
-        self.features = expression.features
+    def __init__(
+        self, expression: Expression, values: Mapping[str, float], named: Mapping[str, Expression] | None = None
+    ) -> None:
+        self.nodes = _with_names(expression.nodes(), named or {})
+        self.features = tuple(dict.fromkeys(str(n[2]) for n in self.nodes if n[0] == "feature"))
         self.values = {name: float(values[name]) for name in expression.parameters}
         self.lines: list[Instruction] = []
         self.names: dict[int, str] = {}

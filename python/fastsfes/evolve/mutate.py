@@ -1,4 +1,4 @@
-"""Mutations of genomes: the four of SyFES, crossover and simplification.
+"""Mutations of genomes: the four of SyFES, crossover, simplification, and reselection (`reselect`).
 
 Every mutation is a function of (genome, random generator) and returns a new genome; nothing is changed in place.
 The first `fixed` instructions of a channel are never touched. Limits on instructions and own parameters hold for
@@ -7,7 +7,7 @@ every result. SyFES: 10.1126/sciadv.abq0279.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +20,9 @@ from .pools import Pool
 
 __all__ = ["MUTATIONS", "Limits", "Mutator"]
 
-MUTATIONS = ("insert", "remove", "replace", "change_argument", "crossover_channels", "crossover_lines", "simplify")
+MUTATIONS = (
+    "insert", "remove", "replace", "change_argument", "crossover_channels", "crossover_lines", "simplify", "reselect",
+)  # fmt: skip
 """Names for the mutation pool."""
 
 NEUTRAL = ("simplify",)
@@ -104,13 +106,20 @@ class Mutator:
                     f"more than max_bound_parameters = {self.limits.bound}; raise the limit"
                 )
 
-    def mutate(self, parent: Genome, mates: Sequence[Genome], rng: np.random.Generator) -> tuple[Genome, str]:
+    def mutate(
+        self,
+        parent: Genome,
+        mates: Sequence[Genome],
+        rng: np.random.Generator,
+        reselect: Callable[[str], ChannelGenome | None] | None = None,
+    ) -> tuple[Genome, str]:
         """One random mutation that changes the genome.
 
         Args:
             parent: the genome to start from.
             mates: genomes that crossover may take from; may be empty.
             rng: the only source of randomness.
+            reselect: the mutation of that name of a channel; None where its parent has not been fitted.
 
         Returns:
             The child and the name of the mutation; the parent itself and "none" when every attempt left it as it was
@@ -120,6 +129,10 @@ class Mutator:
             name = str(self.mutations.draw(rng))
             if name == "crossover_channels":
                 child = self._crossover_channels(parent, mates, rng)
+            elif name == "reselect":
+                kind = str(self.channels.draw(rng))
+                chosen = None if reselect is None else reselect(kind)
+                child = None if chosen is None else parent.with_channel(kind, chosen)
             else:
                 kind = str(self.channels.draw(rng))
                 lines = list(parent.channels[kind].instructions)

@@ -72,6 +72,7 @@ class _Common:
     frame: Frame
     fixed: Mapping[str, Channel]
     problems: Callable[[], tuple[FitProblem, FitProblem | None]]
+    rows: Callable[[], FitProblem]
     folds: Callable[[], CrossValidation] | None = None
 
     def references(self) -> list[Reference]:
@@ -340,9 +341,15 @@ def _reaction_problem(config: SearchConfig, dataset: Dataset, quadrature: Quadra
         penalties=conditions.penalties,
         ridge=config.ridge,
     )
+    by_split = {split: tuple(reactions[k] for k in part) for split, part in _blocks(data)}
+
+    def searched_rows() -> FitProblem:
+        return FitProblem(rows.problem(), tuple(config.channels), frame, False, by_split, rows)
+
     return ReactionProblem(
-        config, dataset, quadrature, evaluate, check, counts, frame, fixed, lru_cache(maxsize=1)(problems), folds
-    )
+        config, dataset, quadrature, evaluate, check, counts, frame, fixed, lru_cache(maxsize=1)(problems),
+        lru_cache(maxsize=1)(searched_rows), folds,
+    )  # fmt: skip
 
 
 def _selection(dataset: Dataset) -> list[Reaction]:
@@ -514,7 +521,7 @@ def _species_problem(config: SearchConfig, dataset: Dataset, quadrature: Quadrat
     evaluate = FitEvaluator(config.channels, few.core, _settings(config), config.threads, max_scale=config.max_scale)
     problems = lru_cache(maxsize=1)(lambda: (problem("full"), few if reducible else None))
     check = NodeCheck(dataset, quadrature, keys, ())
-    return SpeciesProblem(config, dataset, quadrature, evaluate, check, counts, frame, {}, problems)
+    return SpeciesProblem(config, dataset, quadrature, evaluate, check, counts, frame, {}, problems, lambda: few)
 
 
 def species_splits(quadrature: Quadrature) -> dict[str, NDArray[np.int64]]:

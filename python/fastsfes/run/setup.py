@@ -25,6 +25,7 @@ from ..functionals.gammas import GAMMAS
 from ..functionals.load import load
 
 if TYPE_CHECKING:
+    from ..fitting import FitProblem
     from .assess import Assessed
     from .config import SearchConfig
     from .progress import Progress, Reference
@@ -73,6 +74,9 @@ class Problem(Protocol):
     @property
     def counts(self) -> Mapping[str, int]:
         """How many reactions (or species) are in "train" and "validation"."""
+
+    def rows(self) -> FitProblem:
+        """The training and validation rows on the nodes of the search, as terms are chosen on them."""
 
     def describe(self) -> str:
         """One line: data set, numbers of reactions, nodes."""

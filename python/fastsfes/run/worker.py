@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from ..common.clock import Clock
 from ..evolve.evaluation import Known
 from ..evolve.island import EpochResult, Individual, IslandState, epoch, settle
+from ..evolve.reselect import Reselect
 from .checking import AT_ONCE
 from .config import SearchConfig
 from .setup import Problem, SearchParts, prepare
@@ -50,6 +51,7 @@ class Worker:
     config: SearchConfig
     parts: SearchParts
     problem: Problem
+    reselect: Reselect | None = None
     memories: dict[int, Memory] = field(default_factory=dict)
 
 
@@ -79,7 +81,11 @@ class Behind:
 
 def set_up(config: SearchConfig, make: Callable[[SearchConfig], Problem]) -> Worker:
     """Make a worker's context."""
-    return Worker(config, prepare(config), make(config))
+    parts, problem = prepare(config), make(config)
+    if "reselect" not in parts.mutator.mutations.names:
+        return Worker(config, parts, problem)
+    chooser = Reselect(problem.rows(), parts.mutator.workspaces, parts.mutator.limits, config.constraints)
+    return Worker(config, parts, problem, chooser)
 
 
 def run_found(worker: Worker, island: int) -> EpochResult:
@@ -118,6 +124,7 @@ def run_epoch(worker: Worker, job: Job) -> EpochResult | Behind:
         parts.fitness,
         worker.problem.evaluate,
         parts.defaults,
+        reselect=worker.reselect,
         limit=job.limit,
         clock=clock,
     )

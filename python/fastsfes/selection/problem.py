@@ -87,13 +87,18 @@ class Columns:
 
         problem = make(quadrature)
         energies = column_energies(problem, library)
+        made = cls.of(library, problem, energies)
+        if not fine_quadrature:
+            return made
+        change = energies - column_energies(make(fine_quadrature), library)
+        return replace(made, grid=change[dict(problem.rows.blocks or ())[splits[0]]])
+
+    @classmethod
+    def of(cls, library: Library, problem: FitProblem, energies: FloatArray) -> Columns:
+        """From the terms' energies in all rows of a problem, (rows, terms), see `column_energies`."""
         blocks = dict(problem.rows.blocks or ())
         matrix = {split: energies[rows] for split, rows in blocks.items()}
-        target = {split: problem.rows.target[rows] for split, rows in blocks.items()}
-        grid = None
-        if fine_quadrature:
-            grid = (energies - column_energies(make(fine_quadrature), library))[blocks[splits[0]]]
-        return cls(library, problem, matrix, target, grid)
+        return cls(library, problem, matrix, {split: problem.rows.target[rows] for split, rows in blocks.items()})
 
     @property
     def reactions(self) -> Mapping[str, tuple[Reaction, ...]]:
