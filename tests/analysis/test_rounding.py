@@ -117,7 +117,7 @@ def test_wrong_arguments(fitted: fs.Functional, dataset: Dataset) -> None:
 def test_show_prints_few_digits(tmp_path, capsys) -> None:
     """All digits stay in the files; the text is made once."""
     folder = tmp_path / "run"
-    fs.search(fs.SearchConfig.make("quickstart", dataset="builtin", candidates=96, seed=3), output=folder)
+    fs.search(fs.SearchConfig.make("quickstart", candidates=96, seed=3), output=folder)
     capsys.readouterr()
     assert main(["show", str(folder)]) == 0
     first = capsys.readouterr().out

@@ -16,7 +16,7 @@ import pytest
 from fastsfes.datasets.storage import read_summaries
 from fastsfes.run.store import RunStore
 
-OPTIONS = ["--dataset", "builtin", "--islands", "3", "--generations", "2", "--no-report", "--candidates"]
+OPTIONS = ["--islands", "3", "--generations", "2", "--no-report", "--candidates"]
 
 
 def start(*command: str, options: Sequence[str] = ()) -> tuple[subprocess.Popen[bytes], int]:

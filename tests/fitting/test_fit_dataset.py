@@ -28,6 +28,7 @@ from fastsfes.fitting import (
     levels,
     uniform_gas,
 )
+from fastsfes.functionals.frame import VV10, Frame, Hybrid
 
 
 @pytest.fixture(scope="module")
@@ -179,6 +180,31 @@ def test_exact_exchange_fractions(builtin: fs.Dataset) -> None:
     both = fs.fit(form, builtin, exact_exchange=True, level="reduced")
     assert both.train < fs.fit(form, builtin, level="reduced").train
     assert both.functional.hybrid.short_range != form.hybrid.short_range
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        Frame(),  # no exact exchange, no VV10
+        Frame(nlc=VV10(6.0, 0.01)),  # a semilocal functional with the VV10 of the densities
+        Frame(Hybrid(0.3, 0.25, 0.75), correlation="pw92_mod"),
+    ],
+    ids=["semilocal", "with VV10", "another hybrid"],
+)
+def test_another_frame_on_the_same_densities(builtin: fs.Dataset, frame: Frame) -> None:
+    """Rows of a fit in a frame of its own, and the same functional evaluated in its own frame."""
+    form = dataclasses.replace(fs.get_functional("wb97m_v"), **frame.fields())
+    problem = FitProblem.from_dataset(builtin, level="full", frame=form.frame)
+    assert problem.frame == form.frame
+    for split in ("train", "validation"):
+        # sums of some hundred terms of up to 1e5 kcal/mol
+        expected = fs.wrmsd(form, builtin, split, frame="own")
+        assert problem.loss(form, split) == pytest.approx(expected, rel=1e-10, abs=1e-8)
+
+
+def test_a_frame_that_the_densities_do_not_hold(builtin: fs.Dataset) -> None:
+    with pytest.raises(fs.InputError, match="its VV10 energy is not among the stored ones"):
+        FitProblem.from_dataset(builtin, frame=Frame(nlc=VV10(5.9, 0.0093)))
 
 
 def test_result_round_trips(builtin: fs.Dataset, tmp_path: object) -> None:

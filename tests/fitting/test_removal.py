@@ -46,14 +46,14 @@ def test_search_report_analyse_and_fit_agree_on_every_removal(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The winner of a short search: its own table, its report, `fastsfes analyse` and `fastsfes fit` of each rest."""
-    config = fs.SearchConfig.make(dataset="builtin", base=("gas22",), candidates=64, generations=1, seed=1)
+    config = fs.SearchConfig.make(dataset="gscdb", base=("gas22",), candidates=64, generations=1, seed=1)
     run = fs.search(config, output=tmp_path / "run")
     whole, *parts = run.summary["report"]["contributions"]
     winner = run.best
     assert len(parts) >= 4
-    assert whole["train"] == pytest.approx(fs.wrmsd(winner, "builtin", "train"), rel=1e-9)
-    in_report = insight(winner, fs.Dataset.open("builtin"), 0, 0)["terms"]["terms"]
-    assert main(["analyse", str(tmp_path / "run"), "--dataset", "builtin", "--parts", "terms", "--json"]) == 0
+    assert whole["train"] == pytest.approx(fs.wrmsd(winner, "gscdb", "train"), rel=1e-9)
+    in_report = insight(winner, fs.Dataset.open("gscdb"), 0, 0)["terms"]["terms"]
+    assert main(["analyse", str(tmp_path / "run"), "--dataset", "gscdb", "--parts", "terms", "--json"]) == 0
     analysed = json.loads(capsys.readouterr().out)["terms"]
     assert analysed["losses"]["train"] == pytest.approx(whole["train"], rel=1e-6)
     rests = list(without_each_term(winner.channels))
@@ -62,7 +62,7 @@ def test_search_report_analyse_and_fit_agree_on_every_removal(
         left = Channel(rest, {n: winner.channels[kind].parameters[n] for n in rest.parameters})
         form = tmp_path / "form.json"
         fs.Functional("form", {**winner.channels, kind: left}).to_json(form)
-        assert main(["fit", str(form), "--dataset", "builtin", "--json"]) == 0
+        assert main(["fit", str(form), "--dataset", "gscdb", "--json"]) == 0
         fitted = json.loads(capsys.readouterr().out)["wrmsd"]["train"]
         found = (part["train"], reported["refitted"]["train"], again["refitted"]["train"])
         assert found == pytest.approx((fitted,) * 3, rel=1e-6), (kind, term)

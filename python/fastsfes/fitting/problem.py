@@ -15,7 +15,7 @@ from .. import _core
 from ..common.errors import FastsfesError, InputError
 from ..datasets.dataset import Dataset
 from ..datasets.model import HARTREE_TO_KCAL, Reaction
-from ..energies.frame import frame_of
+from ..energies.frame import frame_of, frame_shift
 from ..energies.quadrature import Quadrature, channel_key
 from ..formula.family import scale_parameters
 from ..functionals.frame import Frame
@@ -115,6 +115,7 @@ class FitProblem:
         exact_exchange: bool = False,
         targets: Mapping[str, float] | None = None,
         correlation: str | None = None,
+        frame: Frame | None = None,
         cache_bytes: int = 64 << 20,
     ) -> FitProblem:
         """Gather the rows of some splits from the quadrature that is stored with a dataset.
@@ -133,23 +134,27 @@ class FitProblem:
                 frozen part (for rediscovery experiments).
             correlation: prefactor of the correlation channels. By default, and where the quadrature has none for it, it
                 is that of the functional that made the densities; see `frame` and `frame_notes`.
+            frame: exact exchange, range separation and nonlocal correlation of the candidates, on the same densities;
+                by default those of the functional that made the densities.
             cache_bytes: memory for columns and analysed expressions that candidates share.
 
         Raises:
-            InputError: unknown splits, channels without nodes, splits without reactions.
+            InputError: unknown splits, channels without nodes, splits without reactions, a frame whose exact exchange
+                or nonlocal correlation is not among the stored energies.
         """
         data = Dataset.open(dataset) if isinstance(dataset, str) else dataset
         chosen = {split: part for split in splits if (part := data.split(split))}
         if not splits or splits[0] not in chosen:
             raise InputError(f'dataset "{data.name}" has no reaction of "{splits[0] if splits else ""}" to fit to')
         reactions = [reaction for part in chosen.values() for reaction in part]
-        names = sorted({data.representative(n) for r in reactions for n in r.coefficients})
+        stored = frame_of(data, sorted({data.representative(n) for r in reactions for n in r.coefficients}))
+        own = frame or stored
         rules = Quadrature.load(data, quadrature)
-        frame = frame_of(data, names, correlation=correlation)
+        frame = replace(own, correlation=correlation or own.correlation)
         if not all(key in rules.channels for key in _keys(kinds, frame).values()):
-            frame = frame_of(data, names)
+            frame = replace(own, correlation=stored.correlation)
         arrays = rules.problem(data, _keys(kinds, frame), reactions=reactions, level=level)
-        target, extra = np.array(arrays.target), None
+        target, extra = np.array(arrays.target) - _frame_energies(data, reactions, frame, stored), None
         if exact_exchange:
             extra, fractions = _exchange_columns(data, reactions, frame)
             target = target + extra @ fractions
@@ -376,6 +381,15 @@ def _given(targets: Mapping[str, float], reactions: Sequence[Reaction]) -> Float
     if missing:
         raise InputError(f'no target for reaction "{missing[0]}" ({len(missing)} are missing)')
     return np.array([targets[r.name] for r in reactions])
+
+
+def _frame_energies(data: Dataset, rows: Sequence[Reaction], own: Frame, stored: Frame) -> FloatArray:
+    """Reaction energies (kcal/mol) of a frame less those of the frame that the densities hold."""
+    if own.energies == stored.energies:
+        return np.zeros(len(rows))
+    name = f'the frame of "{own.source}"' if own.source else f"the frame {own}"
+    shifts = {n: frame_shift(data.energies(n), own, stored, name) for row in rows for n in row.coefficients}
+    return HARTREE_TO_KCAL * np.array([sum(c * shifts[n] for n, c in row.coefficients.items()) for row in rows])
 
 
 def _exchange_columns(data: Dataset, rows: Sequence[Reaction], frame: Frame) -> tuple[FloatArray, FloatArray]:

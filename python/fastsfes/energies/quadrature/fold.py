@@ -18,7 +18,7 @@ from ...common.errors import InputError
 from ...datasets.dataset import Dataset
 from ...datasets.model import HARTREE_TO_KCAL
 from ...datasets.storage import write_folded
-from .build import COARSE_SHARE, REDUCED_SIZES, worst_error
+from .build import COARSE_SHARE, REDUCED_SIZES, is_binding, worst_error
 from .nodes import parse_channel_key
 from .panel import measured_expressions
 from .quadrature import Quadrature
@@ -33,9 +33,9 @@ FloatArray = npt.NDArray[np.float64]
 FOLDED_NODES = 600
 """Nodes per channel that stand for all in a folded dataset."""
 
-#: Weights are rounded to multiples of this (hartree). 600 roundings of 1e-9 hartree each change an energy by some 2e-5
-#: kcal/mol, a tenth of what the nodes themselves do, and halve the file.
-_QUANTUM = 2.0**-28
+#: Weights are rounded to multiples of this (hartree), divided by how large factors become at a node. 600 roundings of
+#: 4e-9 hartree each change an energy by some 7e-5 kcal/mol, a third of what the nodes themselves do, and halve the file.
+_QUANTUM = 2.0**-26
 
 
 def fold_quadratures(base: Quadrature, fine: Quadrature | None = None, nodes: int = FOLDED_NODES) -> list[Quadrature]:
@@ -145,8 +145,9 @@ def _fold_rule(
     count = min(count, len(pivots.triangle))
 
     def node_set(weights: FloatArray, size: int) -> NodeSet:
-        carried = np.asarray(np.round(pivots.matrix(weights, size) / _QUANTUM) * _QUANTUM, dtype=np.float64)
-        return NodeSet(rule.key, full.features, np.ascontiguousarray(all_.nodes[pivots.order[:size]]), carried)
+        chosen = np.ascontiguousarray(all_.nodes[pivots.order[:size]])
+        quanta = _QUANTUM / _magnitudes(rule.key, full.features, chosen)
+        return NodeSet(rule.key, full.features, chosen, np.round(pivots.matrix(weights, size) / quanta) * quanta)
 
     truth = _truth(rule)
     levels = {"full": node_set(matrix, count)}
@@ -165,6 +166,17 @@ def _fold_rule(
     return made, ChannelRule(
         rule.key, rule.grid, {"full": other}, {"full": _errors(other, _truth(partner))}, partner.outside
     )
+
+
+def _magnitudes(key: str, features: tuple[str, ...], nodes: FloatArray) -> FloatArray:
+    """Powers of two, at least 1, that bound the factors of known functionals at every node, (nodes,)."""
+    kind = parse_channel_key(key)[0]
+    largest = np.ones(len(nodes))
+    values = {name: nodes[:, k] for k, name in enumerate(features)}
+    for label, expression in measured_expressions(kind, features):
+        if is_binding(kind, label):
+            largest = np.maximum(largest, np.abs(expression.evaluate({n: values[n] for n in expression.features}, {})))
+    return np.exp2(np.ceil(np.log2(largest)))
 
 
 def _truth(rule: ChannelRule) -> dict[str, FloatArray]:
