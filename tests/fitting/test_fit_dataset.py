@@ -304,7 +304,7 @@ def test_own_constants_of_the_correlation(builtin: fs.Dataset, tmp_path: Path) -
     form = fs.load("x = c0 + c1*w; css = c0; cos = c0; correlation = pw92", default=1.0)
     found = fs.fit(form, builtin)
     assert found.functional.correlation == "pw92_mod"
-    assert "have the constants pw92_mod of the stored quadrature, not the functional's own (pw92)" in found.notes[0]
+    assert "have the prefactor pw92_mod of the stored quadrature, not the functional's own (pw92)" in found.notes[0]
     assert "x@0.3 css:pw92 cos:pw92" in found.notes[0]
     assert optimum(form, builtin).notes[0] == found.notes[0]
     assert fs.fit(dataclasses.replace(form, correlation="pw92_mod"), builtin).notes == ()

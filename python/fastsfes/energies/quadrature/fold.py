@@ -33,8 +33,8 @@ FloatArray = npt.NDArray[np.float64]
 FOLDED_NODES = 600
 """Nodes per channel that stand for all in a folded dataset."""
 
-#: Weights are rounded to multiples of this (hartree), divided by how large factors become at a node. 600 roundings of
-#: 4e-9 hartree each change an energy by some 7e-5 kcal/mol, a third of what the nodes themselves do, and halve the file.
+#: Weights are rounded to multiples of this (hartree), divided by how large factors become at a node: 600 roundings of
+#: 4e-9 hartree each change an energy by some 7e-5 kcal/mol, a third of what the nodes do, and halve the file.
 _QUANTUM = 2.0**-26
 
 
