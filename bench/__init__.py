@@ -18,7 +18,7 @@ from fastsfes.common.arguments import ArgumentParser
 from fastsfes.common.errors import FastsfesError, InputError
 from fastsfes.common.signals import answering_signals
 
-from . import fit, kernels, quadrature, scale, scf, search, select, trust
+from . import compare, fit, kernels, quadrature, scale, scf, search, select, trust
 from .report import markdown
 
 #: Benchmarks by name, in the order of ``fastsfes-bench all``.
@@ -33,12 +33,15 @@ BENCHMARKS: dict[str, Any] = {
     "scale": scale,
 }
 
+#: What is no measurement: not a part of "all".
+TOOLS: dict[str, Any] = {"compare": compare}
+
 
 def build_parser() -> argparse.ArgumentParser:
     """Make the parser with one command per benchmark, and "all" which runs each with its defaults."""
     parser = ArgumentParser(prog="fastsfes-bench", description="measure fastsfes, and check the answers")
     commands = parser.add_subparsers(dest="benchmark", metavar="BENCHMARK", required=True)
-    for name, module in BENCHMARKS.items():
+    for name, module in {**BENCHMARKS, **TOOLS}.items():
         command = commands.add_parser(name, help=module.SUMMARY)
         module.add_arguments(command)
         _add_json(command)
@@ -62,9 +65,10 @@ def _run(argv: Sequence[str] | None) -> int:
     try:
         for name in names:
             chosen = parser.parse_args([name]) if arguments.benchmark == "all" else arguments
-            results[name] = BENCHMARKS[name].run(chosen)
+            module = {**BENCHMARKS, **TOOLS}[name]
+            results[name] = module.run(chosen)
             # With JSON on the standard output nothing else goes there.
-            print(BENCHMARKS[name].table(results[name]), file=sys.stderr if arguments.json == "-" else sys.stdout)
+            print(module.table(results[name]), file=sys.stderr if arguments.json == "-" else sys.stdout)
             if getattr(chosen, "markdown", None):
                 _write(chosen.markdown, markdown(f"fastsfes-bench {name}", results[name]))
         if arguments.json:

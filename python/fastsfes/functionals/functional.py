@@ -212,8 +212,8 @@ class Functional:
         Args:
             rho: (n,) density or (2, n) spin densities, electrons/bohr^3. Below 1e-20, negative ones included, a density
                 counts as absent; a spin that is absent has derivatives where they have a limit, else 0.
-            sigma: (n,) or (3, n) gradient products |grad rho|^2 or aa, ab, bb; needed by GGA and meta-GGA.
-            tau: (n,) or (2, n) kinetic energy density (1/2) sum |grad phi|^2; needed by meta-GGA.
+            sigma: (n,) or (3, n) gradient products grad rho . grad rho, or aa, ab, bb; needed by GGA and meta-GGA.
+            tau: (n,) or (2, n) kinetic energy density (1/2) sum grad phi . grad phi; needed by meta-GGA.
             deriv: 0, 1, 2 or 3, the highest order of derivatives.
             threads: OpenMP threads, 0 for OpenMP's own choice.
 
