@@ -1,6 +1,7 @@
 #include "core/family/normal_form.hpp"
 
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <set>
 #include <vector>
@@ -58,10 +59,8 @@ bool drop(NormalForm& form) {
     if (a.parameters != b.parameters) return a.parameters < b.parameters;
     return normal::better(a.size, b.size, normal::Prefer::Nodes);
   });
-  Values generic;
-  for (const std::string& p : before.parameters()) generic[p] = generic_value(generic.size() + 3);
   for (const auto& [removed, next, parameters, size] : choices) {
-    if (!refitted(next, before, generic, removed)) continue;
+    if (!replaces(next, before, removed)) continue;
     Values values;
     if (!form.values.empty()) {
       const auto found = refitted(next, before, form.values, removed);
@@ -93,9 +92,40 @@ NormalForm renamed(const NormalForm& form) {
   return {read.substitute(names), std::move(values)};
 }
 
+/// The blocks that have a number for an argument, as u(0, g) has, replaced by their formulas; nothing when there are
+/// none.
+std::optional<Expression> opened(const Expression& e) {
+  const Graph& from = e.graph();
+  auto graph = std::make_shared<Graph>();
+  std::vector<NodeId> map(e.root() + 1);
+  bool any = false;
+  for (NodeId id = 0; id <= e.root(); ++id) {
+    if (from.arity(id) == 0) {
+      map[id] = graph->import(from, id);
+      continue;
+    }
+    std::array<NodeId, kMaxArity> args{};
+    bool number = false;
+    for (std::size_t k = 0; k < static_cast<std::size_t>(from.arity(id)); ++k) {
+      args[k] = map[from[id].args[k]];
+      number = number || from.is_constant(from[id].args[k]);
+    }
+    map[id] = graph->node(from[id].op, args);
+    if (!number || op_info(from[id].op).kind != OpKind::Defined) continue;
+    map[id] = expand_defined(*graph, map[id]);
+    any = true;
+  }
+  if (!any) return std::nullopt;
+  return Expression(graph, map[e.root()]);
+}
+
 /// Removes what the family does not need; false when that is nothing.
 bool reduce(NormalForm& form, std::size_t limit) {
   bool changed = false;
+  if (const auto made = opened(form.expression)) {
+    const Expression next = normal::readable(*made, limit);
+    if (next.parameters().size() < form.expression.parameters().size()) changed = adopt(form, {next, {}}, limit);
+  }
   const Reparametrised absorbed = absorb(form.expression);
   if (!absorbed.meaning.empty()) changed = adopt(form, absorbed, limit);
   if (const auto made = free_coefficients(form.expression)) changed = adopt(form, *made, limit) || changed;
@@ -103,14 +133,12 @@ bool reduce(NormalForm& form, std::size_t limit) {
   return changed;
 }
 
-}  // namespace
-
-NormalForm normal_form(const Expression& expression, const Values& values) {
+NormalForm reduced(const Expression& expression, const Values& values) {
   NormalForm form = renamed({expression, values});
   std::size_t limit = size_of(form.expression).nodes;
   // A round may leave what the next one shortens; should rounds go in a circle, the form with the first text stands.
   std::vector<std::pair<std::string, NormalForm>> seen;
-  bool reduced = false;  // whether the form, whatever its parameters are called, has nothing superfluous
+  bool done = false;  // whether the form, whatever its parameters are called, has nothing superfluous
   for (std::size_t k = 0; k < kMostRounds; ++k) {
     const std::string text = form.expression.str();
     const auto it = std::find_if(seen.begin(), seen.end(), [&](const auto& s) { return s.first == text; });
@@ -121,12 +149,20 @@ NormalForm normal_form(const Expression& expression, const Values& values) {
     const Reparametrised absorbed = absorb(form.expression);  // before sums like 2*c + 1 are multiplied out
     if (!absorbed.meaning.empty()) adopt(form, absorbed, limit);
     form.expression = normal::readable(form.expression, limit);
-    if (reduced && form.expression.str() == text) return form;
-    reduced = !reduce(form, limit);
+    if (done && form.expression.str() == text) return form;
+    done = !reduce(form, limit);
     form = renamed(form);
     // the form is the best within its own length too, so that it is its own normal form
-    if (reduced) limit = size_of(form.expression).nodes;
+    if (done) limit = size_of(form.expression).nodes;
   }
+  return form;
+}
+
+}  // namespace
+
+NormalForm normal_form(const Expression& expression, const Values& values) {
+  NormalForm form = reduced(expression, values);
+  if (!form.values.empty()) form.values = polished(form.expression, std::move(form.values), expression, values);
   return form;
 }
 

@@ -16,6 +16,21 @@ double fraction(double k, double irrational) {
 }
 
 constexpr double kGolden = 0.6180339887498949;
+
+/// One of many numbers of which none is a multiple of another.
+double irrational(std::size_t k) { return std::sqrt(static_cast<double>(2 + 3 * k)) * kGolden; }
+
+/// Exponents for which products are faster than a power.
+bool is_small_whole(double exponent) { return std::abs(exponent) <= 16.0 && exponent == std::trunc(exponent); }
+
+double raised(double base, int exponent) {
+  double found = 1.0, square = base;
+  for (int left = std::abs(exponent); left > 0; left /= 2, square *= square) {
+    if (left % 2 == 1) found *= square;
+  }
+  return exponent < 0 ? 1.0 / found : found;
+}
+
 constexpr double kStep = 3e-6;  ///< of central differences, relative: their error is about 1e-11
 // logarithms of densities, gradients and the like at the probes; all other features lie in (-0.95, 0.95)
 constexpr double kLowest = -3.0, kHighest = 2.0;
@@ -23,6 +38,10 @@ constexpr double kLowest = -3.0, kHighest = 2.0;
 }  // namespace
 
 double generic_value(std::size_t k) { return 0.05 + 1.9 * fraction(static_cast<double>(k + 1), kGolden); }
+
+double generic_sign(std::size_t pattern, std::size_t k) {
+  return fraction(static_cast<double>(pattern), irrational(k)) < 0.5 ? 1.0 : -1.0;
+}
 
 Probes::Probes(const Expression& expression, std::size_t points)
     : flat_(expression.define()), parameters_(expression.parameters()) {
@@ -41,8 +60,8 @@ Probes::Probes(const Expression& expression, std::size_t points)
       // a feature has its values whatever other features there are
       const auto row = std::find_if(all.begin(), all.end(),
                                     [&](const FeatureInfo& f) { return std::string_view(f.name) == features[k]; });
-      const auto number = row - all.begin();
-      const double x = fraction(static_cast<double>(i + 1), std::sqrt(static_cast<double>(2 + 3 * number)) * kGolden);
+      const auto number = static_cast<std::size_t>(row - all.begin());
+      const double x = fraction(static_cast<double>(i + 1), irrational(number));
       points_.back().push_back(row->nonnegative ? std::exp(kLowest + (kHighest - kLowest) * x) : 1.9 * x - 0.95);
     }
   }
@@ -73,6 +92,19 @@ std::vector<double> Probes::evaluate(const std::vector<double>& parameters) cons
       case Op::Mul:
         for (std::size_t i = 0; i < n; ++i) own[i] = a[i] * b[i];
         break;
+      case Op::Sub:
+        for (std::size_t i = 0; i < n; ++i) own[i] = a[i] - b[i];
+        break;
+      case Op::Div:
+        for (std::size_t i = 0; i < n; ++i) own[i] = a[i] / b[i];
+        break;
+      case Op::Pow:
+        if (g.is_constant(node.args[1]) && is_small_whole(g[node.args[1]].value)) {
+          const int whole = static_cast<int>(g[node.args[1]].value);
+          for (std::size_t i = 0; i < n; ++i) own[i] = raised(a[i], whole);
+          break;
+        }
+        [[fallthrough]];
       default:
         for (std::size_t i = 0; i < n; ++i) own[i] = evaluate_primitive(node.op, a[i], b[i], c[i]);
     }

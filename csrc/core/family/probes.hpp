@@ -15,6 +15,8 @@ using Values = std::map<std::string, double>;
 
 /// A parameter value that is no special one, the k-th of a fixed sequence in (0.05, 1.95).
 [[nodiscard]] double generic_value(std::size_t k);
+/// The sign of the k-th parameter in one of many patterns, the first of which has all positive.
+[[nodiscard]] double generic_sign(std::size_t pattern, std::size_t k);
 
 /// An expression at a few fixed values of its features.
 class Probes {

@@ -26,4 +26,12 @@ struct Superfluous {
 [[nodiscard]] std::optional<Values> refitted(const Expression& shorter, const Expression& expression,
                                              const Values& values, const Superfluous& removed);
 
+/// The values that a form of an expression has, without the rounding errors of the way to it.
+[[nodiscard]] Values polished(const Expression& form, Values mapped, const Expression& expression,
+                              const Values& values);
+
+/// Whether the shorter expression can be the function that `expression` is, whatever the signs and sizes of its
+/// parameters: tried with some of each.
+[[nodiscard]] bool replaces(const Expression& shorter, const Expression& expression, const Superfluous& removed);
+
 }  // namespace fastsfes::family

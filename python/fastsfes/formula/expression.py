@@ -103,8 +103,9 @@ class Expression:
     def complexity(self) -> int:
         """Number of distinct nodes: operators, features, parameters and numbers, shared parts once.
 
-        Whole numbers that only multiply and numbers that are only exponents belong to their operation: w + w and 2*w,
-        w*w and w**2 are equally complex. Fused products and sums are two operations.
+        Whole numbers that are only added or multiplied and numbers that are only exponents belong to their operation:
+        w + w and 2*w, w*w and w**2, c0 + c0*w and c0*(1 + w) are equally complex. Fused products and sums are two
+        operations.
         """
         return self._handle.complexity
 

@@ -13,8 +13,9 @@ std::vector<int> counted(const Graph& graph, NodeId root) {
     const Node& n = graph[id];
     for (std::size_t k = 0; k < static_cast<std::size_t>(graph.arity(id)); ++k) {
       const NodeId a = n.args[k];
-      const bool part = graph.is_constant(a) && ((n.op == Op::Pow && k == 1) ||
-                                                 (n.op == Op::Mul && graph[a].value == std::trunc(graph[a].value)));
+      const bool joins = n.op == Op::Mul || n.op == Op::Add || n.op == Op::Sub;
+      const bool part = graph.is_constant(a) &&
+                        ((n.op == Op::Pow && k == 1) || (joins && graph[a].value == std::trunc(graph[a].value)));
       if (!part) count[a] = 1;
     }
     if (n.op == Op::Fma || n.op == Op::Fms || n.op == Op::Fnma) count[id] = 2;

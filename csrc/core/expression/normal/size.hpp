@@ -7,9 +7,9 @@
 
 namespace fastsfes::normal {
 
-/// How often each node counts in the size of a formula, by id: every distinct one once, but whole numbers that only
-/// multiply and numbers that are only exponents not at all: w + w and 2*w, w*w and w**2 are one operation each. Fused
-/// products and sums are two operations.
+/// How often each node counts in the size of a formula, by id: every distinct one once, but whole numbers that are only
+/// added or multiplied and numbers that are only exponents not at all: w + w and 2*w, w*w and w**2 are one operation
+/// each, c0 + c0*w and c0*(1 + w) two. Fused products and sums are two operations.
 [[nodiscard]] std::vector<int> counted(const Graph& graph, NodeId root);
 
 /// How large a formula is.

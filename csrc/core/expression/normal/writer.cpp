@@ -29,16 +29,8 @@ Term shared(const std::vector<const Term*>& terms) {
 int gain(const Term& factor, const std::vector<const Term*>& terms) {
   const int size = static_cast<int>(factor.factors.size()) + (factor.coefficient != 1.0 ? 1 : 0);
   int saved = -size;
-  bool one = false;
-  for (const Term* term : terms) {
-    if (is_one(quotient(*term, factor))) {
-      one = true;
-      saved += size - 1;
-    } else {
-      saved += size;
-    }
-  }
-  return saved - (one ? 1 : 0);
+  for (const Term* term : terms) saved += is_one(quotient(*term, factor)) ? size - 1 : size;
+  return saved;
 }
 
 }  // namespace
@@ -71,7 +63,7 @@ Term common_factor(const Sum& sum, Strategy strategy, const Order& order) {
     if (group.size() < 2) continue;
     const Term factor = shared(group);
     const int saved = gain(factor, group);
-    if (saved < 0) continue;
+    if (saved < (strategy == Strategy::Gain ? 1 : 0)) continue;
     const bool parameter = order.is_parameter(candidate.atom);
     const int first = strategy == Strategy::Gain ? 0 : parameter == (strategy == Strategy::Parameters) ? 1 : 0;
     const std::tuple rank(first, saved, group.size());
