@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import Any
 
 from ..common.errors import InputError
-from ..common.options import add_arguments, given_arguments
-from ..common.signals import exit_status
+from ..common.options import given_arguments
 from ..run.config import PRESETS, SearchConfig
-from ..run.search import RESUME_OPTIONS, SearchInterrupted, search
-from ..run.summary import format_run
-from .digits import printed_parameters
+from ..run.search import RESUME_OPTIONS, search
+from .runs import add_run_arguments, finish
 
 _DESCRIPTION = f"""Evolve exchange-correlation enhancement factors that fit a dataset.
 
@@ -27,30 +24,13 @@ def add_parser(subparsers: Any) -> None:
         "search",
         description=_DESCRIPTION,
     )
-    parser.add_argument("--config", metavar="FILE", help="TOML file of options")
-    parser.add_argument(
-        "--output", metavar="DIR", help="run directory; must not exist yet (default: fastsfes-runs/...)"
-    )
-    parser.add_argument("--resume", metavar="DIR", help="go on with an earlier run")
+    add_run_arguments(parser, SearchConfig)
     parser.add_argument(
         "--continue",
         dest="go_on",
         action="store_true",
         help="when the directory of --output holds a run with these options, go on with it: for batch jobs",
     )
-    parser.add_argument(
-        "--report",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="final figures on the full grid (default: yes; --resume or --continue makes them later)",
-    )
-    parser.add_argument(
-        "--progress",
-        choices=("auto", "live", "plain", "none"),
-        default="auto",
-        help="how to show progress (default: auto)",
-    )
-    add_arguments(parser, SearchConfig)
     parser.set_defaults(handler=run)
 
 
@@ -68,8 +48,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError("--continue needs --output, the directory that a later job finds again")
     else:
         config = make_config(arguments.config, given)
-    try:
-        done = search(
+    return finish(
+        lambda: search(
             config,
             output=arguments.output,
             go_on=arguments.go_on,
@@ -78,12 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
             progress=arguments.progress,
             **(given if arguments.resume is not None else {}),
         )
-    except SearchInterrupted as error:
-        print(f"fastsfes: {error}", file=sys.stderr)
-        return exit_status(error.signal)
-    made = printed_parameters(done, done.best, None)
-    print(format_run(done.best, done.summary, str(done.path), made.texts, made.note))
-    return 0
+    )
 
 
 def make_config(file: str | None, given: dict[str, Any]) -> SearchConfig:

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import Any
 
 from ..common.errors import InputError
-from ..common.options import add_arguments, given_arguments
-from ..common.signals import exit_status
-from ..run.interrupt import SearchInterrupted
+from ..common.options import given_arguments
 from ..run.select import select_run
 from ..run.select_config import SelectConfig
-from ..run.summary import format_run
-from .digits import printed_parameters
+from .runs import add_run_arguments, finish
 
 _DESCRIPTION = """Find the best subsets of a library of terms by least squares, for every size in a range.
 
@@ -29,18 +25,7 @@ def add_parser(subparsers: Any) -> None:
         "select",
         description=_DESCRIPTION,
     )
-    parser.add_argument("--config", metavar="FILE", help="TOML file of options")
-    parser.add_argument(
-        "--output", metavar="DIR", help="run directory; must not exist yet (default: fastsfes-runs/...)"
-    )
-    parser.add_argument("--resume", metavar="DIR", help="go on with an earlier selection")
-    parser.add_argument(
-        "--report", action=argparse.BooleanOptionalAction, default=True, help="final figures on the full grid"
-    )
-    parser.add_argument(
-        "--progress", choices=("auto", "live", "plain", "none"), default="auto", help="how to show progress"
-    )
-    add_arguments(parser, SelectConfig)
+    add_run_arguments(parser, SelectConfig)
     parser.set_defaults(handler=run)
 
 
@@ -52,14 +37,9 @@ def run(arguments: argparse.Namespace) -> int:
         config = SelectConfig.from_toml(arguments.config, **given) if arguments.config else SelectConfig(**given)
     elif arguments.config or arguments.output or set(given) - {"threads"}:
         raise InputError("--resume goes on with the run's own options; only --threads and --progress go with it")
-    try:
-        done = select_run(
+    return finish(
+        lambda: select_run(
             config, output=arguments.output, resume=arguments.resume, progress=arguments.progress,
             report=arguments.report, threads=given.get("threads") if arguments.resume else None,
-        )  # fmt: skip
-    except SearchInterrupted as error:
-        print(f"fastsfes: {error}", file=sys.stderr)
-        return exit_status(error.signal)
-    made = printed_parameters(done, done.best, None)
-    print(format_run(done.best, done.summary, str(done.path), made.texts, made.note))
-    return 0
+        )
+    )  # fmt: skip

@@ -22,14 +22,14 @@ from typing import Any
 
 from ..common.errors import FastsfesError
 from ..common.files import WriteError, write_text
-from ..common.runfolder import BEST, SUMMARY
+from ..common.runfolder import SUMMARY
 from ..evolve.island import Individual, IslandState, pareto_front
 from ..evolve.migration import migrants, receive
 from ..executors import Executor
 from ..functionals.functional import Functional
 from .checking import FrontChecks, without
 from .config import SearchConfig
-from .front import Member, front_rows, write_front
+from .front import Member, front_rows, run_summary, write_best, write_front
 from .interrupt import SearchInterrupted, Signals
 from .lock import RunLock
 from .log import RunLog
@@ -42,9 +42,6 @@ from .worker import Behind, Job, report_check, report_epoch, report_found
 
 __all__ = ["CARRIED", "Coordinator"]
 
-
-_TOLD = ("checked", "faults")
-"""What the summary says of the pick, beside its figures."""
 
 CARRIED = 2**18
 """Bytes of an island's families that a job carries without being asked: the latest."""
@@ -400,7 +397,7 @@ class Coordinator:
     def _save_best(self) -> Functional:
         name = f"{self.config.preset}-{self.config.seed}"
         winner = self.problem.functional(name, self.best, self.parts)
-        self._write_best(winner)
+        write_best(self.path, winner)
         return winner
 
     def _members(self) -> list[Member]:
@@ -423,9 +420,6 @@ class Coordinator:
         (checked,) = self.problem.assess([better], self.display).members
         return replace(member, functional=better, losses=losses, checked=checked), parts
 
-    def _write_best(self, winner: Functional) -> None:
-        write_text(self.path / BEST, json.dumps(winner.to_dict(), indent=2, allow_nan=False) + "\n")
-
     def finish(self, report: bool = True) -> None:
         """The winner, its figures on all splits and on the full grid, and the summary."""
         with self.totals.clock.phase("report"):
@@ -441,34 +435,26 @@ class Coordinator:
                 members[index], parts = self._without_terms(members[index], rows[index])
             picked = members[index]
             winner = replace(picked.functional, name=f"{self.config.preset}-{self.config.seed}")
-            self._write_best(winner)
+            write_best(self.path, winner)
             write_front(self.path, rows)
             own = replace(assessed, members=(picked.checked,))
             figures = {**self.problem.report(winner, self.display, own), "contributions": parts} if report else None
         if figures is not None:
             self.log.event("report", rows=figures["rows"][:1], grid=figures["grid"])
         made, fitted = self.store.counts()
-        best = picked.individual
-        summary: dict[str, Any] = {
-            "candidates": made,
-            "fitted": fitted,
-            "seconds": self.elapsed,
-            "complete": self.done(),
-            "best": {
-                "island": best.island,
-                "candidate": best.number,
-                "train": best.train,
-                "validation": best.validation,
-                "terms": dict(best.terms),
-                "fitness": best.fitness,
-                "complexity": winner.complexity,
-            },
-            "refit": dict(picked.losses),
-            "check": picked.checked.to_dict(),
-            "pick": {"rule": self.config.select, "index": index, "of": len(rows), **{k: rows[index][k] for k in _TOLD}},
-            "resources": self.totals.to_dict(),
-            "report": figures,
-        }
+        summary = run_summary(
+            picked,
+            winner,
+            rows,
+            self.config.select,
+            counts=(made, fitted),
+            seconds=self.elapsed,
+            complete=self.done(),
+            report=figures,
+            refit=dict(picked.losses),
+            check=picked.checked.to_dict(),
+            resources=self.totals.to_dict(),
+        )
         if self.config.stop_below > 0:
             summary["reached"] = self.store.first_below(self.config.stop_below)
         write_text(self.path / SUMMARY, json.dumps(summary, indent=2) + "\n")

@@ -15,20 +15,23 @@ from typing import Any
 
 from ..common.errors import InputError
 from ..common.files import plain, write_text
-from ..common.runfolder import FRONT
+from ..common.runfolder import BEST, FRONT
 from ..evolve.island import Individual
 from ..functionals.functional import Functional
 from .assess import Checked
 from .choose import cross_validated, pick
 from .physics import faults
 
-__all__ = ["Front", "Member", "format_front", "front_rows", "write_front"]
+__all__ = ["Front", "Member", "format_front", "front_rows", "run_summary", "write_best", "write_front"]
 
 COLUMNS = ("complexity", "parameters", "train", "validation", "cross_validation", "grid", "conditions", "fitness")
 """Of the table, beside the terms of the fitness."""
 
 FINAL = ("cross_validation", "grid", "conditions", "picked", "faults")
 """What is known of a member when its run is complete."""
+
+_TOLD = ("checked", "faults")
+"""What the summary says of the pick, beside its figures."""
 
 _SHOWN = ("nodes", "cross_validation")
 """Terms of the fitness that another column says better."""
@@ -49,6 +52,56 @@ class Member:
     functional: Functional
     losses: Mapping[str, float]
     checked: Checked = field(default_factory=Checked)
+
+
+def write_best(path: Path, functional: Functional) -> None:
+    """Keep the best functional of a run in its directory."""
+    write_text(path / BEST, json.dumps(functional.to_dict(), indent=2, allow_nan=False) + "\n")
+
+
+def run_summary(
+    picked: Member,
+    winner: Functional,
+    rows: Sequence[Mapping[str, Any]],
+    rule: str,
+    *,
+    counts: tuple[int, int],
+    seconds: float,
+    complete: bool,
+    report: Mapping[str, Any] | None,
+    **more: Any,
+) -> dict[str, Any]:
+    """What summary.json says of a run.
+
+    Args:
+        picked: the member that was chosen.
+        winner: its functional under the run's name.
+        rows: the front, see `front_rows`.
+        rule: by which it was chosen.
+        counts: candidates made and fitted.
+        seconds, complete, report: of the run.
+        more: further members.
+    """
+    best = picked.individual
+    index = next(k for k, row in enumerate(rows) if row["picked"])
+    return {
+        "candidates": counts[0],
+        "fitted": counts[1],
+        "seconds": seconds,
+        "complete": complete,
+        "best": {
+            "island": best.island,
+            "candidate": best.number,
+            "train": best.train,
+            "validation": best.validation,
+            "terms": dict(best.terms),
+            "fitness": best.fitness,
+            "complexity": winner.complexity,
+        },
+        "pick": {"rule": rule, "index": index, "of": len(rows), **{k: rows[index][k] for k in _TOLD}},
+        **more,
+        "report": report,
+    }
 
 
 class Front(list[dict[str, Any]]):

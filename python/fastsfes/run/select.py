@@ -18,7 +18,7 @@ from typing import Any
 from .._core import __version__
 from ..common.errors import FastsfesError, InputError
 from ..common.files import plain, user_path, write_text
-from ..common.runfolder import BEST, CONFIG, SUMMARY, is_selection, resume_command
+from ..common.runfolder import CONFIG, SUMMARY, is_selection, resume_command
 from ..evolve.genome import Genome
 from ..evolve.island import BETTER, Individual, IslandState, Record, pareto_front
 from ..evolve.linearise import linearise
@@ -26,7 +26,7 @@ from ..formula.family import fingerprint
 from ..functionals.functional import Functional
 from ..selection import Library, Selected
 from .digests import absolute
-from .front import Member, front_rows, write_front
+from .front import Member, front_rows, run_summary, write_best, write_front
 from .interrupt import SearchInterrupted, Signals, signals
 from .lock import RunLock
 from .log import RunLog
@@ -153,13 +153,24 @@ class _Keeper:
         """All units that are not done, and the refinement of the scales."""
         units = self.work.units
         for unit in units[self.done :]:
-            found = self.work.selector(unit.scales, unit.criterion).search(unit.size)
+            found = self.work.selector(unit.scales, unit.criterion).search(unit.size, self._starts(unit))
             with stop.deferred():
                 self._keep(unit, found)
         if self.done == len(units) and self.work.config.scales and self.best is not None:
             unit, found = self._refined(self.best)
             with stop.deferred():
                 self._keep(unit, found)
+
+    def _starts(self, unit: Unit) -> list[tuple[int, ...]]:
+        """The best subset of the last smaller size with further terms, where a search of many terms may begin."""
+        smaller = [
+            r for r in self.rows
+            if r["size"] < unit.size and r["criterion"] == unit.criterion and r["scales"] == dict(unit.scales)
+        ]  # fmt: skip
+        if not smaller:
+            return []
+        start = self.work.selector(unit.scales, unit.criterion).extended(smaller[-1]["chosen"], unit.size)
+        return [start] if len(start) == unit.size else []
 
     def _refined(self, best: dict[str, Any]) -> tuple[Unit, list[Selected]]:
         """The best subset so far with scales between those of the grid."""
@@ -211,7 +222,7 @@ class _Keeper:
         assert self.state is not None
         self.state = replace(self.state, best=member, record=member.fitness, improved=member.number)
         self.best = {**row, "functional": functional.to_dict()}
-        write_text(self.path / BEST, json.dumps(self.best["functional"], indent=2, allow_nan=False) + "\n")
+        write_best(self.path, functional)
         self.log.event("improvement", "", candidate=member.number, train=member.train, fitness=member.fitness)
 
     def _member(self, unit: Unit, selected: Selected, number: int) -> tuple[Individual, Functional]:
@@ -259,41 +270,19 @@ class _Keeper:
         assessed = problem.assess([m.functional for m in members], self.display, on_grid=report)
         members = [replace(m, checked=c) for m, c in zip(members, assessed.members, strict=True)]
         rows = front_rows(members, problem.config.node_tolerance, problem.counts.get("train", 0), "best")
-        index = next(k for k, row in enumerate(rows) if row["picked"])
-        picked = members[index]
-        best = picked.individual
+        picked = next(m for m, row in zip(members, rows, strict=True) if row["picked"])
         winner = replace(picked.functional, name=f"select-{self.work.config.seed}")
-        write_text(self.path / BEST, json.dumps(winner.to_dict(), indent=2, allow_nan=False) + "\n")
+        write_best(self.path, winner)
         write_front(self.path, rows)
         figures = None
         if report:
             figures = self.work.report(problem, winner, replace(assessed, members=(picked.checked,)), self.display)
             self.log.event("report", rows=figures["rows"][:1], grid=figures["grid"])
         made, fitted = self.store.counts()
-        summary = {
-            "candidates": made,
-            "fitted": fitted,
-            "seconds": self.elapsed,
-            "complete": True,
-            "best": {
-                "island": 0,
-                "candidate": best.number,
-                "train": best.train,
-                "validation": best.validation,
-                "terms": dict(best.terms),
-                "fitness": best.fitness,
-                "complexity": winner.complexity,
-            },
-            "pick": {
-                "rule": "best",
-                "index": index,
-                "of": len(rows),
-                **{k: rows[index][k] for k in ("checked", "faults")},
-            },
-            "resources": {},
-            "selection": self.rows,
-            "report": figures,
-        }
+        summary = run_summary(
+            picked, winner, rows, "best", counts=(made, fitted), seconds=self.elapsed, complete=True, report=figures,
+            resources={}, selection=self.rows,
+        )  # fmt: skip
         write_text(self.path / SUMMARY, json.dumps(plain(summary), indent=2) + "\n")
         self.log.event("end", f"complete: {made} subsets kept, {self.elapsed:.1f} s", status="complete")
 

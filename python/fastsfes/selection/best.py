@@ -169,6 +169,10 @@ class Selector:
     def search(self, size: int, starts: Sequence[Sequence[int]] = ()) -> list[Selected]:
         """The best subsets of `size` terms, best first; the first with a certificate.
 
+        Args:
+            size: number of terms.
+            starts: subsets of this size where further restarts begin.
+
         Raises:
             InputError: sizes that the library does not have.
         """
@@ -217,6 +221,21 @@ class Selector:
                     text if sure else "",
                 )
             )
+        return made
+
+    def extended(self, chosen: Sequence[int], size: int) -> tuple[int, ...]:
+        """A subset with further terms, each the one that lowers the error of the fit most; fewer where none can be."""
+        made = tuple(chosen)
+        while len(made) < size:
+            better: list[tuple[float, int]] = []
+            for k in range(len(self.columns.term_library)):
+                if k not in made and k not in self.rules.never:
+                    solution = self.core.solve([*made, k])
+                    if solution is not None:
+                        better.append((solution[0], k))
+            if not better:
+                break
+            made = (*made, min(better)[1])
         return made
 
     def value(self, chosen: Sequence[int]) -> float:
