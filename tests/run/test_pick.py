@@ -137,7 +137,7 @@ def test_total_energies_of_atoms() -> None:
     problem = make_problem(SearchConfig.make())
     functional = fs.get_functional("wb97m_v")
     energies = dict(zip(problem.quadrature.species, problem.check.on_nodes(functional.channels).tolist(), strict=True))
-    found = atom_energy(dataset, energies)
+    found = atom_energy(dataset, functional, energies)
     assert found is not None
     assert found["atom"] == "Ne"
     assert found["energy"] == pytest.approx(found["exact"], rel=1e-3)
@@ -149,7 +149,7 @@ def test_total_energies_of_atoms() -> None:
         spin, exact = EXACT_ATOMS[symbol]
         assert dataset.species[species].spin == spin
         assert 627.509474 * exact == pytest.approx(reaction.reference, abs=0.01)
-    assert atom_energy(dataset, {}) is None
+    assert atom_energy(dataset, functional, {}) is None
     wrong = {**found, "energy": 0.98 * found["exact"]}
     assert faults({"atom": wrong}, 0.01) == ["the total energy of Ne is wrong"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from fastsfes.cli import main
 from fastsfes.common.errors import InputError
 from fastsfes.evolve.island import Individual
 from fastsfes.fitting import FitProblem
+from fastsfes.functionals.frame import Hybrid
 from fastsfes.run import select as module
 from fastsfes.run.search import Run
 from fastsfes.run.select import select_run
@@ -142,6 +144,21 @@ def test_the_table_of_a_selection_of_exact_exchange(tmp_path: Path) -> None:
     assert figures["rows"][2]["train"] < figures["rows"][1]["train"]
     assert figures["largest_difference"] < 1e-2
     assert figures["grid"]["train"] == pytest.approx(row["value"], rel=1e-4)
+
+
+def test_another_frame_on_the_same_densities(tmp_path: Path) -> None:
+    """A semilocal functional with VV10: energies and errors are those of its own frame."""
+    form = dataclasses.replace(fs.get_functional("wb97m_v"), hybrid=Hybrid())
+    form.to_json(tmp_path / "pure.json")
+    options = {"restarts": 2, "criteria": ["train"], "report": False, "frame": str(tmp_path / "pure.json")}
+    run = fs.select(TERMS, "builtin", sizes=[7], output=tmp_path / "run", **options)
+    assert run.best.hybrid == Hybrid()
+    assert run.best.nlc == form.nlc
+    # on the same nodes: only the order of summation differs
+    assert fs.wrmsd(run.best, "builtin", "train", frame="own") == pytest.approx(run.summary["best"]["train"], rel=1e-9)
+    # 15 % of exact exchange too much would be 1.8 hartree
+    atom = run.summary["pick"]["checked"]["atom"]
+    assert atom["energy"] == pytest.approx(atom["exact"], rel=0.01)
 
 
 def test_without_arguments_the_run_is_one_like_any_other(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

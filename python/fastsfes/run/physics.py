@@ -11,6 +11,7 @@ import numpy as np
 from ..common.files import plain
 from ..datasets.dataset import Dataset
 from ..datasets.model import HARTREE_TO_KCAL
+from ..energies.frame import frame_of, frame_shift
 from ..functionals.functional import Functional
 from ..functionals.kernels import interpreted
 from ..health.atoms import ATOMS
@@ -58,12 +59,13 @@ def _correlation(subject: Subject) -> dict[str, Any] | None:
     return {"atom": atom, **plain({"energy": energies[atom]})}
 
 
-def atom_energy(dataset: Dataset, energies: Mapping[str, float]) -> dict[str, Any] | None:
+def atom_energy(dataset: Dataset, functional: Functional, energies: Mapping[str, float]) -> dict[str, Any] | None:
     """The total energy of an atom on its stored density, beside the exact one; None when the dataset has no atom.
 
     Args:
         dataset: with the energies that do not change.
-        energies: semilocal energies of species in kcal/mol.
+        functional: in a frame whose energies the dataset holds.
+        energies: its semilocal energies of species in kcal/mol.
     """
     atoms: dict[str, str] = {}
     for name in energies:
@@ -74,8 +76,9 @@ def atom_energy(dataset: Dataset, energies: Mapping[str, float]) -> dict[str, An
             atoms.setdefault(symbol, name)
     for symbol in (*_PREFERRED, *EXACT_ATOMS):
         if symbol in atoms:
-            frozen = dataset.energies(atoms[symbol]).e_frozen
-            total = frozen + energies[atoms[symbol]] / HARTREE_TO_KCAL
+            kept = dataset.energies(atoms[symbol])
+            shift = frame_shift(kept, functional.frame, frame_of(dataset, [atoms[symbol]]), functional.name)
+            total = kept.e_frozen + shift + energies[atoms[symbol]] / HARTREE_TO_KCAL
             return {"atom": symbol, "exact": EXACT_ATOMS[symbol][1], **plain({"energy": total})}
     return None
 

@@ -181,7 +181,7 @@ class ReactionProblem(_Common):
         """With what the rules of the pick look at."""
         energies = self.check.on_nodes(functional.channels) if checked.energies is None else checked.energies
         by_species = dict(zip(self.quadrature.species, energies.tolist(), strict=True))
-        found = {**physics(functional), "atom": atom_energy(self.dataset, by_species)}
+        found = {**physics(functional), "atom": atom_energy(self.dataset, functional, by_species)}
         left_out = self.folds().by_subset(*self._candidate(functional)) if self.folds is not None else {}
         return replace(checked, physics=found, left_out=left_out)
 

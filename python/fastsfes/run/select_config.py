@@ -40,6 +40,10 @@ class SelectConfig:
     exact_exchange: bool = option(
         False, "bool", "library", "the fractions of short- and long-range exact exchange are terms too"
     )
+    frame: str = option(
+        "", "text", "library", "functional whose exact exchange, range separation and nonlocal correlation are kept, "
+        "on the same densities; default: the one that made the densities",
+    )  # fmt: skip
     scales: tuple[str, ...] = option(
         (), "names", "library", 'numbers for scales, as in "x.g = 0.002 0.004": each combination is tried, and the '
         "best is refined with the chosen terms",

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from ..energies.quadrature import Quadrature
 from ..fitting import FitProblem, find_minimum, fit
 from ..fitting.conditions import parse_conditions
 from ..formula.expression import Expression
+from ..functionals.frame import Frame
 from ..functionals.functional import Channel, Functional
 from ..functionals.load import load
 from ..selection import Columns, Library, Rules, Selector, Term, distinct, parse_terms, terms_of
@@ -111,9 +113,9 @@ class SelectWork:
     ) -> dict[str, Any]:
         """The final figures, as a search has them.
 
-        Where the fractions of exact exchange are terms, every functional is evaluated with its own.
+        Where the frame is not that of the densities, every functional is evaluated with its own.
         """
-        if not self.config.exact_exchange:
+        if not self.config.exact_exchange and not self.config.frame:
             return problem.report(winner, progress, assessed)
         progress.message("fitting the published forms, with their fractions of exact exchange, to the same reactions")
         named = [(winner.name, winner)]
@@ -145,6 +147,14 @@ class SelectWork:
             "test_readings": opened.test_readings,
         }
 
+    @cached_property
+    def frame(self) -> Frame:
+        """Exact exchange, nonlocal correlation and correlation constants of what is selected."""
+        stored = frame_of(self.dataset, correlation=self.config.correlation)
+        if not self.config.frame:
+            return stored
+        return replace(load(self.config.frame, where="frame").frame, correlation=stored.correlation)
+
     def columns(self, scales: Mapping[str, float]) -> tuple[Columns, Rules]:
         """Columns and conditions for these numbers of the scales."""
         key = json.dumps(dict(scales))
@@ -153,6 +163,7 @@ class SelectWork:
             columns = Columns.make(
                 self.term_library.with_scales(scales), self.dataset, level=c.level, quadrature=c.quadrature,
                 fine_quadrature=c.fine_quadrature if c.grid_coefficient > 0 else "", correlation=c.correlation,
+                frame=self.frame,
             )  # fmt: skip
             rules = Rules.make(
                 columns, c.constraints, limit=c.limit or math.inf, always=c.always, never=c.never, heredity=c.heredity,
@@ -164,7 +175,7 @@ class SelectWork:
     def functional(self, name: str, row: Mapping[str, Any]) -> Functional:
         """A kept subset as a functional, from its row in the store."""
         values = dict(row["parameters"])
-        frame = frame_of(self.dataset, correlation=self.config.correlation)
+        frame = self.frame
         if fractions := values.pop("hybrid", None):
             frame = replace(frame, hybrid=replace(frame.hybrid, **fractions))
         channels = {k: Channel(Expression.parse(text), values[k]) for k, text in row["expressions"].items()}
@@ -197,7 +208,7 @@ class SelectWork:
         held = parse_conditions(c.constraints, tuple(form.channels), form.hybrid)
         problem, reduced = FitProblem.pair(
             self.dataset, tuple(form.channels), level=c.level, quadrature=c.quadrature, equalities=held.equalities,
-            exact_exchange=c.exact_exchange, correlation=c.correlation or None,
+            exact_exchange=c.exact_exchange, correlation=c.correlation or None, frame=self.frame,
         )  # fmt: skip
         found = find_minimum(problem, form, reduced=reduced, threads=c.threads)
         if not math.isfinite(found.loss):

@@ -55,10 +55,12 @@ class Columns:
         quadrature: str = "default",
         fine_quadrature: str = "",
         correlation: str = "",
+        frame: Frame | None = None,
     ) -> Columns:
         """From the quadrature of a dataset; with a second one of finer grids the sensitivities too.
 
-        `correlation` is the prefactor of the correlation channels, where it is not that of the densities.
+        `correlation` is the prefactor of the correlation channels, where it is not that of the densities, and `frame`
+        what else stays fixed.
 
         Raises:
             InputError: scales without a number, channels or features that the quadrature does not have.
@@ -75,6 +77,7 @@ class Columns:
                 quadrature=name,
                 exact_exchange=library.exact_exchange,
                 correlation=correlation,
+                frame=frame,
             )
             if correlation not in ("", made.frame.correlation):
                 options = " ".join(f"--channel {k}:{correlation}" for k in library.kinds if k != "x")
