@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,10 +20,13 @@ settings.load_profile("repeatable")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Give the tests a folder of datasets of their own: what they read counts in nobody's sealed splits."""
+    """Give the tests a folder of datasets of their own, whose readings of sealed splits count nowhere, and Ctrl-C."""
     folder = tempfile.TemporaryDirectory(prefix="fastsfes-tests-")
     config.add_cleanup(folder.cleanup)
     os.environ["FASTSFES_DATA"] = folder.name
+    # Jobs in the background ignore Ctrl-C, and their children inherit that; tests press it.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -21,8 +21,6 @@ OPTIONS = ["--islands", "3", "--generations", "2", "--no-report", "--candidates"
 
 def start(*command: str, options: Sequence[str] = ()) -> tuple[subprocess.Popen[bytes], int]:
     """A command on a terminal of its own; what it writes there."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as for jobs in the background: children would inherit it
-        signal.signal(signal.SIGINT, signal.default_int_handler)
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, *options, "-m", "fastsfes", *command], stdin=theirs, stdout=theirs, stderr=theirs,
