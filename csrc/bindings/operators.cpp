@@ -67,6 +67,9 @@ void register_operators(py::module_& m) {
         return rows;
       },
       "The feature table: one dict per feature.");
+  py::list columns;
+  for (const FeatureInfo& info : column_features()) columns.append(info.name);
+  m.attr("COLUMNS") = py::tuple(columns);
   m.def("symbol", &print_symbol, py::arg("name"));
 }
 

@@ -17,7 +17,9 @@ from .functionals.libxc import LibxcFunctional
 from .functionals.load import load, load_comparison
 from .functionals.registry import get_functional, list_functionals
 from .run.config import SearchConfig
+from .run.regressor import PointwiseRegressor
 from .run.search import Run, search
+from .run.search_points import search_points
 from .run.select import select
 from .run.select_config import SelectConfig
 from .selection import Library
@@ -37,6 +39,7 @@ __all__ = [
     "InputError",
     "Library",
     "LibxcFunctional",
+    "PointwiseRegressor",
     "Quadrature",
     "RoundedParameters",
     "Run",
@@ -59,6 +62,7 @@ __all__ = [
     "round_parameters",
     "score",
     "search",
+    "search_points",
     "select",
     "validate",
     "wrmsd",

@@ -56,7 +56,7 @@ def test_formulas():
         ("x = 1; hybrid.beta = 2", '"hybrid.beta" is not a parameter'),
         ("x = c; x.c = nan", "expected a finite number"),
         ("x = c; x.c = 1e999", "expected a finite number"),
-        ("y = 1", '"y = 1" is not understood'),
+        ("z = 1", '"z = 1" is not understood'),
         ("x = 1 +", "x: at the end"),
         ("hybrid.omega = 1", "has no formula"),
         ("x = zeta", 'feature "zeta" in channel "x"'),

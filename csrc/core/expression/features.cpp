@@ -3,6 +3,9 @@
 #include "core/expression/features.hpp"
 
 #include <array>
+#include <charconv>
+#include <string>
+#include <vector>
 
 namespace fastsfes {
 namespace {
@@ -84,7 +87,36 @@ constexpr auto kTable = std::to_array<FeatureInfo>({
 });
 // clang-format on
 
+constexpr std::size_t kColumns = 100;
+
+/// The rows of the columns, with the texts that they point to.
+struct Columns {
+  std::vector<std::array<std::string, 3>> texts;
+  std::vector<FeatureInfo> rows;
+
+  Columns() {
+    texts.reserve(kColumns);
+    for (std::size_t k = 0; k < kColumns; ++k) {
+      const std::string number = std::to_string(k);
+      const auto& text = texts.emplace_back(
+          std::array{"X" + number, "X_{" + number + "}", "<msub><mi>X</mi><mn>" + number + "</mn></msub>"});
+      rows.push_back({.name = text[0].c_str(),
+                      .summary = "column of a table of points",
+                      .nonnegative = false,
+                      .length = 0,
+                      .latex = text[1].c_str(),
+                      .mathml = text[2].c_str(),
+                      .label = text[0].c_str()});
+    }
+  }
+};
+
 }  // namespace
+
+std::span<const FeatureInfo> column_features() noexcept {
+  static const Columns columns;
+  return columns.rows;
+}
 
 std::span<const FeatureInfo> all_features() noexcept { return kTable; }
 
@@ -92,7 +124,11 @@ const FeatureInfo* find_feature(std::string_view name) noexcept {
   for (const FeatureInfo& row : kTable) {
     if (name == row.name) return &row;
   }
-  return nullptr;
+  if (name.size() < 2 || name.size() > 3 || name[0] != 'X') return nullptr;
+  std::size_t number = 0;
+  const auto [end, error] = std::from_chars(name.data() + 1, name.data() + name.size(), number);
+  const bool known = error == std::errc() && end == name.data() + name.size() && number < kColumns;
+  return known && name == column_features()[number].name ? &column_features()[number] : nullptr;
 }
 
 }  // namespace fastsfes

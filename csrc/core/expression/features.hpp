@@ -24,6 +24,8 @@ struct FeatureInfo {
 };
 
 [[nodiscard]] std::span<const FeatureInfo> all_features() noexcept;
+/// X0, X1, ...: columns of a table of points, pure numbers of any sign without a definition.
+[[nodiscard]] std::span<const FeatureInfo> column_features() noexcept;
 /// The row of this name; null when it is no feature. Every other identifier in an expression is a parameter.
 [[nodiscard]] const FeatureInfo* find_feature(std::string_view name) noexcept;
 

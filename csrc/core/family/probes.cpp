@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <string_view>
 
 #include "core/expression/features.hpp"
 
@@ -58,9 +57,10 @@ Probes::Probes(const Expression& expression, std::size_t points)
     points_.emplace_back();
     for (std::size_t k = 0; k < features.size(); ++k) {
       // a feature has its values whatever other features there are
-      const auto row = std::find_if(all.begin(), all.end(),
-                                    [&](const FeatureInfo& f) { return std::string_view(f.name) == features[k]; });
-      const auto number = static_cast<std::size_t>(row - all.begin());
+      const FeatureInfo* row = find_feature(features[k]);
+      const bool column = row < all.data() || row >= all.data() + all.size();
+      const auto place = column ? row - column_features().data() : row - all.data();
+      const std::size_t number = static_cast<std::size_t>(place) + (column ? all.size() : 0);
       const double x = fraction(static_cast<double>(i + 1), irrational(number));
       points_.back().push_back(row->nonnegative ? std::exp(kLowest + (kHighest - kLowest) * x) : 1.9 * x - 0.95);
     }

@@ -10,6 +10,7 @@ from ..common.options import add_arguments
 from ..common.signals import exit_status
 from ..run.config import SearchConfig
 from ..run.interrupt import SearchInterrupted
+from ..run.progress import STYLES
 from ..run.search import Run
 from ..run.select_config import SelectConfig
 from ..run.summary import format_run
@@ -33,7 +34,7 @@ def add_run_arguments(parser: argparse.ArgumentParser, config: type[SearchConfig
     )
     parser.add_argument(
         "--progress",
-        choices=("auto", "live", "plain", "none"),
+        choices=STYLES,
         default="auto",
         help="how to show progress (default: auto)",
     )

@@ -14,8 +14,8 @@ from .runs import add_run_arguments, finish
 _DESCRIPTION = f"""Evolve exchange-correlation enhancement factors that fit a dataset.
 
 Without arguments it runs the preset "quickstart" on the packaged dataset. Presets: {", ".join(PRESETS)};
---targets b97x alone means the preset b97x. Every option is also a key of the TOML file of --config, which the run
-directory's config.toml shows in full."""
+--targets b97x alone means the preset b97x, --points FILE the preset points. Every option is also a key of the TOML file
+of --config, which the run directory's config.toml shows in full."""
 
 
 def add_parser(subparsers: Any) -> None:
@@ -67,5 +67,5 @@ def make_config(file: str | None, given: dict[str, Any]) -> SearchConfig:
         return SearchConfig.from_toml(file, **given)
     preset = given.pop("preset", None)
     if preset is None:
-        preset = "b97x" if given.get("targets") == "b97x" else "quickstart"
+        preset = "points" if given.get("points") else "b97x" if given.get("targets") == "b97x" else "quickstart"
     return SearchConfig.make(preset, **given)

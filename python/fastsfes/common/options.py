@@ -10,6 +10,8 @@ import argparse
 import dataclasses
 import json
 import math
+import numbers
+import os
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass
@@ -40,6 +42,7 @@ __all__ = [
     "read_toml",
     "split_names",
     "to_toml",
+    "unknown_option",
 ]
 
 T = TypeVar("T")
@@ -114,7 +117,7 @@ def convert(row: Option, value: Any, where: str) -> Any:
     """A value of TOML or the command line as the option's type; `InputError` says what was expected."""
 
     def fail(expected: str) -> InputError:
-        return InputError(f"{where}: {row.name} = {value!r}; expected {expected}")
+        return InputError(f"{where}: {row.name} = {shown_value(value)}; expected {expected}")
 
     if row.kind in ("int", "float"):
         return _number(row, value, fail)
@@ -125,13 +128,17 @@ def convert(row: Option, value: Any, where: str) -> Any:
             return value.lower() in ("true", "yes")
         raise fail("true or false")
     if row.kind == "text":
+        value = os.fspath(value) if isinstance(value, os.PathLike) else value
         if not isinstance(value, str):
             raise fail("text")
         if row.choices and value not in row.choices:
             raise fail(" or ".join(f'"{c}"' for c in row.choices))
         return value
     if row.kind in ("names", "words"):
+        value = os.fspath(value) if isinstance(value, os.PathLike) else value
         names = split_names(value) if isinstance(value, str) else value
+        if isinstance(names, (list, tuple)):
+            names = [os.fspath(n) if isinstance(n, os.PathLike) else n for n in names]
         if not isinstance(names, (list, tuple)) or not all(isinstance(n, str) for n in names):
             raise fail("a list of names")
         for name in names:
@@ -141,19 +148,27 @@ def convert(row: Option, value: Any, where: str) -> Any:
     return _pool(value, fail)
 
 
+def shown_value(value: Any) -> str:
+    """A value that was given, in short."""
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
 def _number(row: Option, value: Any, fail: Any) -> int | float:
     expected = "a whole number" if row.kind == "int" else "a number"
     if math.isfinite(row.minimum):
         expected += f" of at least {row.minimum:g}"
-    if math.isfinite(row.maximum):
+    if row.maximum > 2**64 and math.isfinite(row.maximum):
+        expected += f" and at most {int(row.maximum).bit_length()} bits"
+    elif math.isfinite(row.maximum):
         expected += f" and at most {row.maximum:g}"
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+    if isinstance(value, bool) or not isinstance(value, (int, float, str, numbers.Real)):
         raise fail(expected)
     try:
         number: int | float = float(value)
         if row.kind == "int":
-            number = int(value) if isinstance(value, (int, str)) else int(number)
-            if float(value) != number:
+            number = int(value) if isinstance(value, (str, numbers.Integral)) else int(number)
+            if not isinstance(value, (numbers.Integral, str)) and float(value) != number:
                 raise ValueError
     except (ValueError, OverflowError):
         raise fail(expected) from None
@@ -163,6 +178,8 @@ def _number(row: Option, value: Any, fail: Any) -> int | float:
 
 
 def _pool(value: Any, fail: Any) -> dict[str, float]:
+    if isinstance(value, (list, tuple)) and all(isinstance(name, str) for name in value):
+        value = dict.fromkeys(value, 1.0)
     if isinstance(value, str):
         pairs = [item.partition("=") for item in split_names(value)]
         value = {name.strip(): (weight.strip() if equals else "1") for name, equals, weight in pairs}
@@ -209,17 +226,19 @@ def from_table(cls: type[T], table: Mapping[str, Any], where: str, base: Mapping
             items, place = {key: value}.items(), where
         for name, item in items:
             if name not in rows:
-                raise InputError(f'{place}: there is no option "{name}"; {_nearest(name, [*rows, *sections])}')
+                raise unknown_option(name, [*rows, *sections], place)
             if name in values:
                 raise InputError(f'{place}: "{name}" is given twice; remove one')
             values[name] = convert(rows[name], item, place)
     return cls(**{**(base or {}), **values})
 
 
-def _nearest(name: str, known: Iterable[str]) -> str:
+def unknown_option(name: str, known: Iterable[str], where: str) -> InputError:
+    """The error of an option that there is not, with the nearest one."""
     known = list(known)
     near = nearest(name, known)
-    return f'did you mean "{near}"?' if near else "the options are " + ", ".join(known)
+    hint = f'did you mean "{near}"?' if near else "the options are " + ", ".join(known)
+    return InputError(f'{where}: there is no option "{name}"; {hint}')
 
 
 def to_toml(config: Any) -> str:

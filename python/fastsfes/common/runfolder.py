@@ -15,6 +15,7 @@ __all__ = [
     "HISTORY",
     "LOCK",
     "LOG",
+    "POINTS",
     "REPORT",
     "ROUNDED",
     "SUMMARY",
@@ -31,6 +32,7 @@ FRONT = "front.json"
 HISTORY = "history.sqlite"
 LOCK = "run.lock"
 LOG = "log.txt"
+POINTS = "points.csv"
 REPORT = "report.html"
 ROUNDED = "rounded.json"
 SUMMARY = "summary.json"

@@ -138,6 +138,20 @@ class Dataset:
         return self._path
 
     @property
+    def spec(self) -> str:
+        """What `open` reads as this dataset: the name of a packaged one, or its file.
+
+        Raises:
+            InputError: it has no file.
+        """
+        for name, path in PACKAGED.items():
+            if self._path is not None and self._path == path:
+                return name
+        if self._path is None:
+            raise InputError(f'dataset "{self.name}" has no file; write one with: fastsfes dataset build')
+        return str(self._path)
+
+    @property
     def contents(self) -> DatasetContents:
         """Geometries and reactions as they were read."""
         return self._contents

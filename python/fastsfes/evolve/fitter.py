@@ -80,6 +80,7 @@ class FitEvaluator:
         tolerance: largest error of a reaction energy (kcal/mol) that the quadrature may have for a candidate.
         sample: the dense nodes against the grid, for some reactions.
         max_scale: largest scale in a u; 0 for no limit.
+        largest: largest absolute value of a parameter.
     """
 
     kinds: tuple[str, ...]
@@ -91,6 +92,7 @@ class FitEvaluator:
     tolerance: float = math.inf
     sample: Sample | None = None
     max_scale: float = 0.0
+    largest: float = LARGEST_PARAMETER
 
     def __post_init__(self) -> None:
         self.dense = None if self.dense is None else lru_cache(maxsize=1)(self.dense)
@@ -129,7 +131,7 @@ class FitEvaluator:
     ) -> tuple[float, ...] | None:
         """Losses of training and validation, and the estimated error of the nodes; None without finite ones."""
         losses = fit.losses.tolist()
-        if fit.status in _FAILED or not (np.abs(values) <= LARGEST_PARAMETER).all():
+        if fit.status in _FAILED or not (np.abs(values) <= self.largest).all():
             return None
         if not (math.isfinite(losses[0]) and math.isfinite(losses[1])):
             return None

@@ -193,7 +193,8 @@ _TERM = re.compile(r"([-+]?)\s*([a-e])(?:/(\d))?")
 
 @lru_cache(maxsize=1)
 def _lengths() -> dict[str, Fraction]:
-    return {row["name"]: Fraction(row["length"]) for row in _core.features()}
+    rows = {row["name"]: Fraction(row["length"]) for row in _core.features()}
+    return rows | dict.fromkeys(_core.COLUMNS, Fraction(0))
 
 
 @lru_cache(maxsize=1)

@@ -47,7 +47,7 @@ class FitSettings:
         """The core's form."""
         return _core.FitOptions(
             starts=self.starts,
-            seed=self.seed,
+            seed=self.seed % 2**64,
             max_evaluations=self.max_evaluations,
             ftol=self.ftol,
             xtol=self.xtol,

@@ -23,10 +23,14 @@ from .. import _core
 from ..common.errors import InputError
 from .symbolic import to_sympy
 
-__all__ = ["Expression", "Node", "feature_names", "features", "operators"]
+__all__ = ["COLUMNS", "Expression", "Node", "feature_names", "features", "operators"]
 
 Node = tuple[str, tuple[int, ...], Any]
 """(operator name, indices of the arguments, number of a constant or name of a feature or parameter, else None)."""
+
+
+COLUMNS: tuple[str, ...] = tuple(_core.COLUMNS)
+"""Names of features without a definition, X0 to X99: the columns of a table of points, pure numbers of any sign."""
 
 
 def operators() -> list[dict[str, Any]]:
@@ -40,7 +44,7 @@ def features() -> list[dict[str, Any]]:
 
 
 def feature_names() -> list[str]:
-    """The names that are features in every expression."""
+    """The names that are features of a density in every expression; beside them there are `COLUMNS`."""
     return [row["name"] for row in features()]
 
 

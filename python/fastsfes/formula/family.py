@@ -19,7 +19,7 @@ from functools import lru_cache
 import numpy as np
 
 from .. import _core
-from .expression import Expression, features
+from .expression import COLUMNS, Expression, features
 from .normal_form import normal
 
 __all__ = ["channel_dimension", "channel_fingerprint", "fingerprint", "linear_parameters", "scale_parameters"]
@@ -56,6 +56,7 @@ def _recogniser() -> _core.Recogniser:
         else rng.uniform(-0.95, 0.95, _POINTS)
         for row in features()
     }
+    probes |= {name: rng.uniform(-0.95, 0.95, _POINTS) for name in COLUMNS}
     directions = np.random.default_rng(10126).standard_normal((_POINTS, _DIRECTIONS)).T
     return _core.Recogniser({name: v.tolist() for name, v in probes.items()}, directions.tolist())
 

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .. import _core
 from ..common.errors import InputError
-from .expression import Expression, features
+from .expression import COLUMNS, Expression, features
 
 __all__ = [
     "CHANNELS",
@@ -28,6 +28,7 @@ __all__ = [
     "ChannelTerm",
     "channel_features",
     "channel_terms",
+    "listed",
     "pair_features",
     "spin_features",
 ]
@@ -114,6 +115,7 @@ CHANNELS: dict[str, ChannelKind] = {
         ChannelKind(
             "one", "prefactor 1: the expression is the energy per volume itself, of rho, sigma and tau", _TOTAL
         ),
+        ChannelKind("y", "no energy: a formula by itself, of features or the columns X0, X1, ...", (*_ROWS, *COLUMNS)),
     )
 }
 
@@ -128,6 +130,12 @@ class ChannelTerm:
     """The term is zero where this falls below `DENSITY_THRESHOLD`."""
     of_pair: frozenset[str] = frozenset()
     """Features that are those of the pair of spins: of two equal spins they are those of one."""
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names of features for a message, the columns in short."""
+    own = [n for n in names if n not in COLUMNS]
+    return ", ".join(own if len(own) == len(names) else [*own, f"{COLUMNS[0]} to {COLUMNS[-1]}"])
 
 
 def channel(kind: str) -> ChannelKind:
@@ -195,6 +203,8 @@ def channel_terms(kind: str, omega: float = 0.0, correlation: str = "pw92_mod") 
     """
     if correlation not in _PW92:
         raise InputError(f'correlation "{correlation}" is unknown; expected one of {", ".join(CORRELATION)}')
+    if kind == "y":
+        raise InputError("channel y is a formula by itself, not a part of an energy; it can only be evaluated")
     both, alone = _PW92[correlation]
     rho = {s: Expression.parse(f"rho_{s}") for s in _SPINS}
     one = {s: Expression.apply(alone, rho[s]) for s in _SPINS}

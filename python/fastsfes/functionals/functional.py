@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .. import _core
 from ..common.errors import InputError
-from ..common.files import write_output
+from ..common.files import user_path, write_output
 from ..common.reading import closed, damage, finite, parse_json, read_text, text_member
 from ..formula import features
 from ..formula.expression import Expression, feature_names
@@ -317,7 +317,7 @@ class Functional:
         Raises:
             InputError: names the file and what is wrong with it.
         """
-        return cls.from_text(read_text(path, "a functional in JSON"), str(path))
+        return cls.from_text(read_text(user_path(path), "a functional in JSON"), str(path))
 
     @classmethod
     def from_text(cls, text: str, where: str = "the text") -> Functional:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from ..common.errors import InputError
+from ..common.files import user_path
 from ..common.reading import parse_json, read_text, shaped
 from ..common.runfolder import BEST, FRONT, resume_command
 from ..formula.expression import Expression
@@ -29,7 +30,17 @@ from .functional import Channel, Functional
 from .libxc import LibxcFunctional
 from .registry import get_functional, list_functionals
 
-__all__ = ["FACTS", "FUNCTIONAL", "Comparison", "by_name", "front_member", "load", "load_comparison", "read_front"]
+__all__ = [
+    "FACTS",
+    "FUNCTIONAL",
+    "Comparison",
+    "by_name",
+    "front_member",
+    "load",
+    "load_comparison",
+    "read_front",
+    "text_of",
+]
 
 Comparison = Functional | LibxcFunctional
 """What can be evaluated beside a functional: has name, family, hybrid, nlc and energy_density."""
@@ -111,6 +122,18 @@ def load_comparison(text: str | Path | Comparison, *, where: str = "") -> Compar
         raise
 
 
+def text_of(functional: Functional) -> str:
+    """A text that `load` reads as this functional: its registered name, or its formulas with all digits."""
+    if functional.name in list_functionals() and functional == get_functional(functional.name):
+        return functional.name
+    parts = [f"{kind} = {channel.expression}" for kind, channel in functional.channels.items()]
+    parts += [f"{name} = {value!r}" for name, value in functional.parameters.items()]
+    frame = functional.frame.to_dict()
+    values = {key: (frame[key.partition(".")[0]] or {}).get(key.partition(".")[2]) for key in _FRAME}
+    parts += [f"{key} = {value!r}" for key, value in values.items() if value is not None]
+    return "; ".join([*parts, f"{_CORRELATION} = {functional.correlation}"])
+
+
 def by_name(functionals: Iterable[Comparison]) -> dict[str, Comparison]:
     """Functionals by name, in their order: equal ones once, and others of one name told apart by a number."""
     found: dict[str, Comparison] = {}
@@ -146,7 +169,7 @@ def _load(text: str, default: float | None) -> Functional:
     folder, colon, number = name.rpartition(":")
     if colon and number.strip().isdecimal():
         return front_member(folder, int(number))
-    path = Path(name)
+    path = user_path(name)
     if path.suffix.lower() == ".json":
         return Functional.from_json(path)
     try:
@@ -169,7 +192,7 @@ def _load(text: str, default: float | None) -> Functional:
 
 def read_front(folder: str | Path) -> list[dict[str, Any]]:
     """The members of a run's front as its file holds them: figures, and the functional as a dictionary."""
-    path = Path(folder) / FRONT
+    path = user_path(folder) / FRONT
     try:
         is_run = path.parent.is_dir()
         is_file = path.is_file()

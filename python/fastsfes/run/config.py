@@ -8,18 +8,24 @@ from pathlib import Path
 from typing import Any
 
 from ..common.errors import InputError
-from ..common.options import convert, from_table, option, options, parse_toml, to_toml
+from ..common.files import user_path
+from ..common.options import convert, from_table, option, options, parse_toml, shown_value, to_toml, unknown_option
 from ..common.reading import read_text
+from ..datasets.dataset import Dataset
+from ..datasets.points import COLUMN_CHANNEL
 from ..evolve.mutate import MUTATIONS
+from ..evolve.pools import Pool
 from ..executors import check_executor
 from ..formula.features import CORRELATION
 from ..formula.instructions import instruction_kind
+from ..functionals.functional import Functional
+from ..functionals.load import text_of
 from .choose import RULES
 
 __all__ = ["PRESETS", "SearchConfig"]
 
 SEARCHED = ("x", "css", "cos")
-"""Channels that a search can evolve."""
+"""Channels that a search can evolve by energies."""
 
 CORRELATION_HELP = (
     "prefactor of the correlation channels, of which the quadrature needs the measures (css:scan_alpha1, ...); empty "
@@ -45,7 +51,14 @@ class SearchConfig:
     preset: str = option(
         "quickstart", "text", "search", "the preset whose values are the defaults of all other options"
     )
-    seed: int = option(0, "int", "search", "seed of all random numbers; the same seed gives the same run", minimum=0)
+    seed: int = option(
+        0,
+        "int",
+        "search",
+        "seed of all random numbers, of up to 128 bits; the same seed gives the same run",
+        minimum=0,
+        maximum=2**128 - 1,
+    )
     candidates: int = option(40000, "int", "search", "number of candidates to make before stopping", minimum=1)
     time_limit: float = option(
         0.0, "float", "search", "stop after this many seconds, at the end of an epoch; 0 for no limit", minimum=0
@@ -96,8 +109,20 @@ class SearchConfig:
         "for its energies of the species in the searched channels",
     )
 
+    points: str = option(
+        "",
+        "text",
+        "data",
+        "file of points (CSV or .npz) whose values are the targets, in place of a dataset: columns of features, value, "
+        "weight, split (docs/points.md)",
+    )
+
     channels: tuple[str, ...] = option(
-        ("x", "css", "cos"), "names", "form", "enhancement factors to evolve", choices=SEARCHED
+        ("x", "css", "cos"),
+        "names",
+        "form",
+        'enhancement factors to evolve; "y" is a formula of columns of points; empty for those that the points have',
+        choices=(*SEARCHED, COLUMN_CHANNEL),
     )
     correlation: str = option("", "text", "form", CORRELATION_HELP, choices=("", *CORRELATION))
     base: tuple[str, ...] = option(
@@ -120,6 +145,7 @@ class SearchConfig:
     features_cos: tuple[str, ...] = option(
         ("u = u(x2, g)", "w"), "names", "form", "features of the opposite-spin correlation factor"
     )
+    features_y: tuple[str, ...] = option((), "names", "form", "features of a formula of columns of points")
     parameters: int = option(
         6, "int", "form", "shared parameters that the instructions of a factor may name", minimum=0
     )
@@ -308,17 +334,25 @@ class SearchConfig:
     @property
     def rounding(self) -> dict[str, Any] | None:
         """How `fastsfes.round_parameters` rounds what was found; None where no reactions determine it."""
-        return {"constraints": self.constraints} if self.targets == "reference" else None
+        return {"constraints": self.constraints} if self.targets == "reference" and not self.points else None
 
     def __post_init__(self) -> None:
+        for row in options(type(self)):
+            given = getattr(self, row.name)
+            given = _as_texts(given) if row.kind == "names" else _as_text(given)
+            object.__setattr__(self, row.name, convert(row, given, "search options"))
         if self.preset not in PRESETS:
             raise InputError(f'preset "{self.preset}" is unknown; the presets are {", ".join(PRESETS)}')
-        if not self.channels or len(set(self.channels)) != len(self.channels):
+        if not (self.channels or self.points) or len(set(self.channels)) != len(self.channels):
             raise InputError(
                 f"channels = {list(self.channels)}; expected one or more of {', '.join(SEARCHED)}, each once"
             )
-        for name in self.instruction_pool:
-            instruction_kind(name)
+        if self.preset == "points" and not self.points:
+            raise InputError("the preset points needs a file of points: --points FILE, or fs.search_points")
+        if COLUMN_CHANNEL in self.channels and not self.points:
+            raise InputError(f'channel "{COLUMN_CHANNEL}" is a formula of columns of points; it needs --points FILE')
+        Pool({instruction_kind(n).name: w for n, w in self.instruction_pool.items()}, "instruction_pool")
+        Pool(self.mutation_pool, "mutation_pool")
         for name in self.mutation_pool:
             if name not in MUTATIONS:
                 raise InputError(
@@ -328,7 +362,13 @@ class SearchConfig:
             if name not in self.channels:
                 raise InputError(f'channel_pool: "{name}" is not searched; searched are {", ".join(self.channels)}')
         check_executor(self.executor)
+        if self.points:
+            for name in ("grid_coefficient", "cross_validation_coefficient"):
+                if getattr(self, name):
+                    raise InputError(f"{name} needs reactions: it does not go with points")
         if self.targets != "reference":
+            if self.points:
+                raise InputError("points and targets are both given; the targets are the values of the points")
             for name in ("constraints", "grid_coefficient", "cross_validation_coefficient"):
                 if getattr(self, name):
                     raise InputError(f'{name} needs reactions: it goes with targets = "reference" only')
@@ -341,12 +381,40 @@ class SearchConfig:
 
     @classmethod
     def make(cls, preset: str = "quickstart", **changes: Any) -> SearchConfig:
-        """A preset with some options changed."""
+        """A preset with some options changed; datasets, functionals, runs and paths may be given as such.
+
+        Raises:
+            InputError: an unknown preset or option, with the nearest known one, or a value that does not fit.
+        """
+        known = [row.name for row in options(cls)]
+        for name in changes:
+            if name not in known:
+                raise unknown_option(name, known, "search options")
         if preset not in PRESETS:
             raise InputError(f'preset "{preset}" is unknown; the presets are {", ".join(PRESETS)}')
-        rows = {row.name: row for row in options(cls)}
-        given = {k: convert(rows[k], v, "search options") if k in rows else v for k, v in changes.items()}
-        return cls(**{**PRESETS[preset], "preset": preset, **given})
+        return cls(**{**PRESETS[preset], "preset": preset, **changes})
+
+    @classmethod
+    def of(cls, given: SearchConfig | Mapping[str, Any] | str | Path | None, **changes: Any) -> SearchConfig:
+        """The configuration that is meant: itself, a dict of options, a preset's name or a TOML file; changed.
+
+        Raises:
+            InputError: says what was expected.
+        """
+        if isinstance(given, SearchConfig):
+            return cls(**{**{f.name: getattr(given, f.name) for f in fields(cls)}, **changes}) if changes else given
+        if given is None or isinstance(given, Mapping):
+            return cls.make(**{**(given or {}), **changes})
+        if isinstance(given, str) and given in PRESETS:
+            return cls.make(given, **changes)
+        if isinstance(given, (str, Path)):
+            path = user_path(given)
+            if path.suffix == ".toml" or path.is_file():
+                return cls.from_toml(path, **changes)
+        raise InputError(
+            f"the options of a search are {shown_value(given)}; expected a SearchConfig, a dict of options, a TOML "
+            f"file or a preset: {', '.join(PRESETS)}"
+        )
 
     @classmethod
     def from_toml(cls, path: str | Path, **changes: Any) -> SearchConfig:
@@ -373,6 +441,20 @@ class SearchConfig:
         return to_toml(self)
 
 
+def _as_text(value: Any) -> Any:
+    """What a functional or a dataset is called in a configuration; everything else as it is."""
+    if isinstance(value, Functional):
+        return text_of(value)
+    return value.spec if isinstance(value, Dataset) else value
+
+
+def _as_texts(value: Any) -> Any:
+    """The same of a list, or of one that stands for a list of one; formulas with commas stay one."""
+    if isinstance(value, Functional):
+        return (text_of(value),)
+    return tuple(map(_as_text, value)) if isinstance(value, (list, tuple)) else value
+
+
 def _preset_of(table: Mapping[str, Any]) -> Any:
     section = table.get("search")
     if isinstance(section, Mapping) and "preset" in section:
@@ -393,6 +475,11 @@ _REDISCOVER: dict[str, Any] = {
 
 # Quotients have poles and minima that one start does not leave; populations of copies stay where they are.
 _ROUGH: dict[str, Any] = {"starts": 3, "keep_duplicates": False}
+
+_POINTS = {
+    "u": 1.0, "add1": 0.5, "add": 1.0, "sub": 0.5, "mul": 1.0, "div": 1.0, "fma": 2.0, "square": 0.5, "cube": 0.25,
+    "pow4": 0.25, "sqrt": 0.5, "exp": 0.5, "log1p": 0.5,
+}  # fmt: skip
 
 _BEYOND: dict[str, Any] = {
     "candidates": 150000,
@@ -448,6 +535,26 @@ PRESETS: dict[str, dict[str, Any]] = {
         "tournament": 4,
         "restart": 3000,
         **_ROUGH,
+    },
+    "points": {
+        "channels": (),
+        "base": ("empty",),
+        "features_x": (),
+        "features_css": (),
+        "features_cos": (),
+        "instruction_pool": _POINTS,
+        "mutation_pool": {"insert": 1.0, "remove": 1.0, "replace": 1.0, "change_argument": 1.0, "crossover_lines": 0.5},
+        "parameters": 4,
+        "train_coefficient": 0.5,
+        "validation_coefficient": 0.5,
+        "parameter_penalty": 0.0,
+        "complexity_penalty": 0.0,
+        "stop_below": 1e-9,
+        "tournament": 4,
+        "restart": 3000,
+        "islands": 1,
+        "rejoin": True,
+        "starts": 2,
     },
     "beyond": _BEYOND,
     "constrained": {

@@ -18,7 +18,7 @@ from ..energies.quadrature import LEVELS, Quadrature, reaction_targets
 from ..functionals.load import load
 from .config import SearchConfig
 
-__all__ = ["absolute", "check_digests", "data_digests", "version_of", "with_absolute_paths"]
+__all__ = ["absolute", "check_digests", "data_digests", "digest", "version_of", "with_absolute_paths"]
 
 _VERSION = "fastsfes"
 
@@ -30,6 +30,7 @@ _MEANING = {
     "fine quadrature": "the second quadrature",
     "targets": "the functional of the targets",
     "bases": "the functionals that the search starts from",
+    "points": "the points",
 }
 
 
@@ -48,8 +49,8 @@ def data_digests(
         rows = [
             [r.name, r.subset, r.data_type, r.split, r.weight, r.reference, dict(r.coefficients)] for r in reactions
         ]
-        found["reactions"] = _digest(rows)
-        found["energies"] = _digest(reaction_targets(dataset, reactions))
+        found["reactions"] = digest(rows)
+        found["energies"] = digest(reaction_targets(dataset, reactions))
     for name, quadrature in quadratures.items():
         parts: list[Any] = [list(quadrature.species)]
         for key, rule in sorted(quadrature.channels.items()):
@@ -57,12 +58,12 @@ def data_digests(
                 if level in rule.levels:
                     nodes = rule.levels[level]
                     parts += [key, level, nodes.nodes, nodes.matrix]
-        found[name] = _digest(*parts)
+        found[name] = digest(*parts)
     if config.targets != "reference":
-        found["targets"] = _digest(load(config.targets).to_dict())
+        found["targets"] = digest(load(config.targets).to_dict())
     named = [base for base in config.base if base not in ("empty", "lda")]
     if named:
-        found["bases"] = _digest([load(base).to_dict() for base in named])
+        found["bases"] = digest([load(base).to_dict() for base in named])
     return found
 
 
@@ -98,10 +99,13 @@ def with_absolute_paths(config: SearchConfig) -> SearchConfig:
 
 def absolute(name: str) -> str:
     """A file or folder by its absolute path; other names as they are."""
-    return str(Path(name).resolve()) if name and Path(name).exists() else name
+    try:
+        return str(Path(name).resolve()) if name and Path(name).exists() else name
+    except (OSError, ValueError):  # formulas are no paths
+        return name
 
 
-def _digest(*parts: Any) -> str:
+def digest(*parts: Any) -> str:
     """SHA-256 of arrays (shape and bits) and plain data."""
     sha = hashlib.sha256()
     for part in parts:

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _core
 from ..common.errors import InputError
 from ..common.files import plain
 from ..datasets import HARTREE_TO_KCAL, Dataset, Reaction
@@ -26,12 +25,9 @@ from ..energies.quadrature import NodeSet, ProblemChannel, Quadrature, Quadratur
 from ..evolve.fitter import ESTIMATE, FitEvaluator, Rows
 from ..evolve.island import Individual
 from ..evolve.terms import ConditionTerm, CrossValidation, GridTerm, Term, reduced_difference
-from ..fitting import FitProblem, FitRows, FitSettings, find_minimum, fit, folds_of, parse_conditions
-from ..fitting.removal import lowered, removals
+from ..fitting import FitProblem, FitRows, FitSettings, fit, folds_of, parse_conditions
 from ..fitting.rows import Channels
 from ..formula.expression import Expression
-from ..formula.normal_form import normal_form
-from ..functionals.frame import Frame
 from ..functionals.functional import Channel, Functional
 from ..functionals.load import load
 from .assess import Assessed, Checked, assess_reactions, assess_species
@@ -39,7 +35,9 @@ from .checking import AT_ONCE
 from .config import SEARCHED, SearchConfig
 from .digests import data_digests
 from .final import baselines, grid_losses, node_errors, quadrature_rows, species_rows
+from .fittable import SELECTION, Fittable
 from .physics import atom_energy, physics
+from .points import PointProblem, make_point_problem
 from .progress import Progress, Reference
 from .setup import SearchParts, parse_features
 
@@ -48,36 +46,18 @@ __all__ = ["ReactionProblem", "SpeciesProblem", "make_problem", "target_function
 LEVEL = "reduced"
 """Nodes on which candidates are fitted."""
 
-SELECTION = ("train", "validation")
-"""Splits that a search reads before its report."""
-
 _FOLD_CACHE = 8 << 20
 """Bytes of columns that the candidates of one fold share."""
 
 
 @dataclass(frozen=True)
-class _Common:
-    """What both kinds of problem hold.
+class _Energies(Fittable):
+    """What both kinds of problem with energies of molecules hold."""
 
-    `frame` lends the winner its exact exchange and nonlocal correlation. `problems` are those of the final fits: on all
-    nodes, and on few where there are any.
-    """
-
-    config: SearchConfig
     dataset: Dataset
     quadrature: Quadrature
-    evaluate: FitEvaluator
     check: NodeCheck
-    counts: Mapping[str, int]
-    frame: Frame
-    fixed: Mapping[str, Channel]
-    problems: Callable[[], tuple[FitProblem, FitProblem | None]]
-    rows: Callable[[], FitProblem]
     folds: Callable[[], CrossValidation] | None = None
-
-    def references(self) -> list[Reference]:
-        """Known functionals to compare errors with; none where the targets are a functional's energies."""
-        return []
 
     def digests(self) -> dict[str, str]:
         """Digests of the data that the result depends on."""
@@ -87,66 +67,13 @@ class _Common:
         reactions = _selection(self.dataset) if self.config.targets == "reference" else []
         return data_digests(self.config, self.dataset, quadratures, reactions)
 
-    @property
-    def on_grids(self) -> bool:
-        """Whether members can be checked on integration grids while the search goes on."""
-        return False
-
     def node_error(self, member: Individual, parts: SearchParts, done: int, count: int) -> float:
         """The largest error of a member's reaction energies on nodes, kcal/mol, of the next `count` reactions."""
         channels = {k: c for k, c in self.functional("", member, parts).channels.items() if k in self.config.channels}
         return self.check.worst(channels, self.check.order(channels)[done : done + count])
 
-    def functional(self, name: str, best: Individual, parts: SearchParts) -> Functional:
-        """The winner in normal form as a functional, in the frame of the densities."""
-        expressions = best.genome.expressions(parts.mutator.workspaces)
-        if expressions is None:
-            raise AssertionError("the best individual has a finite loss, so its expressions are defined")
-        channels = {}
-        for kind, expression in expressions.items():
-            channels[kind] = Channel(*normal_form(expression, best.parameters[kind]))
-        return Functional(
-            name=name,
-            channels={**channels, **self.fixed},
-            citation=f"found by fastsfes search, preset {self.config.preset}, seed {self.config.seed}",
-            **self.frame.fields(),
-        )
 
-    def refitted(self, winner: Functional) -> tuple[Functional, dict[str, float]]:
-        """The winner at the minimum of its form on the objective of the search (`fastsfes.fitting.find_minimum`).
-
-        A search stops at the first parameters that will do, on few nodes, and in a form that may have had superfluous
-        parameters. Returns the functional and the losses "before", "after" and "validation" in kcal/mol.
-        """
-        problem, reduced = self.problems()
-        before = problem.loss(winner)
-        found = find_minimum(problem, winner, reduced=reduced, threads=self.config.threads)
-        best = found.functional if found.loss <= before else winner
-        losses = {"before": before, "after": problem.loss(best), "validation": problem.loss(best, "validation")}
-        return replace(winner, channels=best.channels), losses
-
-    def without_terms(self, winner: Functional) -> tuple[Functional, list[dict[str, Any]]]:
-        """The losses without each term of the searched channels, each rest at its minimum.
-
-        Returns:
-            The winner, or a better one that a rest led to; and a dict per term, in order: channel, term (text), train
-            and validation (kcal/mol; None when it could not be fitted), first the whole, whose channel and term are
-            empty.
-        """
-        problem, reduced = self.problems()
-        threads = self.config.threads
-        rests = removals(problem, winner, reduced=reduced, kinds=self.config.channels, threads=threads)
-        best = lowered(problem, winner, rests, threads=threads)
-        rows = [("", "", best), *((r.channel, r.term, r.fitted.functional) for r in rests)]
-        parts = [{"channel": kind, "term": term, **plain(_losses(problem, f))} for kind, term, f in rows]
-        return replace(winner, channels=best.channels), parts
-
-
-def _losses(problem: FitProblem, functional: Functional) -> dict[str, float]:
-    return {split: problem.loss(functional, split) for split in SELECTION}
-
-
-class ReactionProblem(_Common):
+class ReactionProblem(_Energies):
     """Reference energies of reactions."""
 
     def describe(self) -> str:
@@ -184,12 +111,6 @@ class ReactionProblem(_Common):
         found = {**physics(functional), "atom": atom_energy(self.dataset, functional, by_species)}
         left_out = self.folds().by_subset(*self._candidate(functional)) if self.folds is not None else {}
         return replace(checked, physics=found, left_out=left_out)
-
-    def _candidate(self, functional: Functional) -> tuple[list[_core.Expression], NDArray[np.float64]]:
-        """The searched factors and all their parameters."""
-        channels = [functional.channels[k] for k in self.config.channels]
-        values = np.array([v for c in channels for v in c.parameters.values()])
-        return [c.expression._handle for c in channels], values
 
     def report(self, winner: Functional, progress: Progress, assessed: Assessed | None = None) -> dict[str, Any]:
         """Errors of the winner and of known functionals on the same densities: on the full grid, where the dataset has
@@ -237,7 +158,7 @@ class ReactionProblem(_Common):
         return {name: value for name, value in found.items() if np.isfinite(value)}
 
 
-class SpeciesProblem(_Common):
+class SpeciesProblem(_Energies):
     """Energies of another functional, species by species, in the searched channels."""
 
     def describe(self) -> str:
@@ -272,8 +193,10 @@ class SpeciesProblem(_Common):
         }
 
 
-def make_problem(config: SearchConfig) -> ReactionProblem | SpeciesProblem:
+def make_problem(config: SearchConfig) -> ReactionProblem | SpeciesProblem | PointProblem:
     """Open the data that a configuration names."""
+    if config.points:
+        return make_point_problem(config)
     dataset = Dataset.open(config.dataset)
     quadrature = Quadrature.load(dataset)
     if config.targets == "reference":
@@ -347,8 +270,8 @@ def _reaction_problem(config: SearchConfig, dataset: Dataset, quadrature: Quadra
         return FitProblem(rows.problem(), tuple(config.channels), frame, False, by_split, rows)
 
     return ReactionProblem(
-        config, dataset, quadrature, evaluate, check, counts, frame, fixed, lru_cache(maxsize=1)(problems),
-        lru_cache(maxsize=1)(searched_rows), folds,
+        config, evaluate, counts, frame, fixed, lru_cache(maxsize=1)(problems), lru_cache(maxsize=1)(searched_rows),
+        dataset, quadrature, check, folds,
     )  # fmt: skip
 
 
@@ -521,7 +444,7 @@ def _species_problem(config: SearchConfig, dataset: Dataset, quadrature: Quadrat
     evaluate = FitEvaluator(config.channels, few.core, _settings(config), config.threads, max_scale=config.max_scale)
     problems = lru_cache(maxsize=1)(lambda: (problem("full"), few if reducible else None))
     check = NodeCheck(dataset, quadrature, keys, ())
-    return SpeciesProblem(config, dataset, quadrature, evaluate, check, counts, frame, {}, problems, lambda: few)
+    return SpeciesProblem(config, evaluate, counts, frame, {}, problems, lambda: few, dataset, quadrature, check)
 
 
 def species_splits(quadrature: Quadrature) -> dict[str, NDArray[np.int64]]:

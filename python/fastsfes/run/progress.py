@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol, TextIO
 
+from ..common.errors import InputError
 from ..evolve.island import Individual
 
 __all__ = [
@@ -227,8 +228,13 @@ def style_here() -> str:
     return "live" if sys.stderr.isatty() or in_notebook() else "none"
 
 
+STYLES = ("auto", "live", "plain", "none")
+
+
 def make_progress(total: int, style: str = "auto") -> Progress:
     """ "live", "plain", "none", or "auto": live on a terminal or in a notebook, else plain."""
+    if style not in STYLES:
+        raise InputError(f'progress is "{style}"; expected one of {", ".join(STYLES)}')
     if style == "auto":
         style = "plain" if style_here() == "none" else "live"
     if style == "none":

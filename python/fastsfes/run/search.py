@@ -22,7 +22,8 @@ from .._core import __version__
 from ..common.errors import InputError
 from ..common.files import WriteError, make_parent, user_path, write_text
 from ..common.reading import parse_json, read_text, shaped, short
-from ..common.runfolder import BEST, CONFIG, FRONT, HISTORY, SUMMARY, is_selection, resume_command
+from ..common.runfolder import BEST, CONFIG, FRONT, HISTORY, POINTS, SUMMARY, is_selection, resume_command
+from ..datasets.points import csv_of_columns, read_columns
 from ..evolve.island import IslandState
 from ..executors import open_executor
 from ..functionals.functional import Functional
@@ -35,6 +36,7 @@ from .front import Front
 from .interrupt import SearchInterrupted, signals
 from .lock import RunLock
 from .log import RunLog
+from .points import of_points
 from .problem import make_problem
 from .progress import make_progress, style_here
 from .select_config import SelectConfig
@@ -46,9 +48,9 @@ from .worker import set_up
 __all__ = ["RESUME_OPTIONS", "Problem", "Run", "SearchInterrupted", "read_config", "search"]
 
 
-RESUME_OPTIONS = ("time_limit", "executor", "workers", "worker_timeout", "threads", "dataset")
+RESUME_OPTIONS = ("time_limit", "executor", "workers", "worker_timeout", "threads", "dataset", "points")
 """Options that do not change what a run finds: they may differ when it is resumed. A dataset may be in another place,
-not another one."""
+not another one; so may points."""
 
 
 class Run:
@@ -165,36 +167,41 @@ def new_folder(output: str | Path | None, preset: str, seed: int, command: str =
 
 
 def search(
-    config: SearchConfig | None = None,
+    config: SearchConfig | Mapping[str, Any] | str | Path | None = None,
     *,
     output: str | Path | None = None,
-    resume: str | Path | None = None,
+    resume: str | Path | Run | None = None,
     time_limit: float | None = None,
     executor: str | None = None,
     workers: int | None = None,
     worker_timeout: float | None = None,
     threads: int | None = None,
     dataset: str | None = None,
+    points: str | None = None,
     go_on: bool = False,
     progress: str | None = None,
     report: bool = True,
     problem: Callable[[SearchConfig], Problem] | None = None,
+    **options: Any,
 ) -> Run:
     """Search for a functional.
 
     Args:
-        config: the options; default: the preset "quickstart".
+        config: the options: a configuration, a dict of options, the name of a preset, or a TOML file; default: the
+            preset "quickstart".
         output: directory of the run, which must not exist yet or be empty; default: see `new_folder`.
         resume: directory of an earlier run to go on with, instead of `config` and `output`.
         time_limit, executor, workers, worker_timeout, threads: override the configuration's for this call; the result
             does not depend on the last four.
-        dataset: where the run's dataset is now, to resume; another one than it began with is refused.
+        dataset, points: where the run's data are now, to resume; others than it began with are refused. Points are in
+            the run's directory too.
         go_on: when `output` holds a run with the same options already, go on with it, so that one call serves for the
             first job and for all that follow it.
         progress: "live", "plain", "none", or "auto" (live on a terminal or in a notebook, else plain); by default live
             on a terminal or in a notebook, and nothing where output is captured. Written to standard error.
         report: whether to compute the final figures, which takes a pass over the full integration grid.
         problem: importable function that makes what is searched; default: the data that the configuration names.
+        options: of `SearchConfig`, over those of `config`.
 
     Returns:
         The finished `Run`.
@@ -204,11 +211,11 @@ def search(
         SearchInterrupted: after SIGINT, SIGTERM or SIGUSR1; the run can be resumed.
     """
     if resume is not None:
-        if config is not None or output is not None:
+        if config is not None or output is not None or options:
             raise InputError(
                 "resume goes on with the run's own configuration and directory; give neither config nor output"
             )
-        path = user_path(resume)
+        path = resume.path if isinstance(resume, Run) else user_path(resume)
         if not (path / CONFIG).is_file():
             raise InputError(f"{path}: not the directory of a search; expected {CONFIG} in it")
         if is_selection(path):
@@ -216,16 +223,24 @@ def search(
         config = SearchConfig.from_toml(path / CONFIG)
         _check_named(path, config, executor)
     else:
-        config = config or SearchConfig.make()
+        config = SearchConfig.of(config, **options)
         if go_on and output is not None and (user_path(output) / CONFIG).is_file():
             resume = path = user_path(output)
-            _check_same(path, config)
+            _check_same(path, of_points(config) if config.points else config)
     where = new_folder(output, config.preset, config.seed) if resume is None else nullcontext(path)
     if resume is not None and (done := finished(path, report)) is not None:
         return done
-    given = (time_limit, executor, workers, worker_timeout, threads, dataset)
+    given = (time_limit, executor, workers, worker_timeout, threads, dataset, points)
     own: dict[str, Any] = dict(zip(RESUME_OPTIONS, given, strict=True))
+    texts: dict[str, str] = {}
+    if config.points and resume is None:
+        config = of_points(config)
+        texts[POINTS] = csv_of_columns(read_columns(config.points))
     here = replace(config, **{k: v for k, v in own.items() if v is not None})
+    if texts:
+        config = replace(config, points=POINTS)
+    elif here.points == POINTS:
+        here = replace(here, points=str(path / POINTS))
     parts = prepare(here)
     make = problem or make_problem
     with where as path, make_progress(config.candidates, progress or style_here()) as display, signals(path) as stop:
@@ -238,7 +253,7 @@ def search(
             here.executor, here.workers, set_up, context, threads=here.threads, timeout=here.worker_timeout
         ) as pool:  # first, so that a cluster that is not there leaves nothing behind
             if resume is None:
-                make_folder(path, {CONFIG: with_absolute_paths(config).to_toml()})
+                make_folder(path, {CONFIG: with_absolute_paths(config).to_toml(), **texts})
             with RunLock(path, display.message) as lock, open_store(path) as store:
                 log = RunLog(path, display.message)
                 check_data(path, store, made.digests(), log)

@@ -7,6 +7,8 @@ import math
 import os
 import sqlite3
 import stat
+import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +27,7 @@ _DIGITS = 400
 DAMAGE = (
     ArithmeticError,
     AttributeError,
+    EOFError,
     LookupError,
     MemoryError,
     OSError,
@@ -33,6 +36,8 @@ DAMAGE = (
     TypeError,
     ValueError,
     sqlite3.Error,
+    zipfile.BadZipFile,
+    zlib.error,
 )
 """What taking apart a damaged file may raise."""
 
