@@ -1,12 +1,12 @@
 """``fastsfes-bench search``: how fast a search is, and how soon it gets somewhere.
 
-Three parts. *Evolution* starts from wB97M-V (the second experiment of SyFES, 10.1126/sciadv.abq0279): candidates per
+Four parts. *Evolution* starts from wB97M-V (the second experiment of SyFES, 10.1126/sciadv.abq0279): candidates per
 second, how many of them are families that were not known, and the time until a candidate beats wB97M-V with its
 parameters fitted to the same reactions. *Rediscovery* (the first experiment) starts from nothing, with the exchange
 energies of another functional as targets, seed by seed; a seed succeeds when the winner reproduces the energy of every
 species on the full grid within 1e-6 kcal/mol, and was found within the preset's number of candidates.
 *Reselection*, when asked for, is the default search with and without the mutation `reselect`, the same seeds and the
-same time each.
+same time each. *Pointwise*, when asked for, finds exchange factors from their values (`pointwise.py`).
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ from fastsfes.run.log import read_events
 from fastsfes.run.problem import target_functional
 from fastsfes.run.search import Run, search
 from fastsfes.run.store import RunStore
+
+from . import pointwise
 
 SUMMARY = "candidates per second, time to beat the refitted base, time to rediscover known functionals"
 
@@ -70,6 +72,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--reselect", type=float, default=0.0, metavar="SECONDS", help="compare searches of so long with and without "
         "the mutation reselect, on the packaged reactions (default 0: not)",
     )  # fmt: skip
+    parser.add_argument(
+        "--pointwise",
+        type=int,
+        default=0,
+        metavar="N",
+        help="factors from their values, seeds 0 to N-1 (default: none)",
+    )
     parser.add_argument("--executor", default="local", metavar="SPEC", help="executor of the evolution")
     parser.add_argument("--workers", type=int, default=0, metavar="N", help="workers of the executor")
 
@@ -83,6 +92,8 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         if name not in REDISCOVERIES:
             raise InputError(f'--rediscover contains "{name}"; expected any of {", ".join(REDISCOVERIES)}')
     result: dict[str, Any] = {"dataset": arguments.dataset, "rediscovery": {}}
+    if arguments.pointwise:
+        result["pointwise"] = pointwise.rediscover(arguments.pointwise)
     if arguments.candidates:
         result["evolution"] = _evolution(arguments)
     if arguments.reselect > 0:
@@ -206,7 +217,7 @@ def _rediscovery(preset: str, dataset: str, seeds: int) -> dict[str, Any]:
 
 def table(result: Mapping[str, Any]) -> str:
     """What people read."""
-    lines: list[str] = []
+    lines = pointwise.table(result["pointwise"]) if "pointwise" in result else []
     if "evolution" in result:
         e = result["evolution"]
         base, best = e["base"], e["best"]

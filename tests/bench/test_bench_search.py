@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from fastsfes import Dataset, Quadrature
-from fastsfes.bench import main
+from fastsfes.bench import main, pointwise
 from fastsfes.bench import search as bench
 
 
@@ -60,3 +60,25 @@ def test_wrong_arguments(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["search", "--seeds", "0"]) == 2
     assert main(["search", "--rediscover", "b97c"]) == 2
     assert 'contains "b97c"; expected any of b97x, pbex, b88x' in capsys.readouterr().err
+
+
+def test_pointwise_counts_what_is_exact_between_the_points(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pointwise, "TARGETS", {"wB97M-V": pointwise.TARGETS["wB97M-V"]})
+    arguments = [
+        "search",
+        "--rediscover",
+        "",
+        "--candidates",
+        "0",
+        "--pointwise",
+        "1",
+        "--json",
+        str(tmp_path / "o.json"),
+    ]
+    assert main(arguments) == 0
+    assert "factors from their values on points, 1 seeds" in capsys.readouterr().out
+    (row,) = json.loads((tmp_path / "o.json").read_text())["search"]["pointwise"]["targets"]["wB97M-V"]["fastsfes"]
+    assert row["found"] == (row["error"] < pointwise.LIMIT)
+    assert row["formula"]

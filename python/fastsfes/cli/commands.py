@@ -41,9 +41,13 @@ COMMANDS = (
         ("fastsfes fit gas22 --dataset gscdb --output fitted.json",),
     ),
     Command(
-        "show", "look at it", "print the result of a search again",
+        "show", "look at it", "print the result of a search again, or a functional",
         ("fastsfes show mine", "fastsfes show mine --pareto", "fastsfes show mine:7 --latex"),
         first="print a run again; its front with --pareto",
+    ),
+    Command(
+        "list", "look at it", "list the functionals that are known by name, with their citations",
+        ("fastsfes list", "fastsfes list gas22 wb97m_v --bibtex"),
     ),
     Command(
         "report", "look at it", "write a run as one self-contained HTML page",

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from ..common.errors import FastsfesError, InputError
+from ..common.files import user_path
 from ..common.runfolder import CONFIG, HISTORY, resume_command
 from ..common.terminal import bare, visible
 from ..exports import latex
+from ..functionals.load import load
 from ..run.choose import RULES
 from ..run.front import format_front
 from ..run.physics import verdict
@@ -26,7 +28,11 @@ from .digits import Printed, add_digits, printed_parameters
 def add_parser(subparsers: Any) -> None:
     """Add the command to the parser."""
     parser = subparsers.add_parser("show")
-    parser.add_argument("run", metavar="RUN", help="run directory, or RUN:7 for a member of its front")
+    parser.add_argument(
+        "run",
+        metavar="RUN",
+        help="run directory, RUN:7 for a member of its front, or a functional by name, file or formulas",
+    )
     parser.add_argument("--json", action="store_true", help="print summary and best functional as JSON")
     parser.add_argument(
         "--pareto", action="store_true", help="print the front too: its members, their figures and formulas"
@@ -57,6 +63,8 @@ def run(arguments: argparse.Namespace) -> int:
         made = printed_parameters(of, member, arguments.digits)
         print(_latex(made) if arguments.latex else f"{format_functional(member, made.texts)}\n{made.note}".rstrip())
         return 0
+    if not user_path(arguments.run).is_dir():
+        return _functional(arguments)
     found = Run(arguments.run)
     if arguments.select:
         return _select(found, arguments)
@@ -74,6 +82,25 @@ def run(arguments: argparse.Namespace) -> int:
     print(format_run(best, found.summary, str(found.path), made.texts, made.note))
     if arguments.pareto:
         _print_front(found, found.members)
+    return 0
+
+
+def _functional(arguments: argparse.Namespace) -> int:
+    """A functional that belongs to no run: its formulas with all digits, what goes with them, and its citation."""
+    try:
+        named = load(arguments.run)
+    except InputError as error:
+        raise InputError(f"{arguments.run}: not the directory of a search, and no functional: {error}") from None
+    if arguments.pareto or arguments.select:
+        raise InputError(f"{arguments.run}: is a functional, not a run; only runs have a front")
+    if arguments.json:
+        print(json.dumps(named.to_dict(), indent=2))
+    elif arguments.latex:
+        print(_latex(Printed(named)))
+    else:
+        print(f"{named.name} ({named.family}; {named.frame})")
+        print(format_functional(named))
+        print(named.citation or "without a citation")
     return 0
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..common.errors import InputError
 from ..formula.expression import Expression
-from .frame import SYFES, WB97M_V, Frame, Hybrid
+from .frame import SYFES, VV10, WB97M_V, Frame, Hybrid
 from .functional import Channel, Functional
 from .gammas import GAMMAS
 
@@ -44,6 +44,7 @@ class _Entry:
 
 
 _PBE_X = {"kappa": 0.804, "mu": 0.2195149727645171}
+_REVPBE_X = {**_PBE_X, "kappa": 1.245}
 _PBE_C = {"beta_c": 0.06672455060314922, "gamma": 0.031090690869654895}
 _B97_FORM = "c0 + c1*u(x2, g) + c2*u(x2, g)**2"
 _B97_X = (_B97_FORM, {"c0": 0.8094, "c1": 0.5073, "c2": 0.7481, "g": GAMMAS["x"]})
@@ -51,6 +52,7 @@ _LDA_X: tuple[str, dict[str, float]] = ("1", {})
 _PBE_C_CHANNEL = ("pbe_c_spin(rho_a, rho_b, sigma, beta_c, gamma)", _PBE_C)
 
 _PBE_CITATION = "Perdew, Burke, Ernzerhof, Phys. Rev. Lett. 77, 3865 (1996), 10.1103/PhysRevLett.77.3865"
+_REVPBE_CITATION = "Zhang, Yang, Phys. Rev. Lett. 80, 890 (1998), 10.1103/PhysRevLett.80.890"
 _RPBE_CITATION = "Hammer, Hansen, Norskov, Phys. Rev. B 59, 7413 (1999), 10.1103/PhysRevB.59.7413"
 _PW92_CITATION = "Perdew, Wang, Phys. Rev. B 45, 13244 (1992), 10.1103/PhysRevB.45.13244"
 _LDA_CITATION = "Dirac, Proc. Camb. Phil. Soc. 26, 376 (1930), 10.1017/S0305004100016108"
@@ -108,6 +110,10 @@ _REGISTRY: dict[str, _Entry] = {
         "gga_x_rpbe,gga_c_pbe",
         _RPBE_CITATION,
     ),
+    "revpbe_x": _Entry({"x": ("pbe_x(x2, kappa, mu)", _REVPBE_X)}, "gga_x_pbe_r", _REVPBE_CITATION),
+    "revpbe": _Entry(
+        {"x": ("pbe_x(x2, kappa, mu)", _REVPBE_X), "one": _PBE_C_CHANNEL}, "gga_x_pbe_r,gga_c_pbe", _REVPBE_CITATION
+    ),
     "pbe0": _Entry(
         {"x": ("a*pbe_x(x2, kappa, mu)", {"a": 0.75, **_PBE_X}), "one": _PBE_C_CHANNEL},
         "hyb_gga_xc_pbeh",
@@ -124,6 +130,37 @@ _REGISTRY: dict[str, _Entry] = {
         "hyb_gga_xc_b97",
         _B97_CITATION,
         Frame(Hybrid(0.0, 0.1943, 0.1943), correlation="pw92"),
+    ),
+    "wb97x_v": _Entry(
+        {
+            "x": (_B97_FORM, {"c0": 0.833, "c1": 0.603, "c2": 1.194, "g": GAMMAS["x"]}),
+            "css": ("c0 + c1*u(x2, g)", {"c0": 0.556, "c1": -0.257, "g": GAMMAS["css"]}),
+            "cos": ("c0 + c1*u(x2, g)", {"c0": 1.219, "c1": -1.85, "g": GAMMAS["cos"]}),
+        },
+        "hyb_gga_xc_wb97x_v",
+        "Mardirossian, Head-Gordon, Phys. Chem. Chem. Phys. 16, 9904 (2014), 10.1039/C3CP54374A",
+        Frame(Hybrid(0.3, 0.167, 1.0), VV10(b=6.0, C=0.01), correlation="pw92"),
+        aliases=("wb97x-v",),
+    ),
+    "b97m_v": _Entry(
+        {
+            "x": (
+                "c0 + c1*w + c2*u(x2, g) + c3*w*u(x2, g) + c4*u(x2, g)**2",
+                {"c0": 1.0, "c1": 0.416, "c2": 1.308, "c3": 3.07, "c4": 1.901, "g": GAMMAS["x"]},
+            ),
+            "css": (
+                "c0 + c1*w + c2*u(x2, g)**2 + c3*w**3*u(x2, g)**2 + c4*w**4*u(x2, g)**2",
+                {"c0": 1.0, "c1": -5.668, "c2": -1.855, "c3": -20.497, "c4": -20.364, "g": GAMMAS["css"]},
+            ),
+            "cos": (
+                "c0 + c1*w + c2*u(x2, g) + c3*u(x2, g)**3 + c4*w**3*u(x2, g)**2",
+                {"c0": 1.0, "c1": 2.535, "c2": 1.573, "c3": -6.298, "c4": -6.427, "g": GAMMAS["cos"]},
+            ),
+        },
+        "mgga_xc_b97m_v",
+        "Mardirossian, Head-Gordon, J. Chem. Phys. 142, 074111 (2015), 10.1063/1.4907719",
+        Frame(Hybrid(), VV10(b=6.0, C=0.01)),
+        aliases=("b97m-v",),
     ),
     "wb97m_v": _Entry(
         {
@@ -163,9 +200,13 @@ _REFERENCE_EXC = {
     "pbe_c": -0.029539227089425964,
     "pbe": -0.32919992841288526,
     "rpbe": -0.3292353178647415,
+    "revpbe_x": -0.2996857843633558,
+    "revpbe": -0.32922501145278177,
     "pbe0": -0.2542847530820204,
     "b97_x": -0.2416240522912814,
     "b97": -0.26873675328687713,
+    "wb97x_v": -0.21147610878759998,
+    "b97m_v": -0.3513445243618255,
     "wb97m_v": -0.21387021859257546,
     "gas22": -0.21490279331136147,
     "gas22_syfes": -0.21490317517301602,

@@ -1,0 +1,138 @@
+"""Pointwise rediscovery: known exchange factors from their values on points, beside pyoperon where it is installed.
+
+A seed succeeds when its formula has the target's values on other points within `LIMIT` of their spread, after at most
+`SECONDS` on one core. pyoperon computes in single precision, which is why the limit is not smaller; PySR would need
+Julia, which no package registry of Python holds.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import fastsfes as fs
+from fastsfes.run.config import PRESETS
+
+from . import peers
+
+FloatArray = npt.NDArray[np.float64]
+Features = Mapping[str, FloatArray]
+
+LIMIT = 1e-5
+"""Largest error that is none, in units of the spread of the values."""
+
+SECONDS = 10.0
+"""Time of a seed."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A factor, the features that it is searched in, and what the pool holds beside the preset's."""
+
+    factor: Callable[[Features], FloatArray]
+    names: tuple[str, ...] = ("x2",)
+    also: tuple[str, ...] = ()
+
+
+def _of(name: str) -> Callable[[Features], FloatArray]:
+    channel = fs.get_functional(name).channels["x"]
+    return lambda at: np.broadcast_to(channel.evaluate(at), np.shape(at["x2"])).astype(float)
+
+
+def _rev_pbe(at: Features) -> FloatArray:
+    # 10.1103/PhysRevLett.80.890
+    return fs.Expression.parse("pbe_x(x2, kappa, mu)").evaluate(at, {"kappa": 1.245, "mu": 0.2195149727645171})
+
+
+TARGETS = {
+    "PBE": Target(_of("pbe_x")),
+    "revPBE": Target(_rev_pbe),
+    "B88": Target(_of("b88_x"), also=("asinh",)),
+    "B97": Target(_of("b97_x")),
+    "wB97M-V": Target(_of("wb97m_v"), ("x2", "w")),
+}
+
+
+def points(names: tuple[str, ...], *, between: bool = False) -> dict[str, FloatArray]:
+    """200 points of x2, or 450 of x2 and w; others for the check."""
+    low, high = (2e-2, 5e3) if between else (1e-2, 1e4)
+    if names == ("x2",):
+        return {"x2": np.geomspace(low, high, 200)}
+    w = np.linspace(-0.9, 0.93, 14) if between else np.linspace(-0.95, 0.95, 15)
+    grid = np.meshgrid(np.geomspace(low, high, 30), w, indexing="ij")
+    return {"x2": grid[0].ravel(), "w": grid[1].ravel()}
+
+
+def rediscover(seeds: int) -> dict[str, Any]:
+    """Every target by fastsfes and, where it is installed, by pyoperon."""
+    operon = peers.optional("pyoperon.sklearn")
+    found: dict[str, Any] = {"seeds": seeds, "operon": operon is not None, "targets": {}}
+    for name, target in TARGETS.items():
+        rows = {"fastsfes": [_own(target, seed) for seed in range(seeds)]}
+        if operon is not None:
+            rows["pyoperon"] = [_operon(operon, target, seed) for seed in range(seeds)]
+        found["targets"][name] = rows
+    return found
+
+
+def _own(target: Target, seed: int) -> dict[str, Any]:
+    at = points(target.names)
+    pool = {**PRESETS["points"]["instruction_pool"], **dict.fromkeys(target.also, 1.0)}
+    started = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        run = fs.search_points(
+            at, target.factor(at), output=Path(folder) / "run", progress="none", seed=seed, threads=1,
+            candidates=10**6, time_limit=SECONDS, instruction_pool=pool,
+        )  # fmt: skip
+        seconds = time.perf_counter() - started
+        return _row(target, run.best.channels["x"].evaluate, seconds, str(run.best.channels["x"].expression))
+
+
+def _operon(operon: Any, target: Target, seed: int) -> dict[str, Any]:
+    at = points(target.names)
+    model = operon.SymbolicRegressor(
+        allowed_symbols="add,sub,mul,div,sqrt,square,exp,log,constant,variable", optimizer_iterations=10, max_length=30,
+        max_evaluations=10**9, max_time=int(SECONDS), epsilon=1e-12, n_threads=1, random_state=seed,
+    )  # fmt: skip
+    started = time.perf_counter()
+    model.fit(np.column_stack(list(at.values())), target.factor(at))
+    seconds = time.perf_counter() - started
+
+    def predict(where: Features) -> FloatArray:
+        return np.asarray(model.predict(np.column_stack(list(where.values()))), dtype=float)
+
+    return _row(target, predict, seconds, "")
+
+
+def _row(target: Target, predict: Callable[[Features], FloatArray], seconds: float, formula: str) -> dict[str, Any]:
+    where = points(target.names, between=True)
+    wanted = target.factor(where)
+    error = float(np.abs(predict(where) - wanted).max() / wanted.std())
+    return {"error": error, "found": error < LIMIT, "seconds": seconds, "formula": formula}
+
+
+def table(result: Mapping[str, Any]) -> list[str]:
+    """Lines that people read."""
+    programs = ["fastsfes", *(["pyoperon"] if result["operon"] else [])]
+    lines = [
+        f"factors from their values on points, {result['seeds']} seeds, at most {SECONDS:g} s of one core each",
+        f"{'':10s}" + "".join(f"{p + ': found':>18s}{'seconds':>10s}{'error':>10s}" for p in programs),
+    ]
+    for name, rows in result["targets"].items():
+        cells = ""
+        for program in programs:
+            mine = rows[program]
+            found = sum(r["found"] for r in mine)
+            seconds, error = np.median([r["seconds"] for r in mine]), np.median([r["error"] for r in mine])
+            cells += f"{f'{found}/{len(mine)}':>18s}{seconds:10.1f}{error:10.1e}"
+        lines.append(f"{name:10s}{cells}")
+    if not result["operon"]:
+        lines.append("pyoperon is not installed")
+    return [*lines, ""]
