@@ -48,6 +48,9 @@ class Curve:
     x: FloatArray
     values: Mapping[str, FloatArray]
 
+    def __repr__(self) -> str:
+        return f"Curve({self.quantity} along {self.axis}, {self.fixed}: {', '.join(self.values)}; {len(self.x)} points)"
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; what is not finite becomes None."""
         data = {
@@ -77,6 +80,10 @@ class Surface:
     y: FloatArray
     values: Mapping[str, FloatArray]
 
+    def __repr__(self) -> str:
+        size = f"{len(self.x)} x {len(self.y)} points"
+        return f"Surface({self.name} over {self.axes[0]}, {self.axes[1]}: {', '.join(self.values)}; {size})"
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; what is not finite becomes None."""
         data = {
@@ -97,6 +104,9 @@ class EnhancementCurves:
     beside: tuple[str, ...]
     curves: tuple[Curve, ...]
     surfaces: tuple[Surface, ...]
+
+    def __repr__(self) -> str:
+        return f"EnhancementCurves({self.name!r}: {len(self.curves)} curves, {len(self.surfaces)} surfaces)"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from ..common.errors import FastsfesError, InputError
 from ..common.files import user_path
+from ..common.notebook import html_table
 from ..common.readonly import ReadOnly
 from ..densities.hdf5 import RecordError
 from ..densities.record import DensityRecord, Energies, GridRecord
@@ -374,6 +375,10 @@ class Dataset:
         if not summary.converged:
             raise FastsfesError(f"dataset {self.name!r}: the SCF of {name!r} did not converge; it must not be used")
         return summary
+
+    def _repr_html_(self) -> str:
+        rows = [(s.subset, s.data_type, s.split, s.reactions, s.available) for s in self.info().subsets]
+        return html_table(repr(self), ("subset", "type", "split", "reactions", "available"), rows)
 
     def __repr__(self) -> str:
         return (

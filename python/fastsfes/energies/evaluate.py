@@ -12,12 +12,13 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from ..common.errors import FastsfesError, InputError
+from ..common.notebook import axes, html_table
 from ..datasets.dataset import Dataset
 from ..datasets.model import HARTREE_TO_KCAL, Reaction
 from ..functionals.frame import Frame
@@ -93,6 +94,31 @@ class Evaluation:
     def by_subset(self) -> dict[str, Statistics]:
         """Statistics per subset ("TAE140nonMR", ...)."""
         return self._grouped([reaction.subset for reaction in self.reactions])
+
+    def __repr__(self) -> str:
+        error = f"WRMSD {self.wrmsd:.6g} kcal/mol, " if self.reactions else ""
+        return f"Evaluation({len(self.reactions)} reactions: {error}{self.method})"
+
+    def _repr_html_(self) -> str:
+        rows = [(name, s.reactions, s.rmsd, s.wrmsd) for name, s in self.by_type.items()] if self.reactions else []
+        return html_table(repr(self), ("type", "reactions", "RMSD", "WRMSD"), rows)
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw calculated against reference energies, kcal/mol, on `ax` or on new axes of matplotlib; returns them."""
+        target = axes(ax)
+        reference = np.array([reaction.reference for reaction in self.reactions])
+        types = np.array([reaction.data_type for reaction in self.reactions])
+        for name in dict.fromkeys(types.tolist()):
+            rows = types == name
+            target.plot(reference[rows], (reference + self.errors)[rows], ".", label=name or None)
+        ends = [float(reference.min()), float(reference.max())]
+        target.plot(ends, ends, color="grey", linewidth=0.8)
+        target.set(
+            xlabel="reference (kcal/mol)", ylabel="calculated (kcal/mol)", title=f"WRMSD {self.wrmsd:.4g} kcal/mol"
+        )
+        if types.any():
+            target.legend(frameon=False, fontsize="small")
+        return target
 
     def _grouped(self, keys: Sequence[str]) -> dict[str, Statistics]:
         groups: dict[str, list[int]] = {}

@@ -12,6 +12,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from ..common.errors import FastsfesError, InputError
+from ..common.notebook import html_table
 from ..datasets.dataset import Dataset
 from ..energies.frame import frame_of
 from ..functionals.functional import Channel, Functional
@@ -58,6 +59,15 @@ class FitResult:
     start: float
     seconds: float
     notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        losses = {"train": self.train, "validation": self.validation, "test": self.test}
+        known = ", ".join(f"{split} {loss:.6g}" for split, loss in losses.items() if loss is not None)
+        return f"FitResult({self.functional.name!r}: {known} kcal/mol, {self.status})"
+
+    def _repr_html_(self) -> str:
+        rows = [(name, value) for name, value in self.parameters.items()]
+        return html_table(repr(self), ("parameter", "value"), rows)
 
     @property
     def parameters(self) -> dict[str, float]:

@@ -200,6 +200,9 @@ class Expression:
         """LaTeX of the expression."""
         return self._handle.to_latex()
 
+    def _repr_latex_(self) -> str:
+        return f"$\\displaystyle {self.to_latex()}$"
+
     def to_mathml(self) -> list[str]:
         """MathML of the terms of the sum that the expression is, each with its sign: one after the other the formula.
 

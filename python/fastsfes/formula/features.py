@@ -29,6 +29,7 @@ __all__ = [
     "channel_features",
     "channel_terms",
     "listed",
+    "of_nodes",
     "pair_features",
     "spin_features",
 ]
@@ -150,6 +151,20 @@ def spin_features(variables: Mapping[str, Expression], column: str = "spin") -> 
     """The features of one spin by a column of the feature table, with expressions for the variables in it."""
     rows = {name: row[column] for name, row in _ROWS.items() if row[column] is not None}
     return {name: Expression.parse(text).substitute(variables) for name, text in rows.items()}
+
+
+def of_nodes(values: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
+    """The features given and all that follow from them as from a node's: x, s, s2, t, alpha, beta of x2 and w."""
+    out = dict(values)
+    for name, relation in _relations().items():
+        if name not in values and set(relation.features) <= set(values):
+            out[name] = relation.evaluate(values)
+    return out
+
+
+@lru_cache(maxsize=1)
+def _relations() -> dict[str, Expression]:
+    return {name: Expression.parse(row["nodes"]) for name, row in _ROWS.items() if row["nodes"] is not None}
 
 
 def pair_features(a: Mapping[str, Expression], b: Mapping[str, Expression]) -> dict[str, Expression]:

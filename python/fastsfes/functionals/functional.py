@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from .. import _core
 from ..common.errors import InputError
 from ..common.files import user_path, write_output
+from ..common.notebook import axes
 from ..common.reading import closed, damage, finite, parse_json, read_text, text_member
 from ..formula import features
 from ..formula.expression import Expression, feature_names
@@ -188,6 +189,53 @@ class Functional:
             if c.parameters:
                 lines.append("    " + ", ".join(f"{n} = {v!r}" for n, v in c.parameters.items()))
         return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        kinds = ", ".join(self.channels)
+        return f"Functional({self.name!r}: {kinds}; {len(self.parameters)} parameters, complexity {self.complexity})"
+
+    def to_latex(self, *, values: bool = False) -> str:
+        """LaTeX of the factors, a line of an ``aligned`` environment each; with `values` in place of the parameters."""
+        lines = [
+            rf"f_{{\mathrm{{{kind}}}}} &= {(c.bound() if values else c.expression).to_latex()}"
+            for kind, c in self.channels.items()
+        ]
+        return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
+
+    def _repr_latex_(self) -> str:
+        return f"$\\displaystyle {self.to_latex()}$"
+
+    def to_sympy(self, *, values: bool = True) -> dict[str, Any]:
+        """The factors by channel as SymPy expressions of their features, with the parameters' values or as symbols."""
+        return {kind: (c.bound() if values else c.expression).to_sympy() for kind, c in self.channels.items()}
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the factors against x2, at w = 0 and, where they depend on w, at -0.5 and 0.5.
+
+        Args:
+            ax: axes of matplotlib; None for new ones.
+
+        Returns:
+            The axes.
+
+        Raises:
+            InputError: a factor depends on features that do not follow from x2 and w.
+        """
+        target = axes(ax)
+        x2 = np.geomspace(1e-2, 1e4, 400)
+        for kind, channel in self.channels.items():
+            for w in (0.0, -0.5, 0.5):
+                known = features.of_nodes({"x2": x2, "w": np.full_like(x2, w)})
+                missing = [f for f in channel.expression.features if f not in known]
+                if missing:
+                    raise InputError(f"f_{kind} depends on {missing[0]}, which does not follow from x2 and w")
+                varies = set(channel.expression.features) - features.of_nodes({"x2": x2}).keys()
+                label = f"f_{kind}" + (f", w = {w:g}" if varies else "")
+                if varies or w == 0.0:
+                    target.plot(x2, np.broadcast_to(channel.evaluate(known), x2.shape), label=label)
+        target.set(xscale="log", xlabel="$x^2$", ylabel="factor", title=self.name)
+        target.legend(frameon=False)
+        return target
 
     # -- values -------------------------------------------------------------------------------------------------------
 

@@ -18,9 +18,12 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from .._core import __version__
 from ..common.errors import InputError
 from ..common.files import WriteError, make_parent, user_path, write_text
+from ..common.notebook import axes, html_table
 from ..common.reading import parse_json, read_text, shaped, short
 from ..common.runfolder import BEST, CONFIG, FRONT, HISTORY, POINTS, SUMMARY, is_selection, resume_command
 from ..datasets.points import csv_of_columns, read_columns
@@ -103,6 +106,54 @@ class Run:
     def functional(self, index: int) -> Functional:
         """The member of the front with this index, in normal form and fitted in it; the run has to be complete."""
         return front_member(self.path, index)
+
+    def __repr__(self) -> str:
+        summary = self.summary
+        state = "complete" if summary.get("complete") else "not complete"
+        made = f", {summary['candidates']} candidates" if summary else ""
+        return f"Run({str(self.path)!r}: {state}{made})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Run) and self.path.absolute() == other.path.absolute()
+
+    def __hash__(self) -> int:
+        return hash(self.path.absolute())
+
+    def _repr_html_(self) -> str:
+        head = ("index", "complexity", "parameters", "train", "validation", "formulas")
+        rows = []
+        for row in self.members if (self.path / FRONT).is_file() else []:
+            formulas = "; ".join(f"f_{k} = {c['expression']}" for k, c in row["functional"]["channels"].items())
+            index = f"{row['index']}{' *' if row['picked'] else ''}"
+            rows.append((index, *(row[name] for name in head[1:5]), formulas))
+        return html_table(repr(self), head, rows)
+
+    def plot(self, what: str = "front", ax: Any = None) -> Any:
+        """Draw the run.
+
+        Args:
+            what: "front", errors against complexity, or "convergence", the best fitness against candidates.
+            ax: axes of matplotlib; None for new ones.
+
+        Returns:
+            The axes.
+        """
+        if what not in ("front", "convergence"):
+            raise InputError(f'what is "{what}"; expected front or convergence')
+        target = axes(ax)
+        if what == "front":
+            rows = self.pareto
+            for split in ("train", "validation"):
+                target.plot([r["complexity"] for r in rows], [r[split] for r in rows], "o-", label=split)
+            target.set(xlabel="complexity", ylabel="error", yscale="log", title=self.path.name)
+            target.legend(frameon=False)
+            return target
+        with RunStore.open(self.path / HISTORY, read_only=True) as store:
+            known = sorted((r["round"], r["number"], r["fitness"]) for r in store.fitted())
+        best = np.minimum.accumulate([fitness for *_, fitness in known])
+        target.plot(np.arange(1, len(best) + 1), best, drawstyle="steps-post")
+        target.set(xlabel="fitted candidates", ylabel="best fitness", xscale="log", yscale="log", title=self.path.name)
+        return target
 
     def __getitem__(self, index: int) -> Functional:
         return self.functional(index)

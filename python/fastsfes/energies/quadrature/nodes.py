@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ... import _core
 from ...common.errors import InputError
-from ...formula.expression import Expression, features
+from ...formula.features import of_nodes
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -154,20 +154,10 @@ def derived_features(kind: str, values: Mapping[str, FloatArray]) -> dict[str, F
 
     For "cos" they are those of the pair of spins, which follow its x2 and w in the same way.
     """
-    out = dict(values)
-    if kind in ("x", "css", "cos"):
-        for name, relation in _relations().items():
-            if name not in values and set(relation.features) <= set(values):
-                out[name] = relation.evaluate(values)
-    return out
-
-
-@lru_cache(maxsize=1)
-def _relations() -> dict[str, Expression]:
-    return {row["name"]: Expression.parse(row["nodes"]) for row in features() if row["nodes"] is not None}
+    return of_nodes(values) if kind in ("x", "css", "cos") else dict(values)
 
 
 @lru_cache(maxsize=1)
 def s_per_x() -> float:
     """s / x with s the reduced gradient of the spin-scaled density: 1 / (2 (6 pi^2)^(1/3))."""
-    return float(_relations()["s"].evaluate({"x2": 1.0}))
+    return float(of_nodes({"x2": np.ones(1)})["s"][0])
