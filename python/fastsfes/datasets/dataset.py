@@ -19,6 +19,7 @@ from ..densities.hdf5 import RecordError
 from ..densities.record import DensityRecord, Energies, GridRecord
 from . import storage
 from .balance import imbalance
+from .chosen import chosen, divided
 from .model import SPLITS, DatasetContents, Reaction, Species
 from .packaged import PACKAGED
 from .places import find_dataset, user_datasets
@@ -99,10 +100,11 @@ class Dataset:
     `available` and `split` do not give it, `unsealed` does, and counts.
     """
 
-    def __init__(self, contents: DatasetContents, path: Path | None = None) -> None:
+    def __init__(self, contents: DatasetContents, path: Path | None = None, query: str = "") -> None:
         self._contents = contents
         self._sealed = contents.sealed
         self._path = path
+        self._query = query
         self._summaries: dict[str, storage.DensitySummary] = {}
         self._problems: dict[str, str] = {}
         if path is not None:
@@ -116,8 +118,12 @@ class Dataset:
         Names are those of the packaged datasets ("gscdb", "builtin") and of files in the user's folder (FASTSFES_DATA).
         A folder gives species and reactions only; ``fastsfes dataset build`` adds densities. Layouts: MGCDB84 and ACCDB
         (``DatasetEval.csv``), GMTKN55 (``*/.res``), GSCDB138 (its archive too), or the plain one (``reactions.csv``),
-        see docs/datasets.md.
+        see docs/datasets.md. After a question mark stands what is asked of it, see `fastsfes.datasets.chosen`.
         """
+        text, query = divided(str(name_or_path))
+        if query:
+            whole = cls.open(text)
+            return cls(chosen(whole.contents, query), whole.path, query)
         path = user_path(name_or_path)
         if str(name_or_path).lower() in PACKAGED or not path.exists():
             path = find_dataset(str(name_or_path)) or path
@@ -145,12 +151,10 @@ class Dataset:
         Raises:
             InputError: it has no file.
         """
-        for name, path in PACKAGED.items():
-            if self._path is not None and self._path == path:
-                return name
         if self._path is None:
             raise InputError(f'dataset "{self.name}" has no file; write one with: fastsfes dataset build')
-        return str(self._path)
+        name = next((n for n, path in PACKAGED.items() if self._path == path), str(self._path))
+        return f"{name}?{self._query}" if self._query else name
 
     @property
     def contents(self) -> DatasetContents:

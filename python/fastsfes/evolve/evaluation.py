@@ -67,7 +67,8 @@ class Fitness:
     """Smaller is better; in kcal/mol.
 
     error = train*L_train + validation*L_validation + sum(weights[name]*terms[name]) + the estimated error of the
-    quadrature, fitness = error + per_parameter*parameters + per_node*complexity.
+    quadrature; with `root` the first two are sqrt(train*L_train^2 + validation*L_validation^2), SyFES's way.
+    fitness = error + per_parameter*parameters + per_node*complexity.
     """
 
     train: float = 0.0
@@ -75,13 +76,16 @@ class Fitness:
     per_parameter: float = 0.0
     per_node: float = 0.0
     weights: Mapping[str, float] = field(default_factory=dict)
+    root: bool = False
 
     def error(self, known: Known) -> float:
         """The part that measures errors; infinite when a loss that counts is not finite."""
-        total = known.terms.get(NODES, 0.0)
+        power = 2.0 if self.root else 1.0
+        total = 0.0
         for coefficient, loss in ((self.train, known.train), (self.validation, known.validation)):
             if coefficient:
-                total += coefficient * loss
+                total += coefficient * loss**power
+        total = total ** (1.0 / power) + known.terms.get(NODES, 0.0)
         for name, weight in self.weights.items():
             if weight:
                 total += weight * known.terms.get(name, math.inf)

@@ -164,6 +164,7 @@ class EvolutionSettings:
         generation: children per generation, fitted together.
         generations: generations per epoch.
         repeat: probability that a child is mutated once more (again and again).
+        keep_parent: probability that a child is its parent, not mutated.
         keep_duplicates: whether a child of a known family joins the population, with the family's losses.
         rejoin: whether such a child joins when no member of the population is of its family.
         restart: start again from the base after this many candidates without a better one; 0 for never.
@@ -177,6 +178,7 @@ class EvolutionSettings:
     generation: int = 32
     generations: int = 8
     repeat: float = 0.2
+    keep_parent: float = 0.0
     keep_duplicates: bool = True
     rejoin: bool = False
     restart: int = 0
@@ -387,7 +389,8 @@ def _mutant(
     def reselected(kind: str) -> ChannelGenome | None:
         return None if reselect is None else reselect(kind, (parent.genome, parent.parameters), tournament.front, rng)
 
-    for _ in range(_ATTEMPTS):
+    kept = settings.keep_parent > 0.0 and rng.random() < settings.keep_parent
+    for _ in range(0 if kept else _ATTEMPTS):
         genome, names = _mutated(parent.genome, mate.genome, mutator, settings.repeat, rng, reselected)
         expressions = genome.expressions(mutator.workspaces)
         if expressions is None or settings.rules.allow(expressions):

@@ -163,6 +163,14 @@ class SearchConfig:
     repeat: float = option(
         0.2, "float", "mutation", "probability of one more mutation of a child", minimum=0, maximum=0.99
     )
+    keep_parent: float = option(
+        0.0,
+        "float",
+        "mutation",
+        "probability that a child is its parent unchanged, as in SyFES; it joins the population with keep_duplicates",
+        minimum=0,
+        maximum=1,
+    )
     max_instructions: int = option(
         12, "int", "mutation", "largest number of instructions per factor; -1 for no limit", minimum=-1
     )
@@ -255,6 +263,13 @@ class SearchConfig:
         minimum=0,
     )
 
+    losses: str = option(
+        "sum",
+        "text",
+        "fitness",
+        "how the two losses make one: sum (a*train + b*validation), or root (sqrt(a*train^2 + b*validation^2), SyFES's)",
+        choices=("sum", "root"),
+    )
     train_coefficient: float = option(0.7, "float", "fitness", "weight of the training WRMSD in the fitness", minimum=0)
     validation_coefficient: float = option(
         0.3, "float", "fitness", "weight of the validation WRMSD in the fitness", minimum=0

@@ -14,6 +14,7 @@ import numpy as np
 from .._core import __version__
 from ..common.errors import InputError
 from ..datasets import Dataset, Reaction
+from ..datasets.chosen import divided
 from ..energies.quadrature import LEVELS, Quadrature, reaction_targets
 from ..functionals.load import load
 from .config import SearchConfig
@@ -99,6 +100,9 @@ def with_absolute_paths(config: SearchConfig) -> SearchConfig:
 
 def absolute(name: str) -> str:
     """A file or folder by its absolute path; other names as they are."""
+    name, query = divided(name)
+    if query:
+        return f"{absolute(name)}?{query}"
     try:
         return str(Path(name).resolve()) if name and Path(name).exists() else name
     except (OSError, ValueError):  # formulas are no paths

@@ -244,8 +244,8 @@ def search(
         resume: directory of an earlier run to go on with, instead of `config` and `output`.
         time_limit, executor, workers, worker_timeout, threads: override the configuration's for this call; the result
             does not depend on the last four.
-        dataset, points: where the run's data are now, to resume; others than it began with are refused. Points are in
-            the run's directory too.
+        dataset, points: the data; of a run that is resumed where they are now: others than it began with are refused.
+            Points are in the run's directory too.
         go_on: when `output` holds a run with the same options already, go on with it, so that one call serves for the
             first job and for all that follow it.
         progress: "live", "plain", "none", or "auto" (live on a terminal or in a notebook, else plain); by default live
@@ -274,7 +274,8 @@ def search(
         config = SearchConfig.from_toml(path / CONFIG)
         _check_named(path, config, executor)
     else:
-        config = SearchConfig.of(config, **options)
+        data = {name: value for name, value in (("dataset", dataset), ("points", points)) if value is not None}
+        config = SearchConfig.of(config, **options, **data)
         if go_on and output is not None and (user_path(output) / CONFIG).is_file():
             resume = path = user_path(output)
             _check_same(path, of_points(config) if config.points else config)

@@ -238,6 +238,7 @@ def _fitness(config: SearchConfig) -> Fitness:
     return Fitness(
         config.train_coefficient, config.validation_coefficient, config.parameter_penalty, config.complexity_penalty,
         {name: weight for name, weight in weights.items() if weight > 0},
+        config.losses == "root",
     )  # fmt: skip
 
 

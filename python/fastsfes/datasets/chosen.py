@@ -1,0 +1,142 @@
+"""A part of a dataset, or other splits, by what follows its name: ``gscdb?types=BH,TC&splits=random:1``.
+
+* ``types=A,B``, ``subsets=A*,B``: reactions of these data types or subsets (patterns);
+* ``spin=closed`` or ``spin=open``: reactions of closed-shell species only, or with an open-shell species;
+* ``number=N`` or ``number=N:SEED``: N of the reactions, drawn by the seed;
+* ``splits=random:SEED``: 60 % for training, 20 % for validation, 20 % for test; ``splits=by-subset:SEED``: the same,
+  whole subsets; ``splits=FILE``: a CSV file with the columns reaction and split; others are left out.
+
+The test split of a sealed dataset stays what it is; the others are divided three to one.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from fnmatch import fnmatchcase
+
+import numpy as np
+
+from ..common.errors import InputError
+from ..common.files import user_path
+from ..common.reading import read_text
+from .model import SPLITS, DatasetContents, Reaction
+
+__all__ = ["chosen", "divided"]
+
+
+def divided(text: str) -> tuple[str, str]:
+    """The name or file of a dataset, and what is asked of it."""
+    name, _, query = text.partition("?")
+    return name, query
+
+
+def chosen(contents: DatasetContents, query: str) -> DatasetContents:
+    """The contents with the reactions and splits that a query asks for.
+
+    Raises:
+        InputError: names the part of the query that is not understood, or that leaves nothing.
+    """
+    reactions = contents.reactions
+    for part in query.split("&"):
+        key, equals, value = (word.strip() for word in part.partition("="))
+        if key not in _KEYS or not equals or not value:
+            raise InputError(f'dataset "{contents.name}?{query}": "{part}" is not understood; expected {_EXPECTED}')
+        try:
+            reactions = tuple(_KEYS[key](contents, reactions, value))
+        except InputError as error:
+            raise InputError(f'dataset "{contents.name}?{query}": {error}') from None
+        if not reactions:
+            raise InputError(f'dataset "{contents.name}?{query}": no reaction is left after "{part}"')
+    return replace(contents, reactions=reactions)
+
+
+_Rows = Sequence[Reaction]
+
+
+def _types(contents: DatasetContents, reactions: _Rows, value: str) -> Iterable[Reaction]:
+    return _matching(reactions, value, lambda r: r.data_type, "types")
+
+
+def _subsets(contents: DatasetContents, reactions: _Rows, value: str) -> Iterable[Reaction]:
+    return _matching(reactions, value, lambda r: r.subset, "subsets")
+
+
+def _matching(reactions: _Rows, value: str, name: Callable[[Reaction], str], key: str) -> Iterable[Reaction]:
+    patterns = [p.strip() for p in value.split(",")]
+    known = sorted({name(r) for r in reactions})
+    for pattern in patterns:
+        if not any(fnmatchcase(n, pattern) for n in known):
+            raise InputError(f'{key}: nothing matches "{pattern}"; there are {", ".join(known)}')
+    return [r for r in reactions if any(fnmatchcase(name(r), p) for p in patterns)]
+
+
+def _spin(contents: DatasetContents, reactions: _Rows, value: str) -> Iterable[Reaction]:
+    if value not in ("closed", "open"):
+        raise InputError(f'spin is "{value}"; expected closed or open')
+
+    def is_open(reaction: Reaction) -> bool:
+        return any(contents.species[n].spin != 0 for n in reaction.coefficients if n in contents.species)
+
+    return [r for r in reactions if is_open(r) == (value == "open")]
+
+
+def _number(contents: DatasetContents, reactions: _Rows, value: str) -> Iterable[Reaction]:
+    count, _, seed = value.partition(":")
+    wanted = _whole(count, "number")
+    if not 0 < wanted <= len(reactions):
+        raise InputError(f"number is {wanted}; there are {len(reactions)} reactions")
+    drawn = np.random.default_rng(_whole(seed or "0", "number")).permutation(len(reactions))[:wanted]
+    return [reactions[k] for k in sorted(drawn.tolist())]
+
+
+def _splits(contents: DatasetContents, reactions: _Rows, value: str) -> Iterable[Reaction]:
+    how, _, seed = value.partition(":")
+    if how not in ("random", "by-subset"):
+        return _splits_of_file(contents, reactions, value)
+    kept = [r for r in reactions if contents.sealed and r.split == "test"]
+    free = [r for r in reactions if not (contents.sealed and r.split == "test")]
+    groups = [r.name if how == "random" else r.subset for r in free]
+    names = list(dict.fromkeys(groups))
+    order = np.random.default_rng(_whole(seed or "0", "splits")).permutation(len(names))
+    sizes = {name: groups.count(name) for name in names} if how == "by-subset" else dict.fromkeys(names, 1)
+    bounds = (0.75, 1.0) if contents.sealed else (0.6, 0.8)
+    place, seen = {}, 0
+    for name in (names[k] for k in order):
+        middle = (seen + 0.5 * sizes[name]) / len(free)
+        place[name] = SPLITS[0] if middle < bounds[0] else SPLITS[1] if middle < bounds[1] else SPLITS[2]
+        seen += sizes[name]
+    new = {r.name: place[group] for r, group in zip(free, groups, strict=True)}
+    return [r if r in kept else replace(r, split=new[r.name]) for r in reactions]
+
+
+def _splits_of_file(contents: DatasetContents, reactions: _Rows, value: str) -> Iterable[Reaction]:
+    path = user_path(value)
+    text = read_text(path, "random:SEED, by-subset:SEED or a CSV file with the columns reaction and split")
+    rows = list(csv.DictReader(io.StringIO(text)))
+    if not rows or not {"reaction", "split"} <= set(rows[0]):
+        raise InputError(f"{path}: expected a CSV file with the columns reaction and split")
+    known = {r.name: r for r in reactions}
+    found = []
+    for number, row in enumerate(rows, start=2):
+        name, split = str(row["reaction"]).strip(), str(row["split"]).strip()
+        if name not in known:
+            raise InputError(f'{path}, line {number}: there is no reaction "{name}"')
+        if split not in SPLITS:
+            raise InputError(f'{path}, line {number}: split "{split}" is unknown; expected any of {", ".join(SPLITS)}')
+        if contents.sealed and known[name].split == "test" != split:
+            raise InputError(f'{path}, line {number}: reaction "{name}" is of the sealed test split and stays there')
+        found.append(replace(known[name], split=split))
+    return found
+
+
+def _whole(text: str, key: str) -> int:
+    if not text.isdecimal():
+        raise InputError(f'{key}: "{text}" is no whole number')
+    return int(text)
+
+
+_KEYS = {"types": _types, "subsets": _subsets, "spin": _spin, "number": _number, "splits": _splits}
+_EXPECTED = ", ".join(f"{key}=..." for key in _KEYS) + " joined by &"
