@@ -267,7 +267,7 @@ class SearchConfig:
         "sum",
         "text",
         "fitness",
-        "how the two losses make one: sum (a*train + b*validation), or root (sqrt(a*train^2 + b*validation^2), SyFES's)",
+        "how the losses make one: sum (a*train + b*validation), or root (sqrt(a*train^2 + b*validation^2), SyFES's)",
         choices=("sum", "root"),
     )
     train_coefficient: float = option(0.7, "float", "fitness", "weight of the training WRMSD in the fitness", minimum=0)
