@@ -15,7 +15,7 @@ from .digits import printed_parameters
 _DESCRIPTION = """Write a functional, or the best one of a run, for another program, with all digits.
 
 Formats:
-""" + "\n".join(f"  {name:<8} {what}" for name, (_, what, _) in FORMATS.items())
+""" + "\n".join(f"  {name:<13} {what}" for name, (_, what, _) in FORMATS.items())
 
 
 def add_parser(subparsers: Any) -> None:
@@ -40,6 +40,13 @@ def add_parser(subparsers: Any) -> None:
         metavar="NAME",
         help="what the functional is called there (default: its own name); libxc and XCFun must not have it",
     )
+    parser.add_argument(
+        "--libxc",
+        type=Path,
+        metavar="PREFIX",
+        help="libxc-preload: where the libxc is installed that a library (--output NAME.so) is compiled for (default: "
+        "the system's)",
+    )
     parser.set_defaults(handler=run)
 
 
@@ -60,6 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
         digits=arguments.digits,
         printed=printed,
         name=arguments.name,
+        libxc_prefix=arguments.libxc,
     )
     for path in written:
         print(f"written: {path}")

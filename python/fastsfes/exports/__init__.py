@@ -16,7 +16,7 @@ from ..common.errors import InputError
 from ..common.files import check_output, make_parent, user_path, write_output
 from ..functionals.functional import Functional
 from ..functionals.load import load
-from . import c, jax_file, json_file, latex, libxc, pyscf_file, sympy_file, xcfun
+from . import building, c, jax_file, json_file, latex, libxc, libxc_preload, pyscf_file, sympy_file, xcfun
 
 __all__ = ["FORMATS", "export"]
 
@@ -29,6 +29,7 @@ FORMATS: Mapping[str, tuple[str, str, Writer]] = {
     "c": (".c", "C99 source and header, first and second derivatives, self-test", c.c_files),
     "cpp": (".hpp", "C++17 header, first and second derivatives, self-test", c.cpp_files),
     "libxc": ("", "folder: Maple file, registration, generated C and test for libxc 7", libxc.files),
+    "libxc-preload": (".c", "C file of a library that adds it to a program's libxc by LD_PRELOAD", libxc_preload.files),
     "xcfun": (".hpp", "C++ template over the number type, as XCFun's functionals", xcfun.files),
     "jax": (".py", "JAX functions, differentiable in densities and parameters", jax_file.files),
     "sympy": (".py", "SymPy expressions", sympy_file.files),
@@ -45,6 +46,7 @@ def export(
     digits: int | None = None,
     printed: Mapping[str, str] | None = None,
     name: str | None = None,
+    libxc_prefix: str | Path | None = None,
 ) -> list[Path]:
     """Write a functional for other programs.
 
@@ -52,10 +54,12 @@ def export(
         functional: a functional, or text that `fastsfes.functionals.load` reads.
         format: one of `FORMATS`.
         path: the file to write, with the ending of the format or none, in a folder that exists; for "libxc" the folder.
-            An existing file is overwritten.
+            An existing file is overwritten. For "libxc-preload" a name that ends in .so: the C file is written beside
+            it, with the same stem, and compiled.
         digits: of the parameters in the table of "latex"; everything else has all digits always.
         printed: texts of the parameters in the table of "latex", by "channel.name", such as `RoundedParameters.texts`.
         name: what the functional is called there, in place of its own name.
+        libxc_prefix: of the libxc that a library for "libxc-preload" is compiled for; by default the system's.
 
     Returns:
         The files written.
@@ -64,17 +68,23 @@ def export(
         InputError: on an unknown format, another format's ending, or a name that libxc
             or XCFun has for a functional of its own.
         WriteError: when a file cannot be written.
+        FastsfesError: when a library cannot be compiled.
     """
     if format not in FORMATS:
         raise InputError(f'format "{format}" is unknown; expected one of {", ".join(FORMATS)}')
     if (digits is not None or printed is not None) and format != "latex":
         raise InputError(f"digits are for latex; {format} is written with all digits")
+    path = user_path(path)
+    library = path if format == "libxc-preload" and path.suffix.lower() == ".so" else None
+    if libxc_prefix is not None and library is None:
+        raise InputError("a prefix of libxc is for libxc-preload with a library, a path that ends in .so")
     made = load(functional)
     if name is not None:
         if not name.strip():
             raise InputError("the name is empty; expected one such as my_gas22")
         made = replace(made, name=name)
-    path = user_path(path)
+    if library is not None:
+        path = library.with_suffix(".c")
     ending = FORMATS[format][0]
     if ending:
         check_output(path, "")
@@ -95,4 +105,7 @@ def export(
         make_parent(target)
         write_output(target, text)
         written.append(target)
+    if library is not None:
+        building.build_preload(path, library, None if libxc_prefix is None else user_path(libxc_prefix))
+        written.append(library)
     return written

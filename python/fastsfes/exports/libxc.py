@@ -8,31 +8,21 @@ from the `.mpl`. Layout of libxc 7.0: Lehtola et al., SoftwareX 7, 1 (2018), 10.
 
 from __future__ import annotations
 
-import re
-from dataclasses import replace
-
 from ..formula.expression import Expression
 from ..formula.features import CHANNELS, DENSITY_THRESHOLD, channel_terms, pair_features, spin_features
-from ..functionals.formulas import VARIABLES, free_parameters
+from ..functionals.formulas import free_parameters
 from ..functionals.functional import Functional
-from .c import C
-from .describe import block_comment, c_string, description, identifier, plain, thresholds
-from .layout import all_keys, layout, self_test
-from .layout import parameter_names as usual_names
+from .describe import block_comment, c_string, description, identifier
+from .layout import self_test
+from .libxc_code import THRESHOLD, evaluation, libxc_name, one_line, parameter_names, record
 from .straightline import Language, straight_line
 from .taken import check_name
 
-__all__ = ["MAPLE", "files", "libxc_name"]
+__all__ = ["MAPLE", "files"]
 
 NUMBER = 90001
 """Of the functional in libxc; a number that no functional of libxc has, to be changed where it must be unique."""
 
-_GROUPS = {"lda": ("rho",), "gga": ("rho", "sigma"), "mgga": ("rho", "sigma", "tau")}
-_ARGUMENTS = {
-    "lda": "const double *rho",
-    "gga": "const double *rho, const double *sigma",
-    "mgga": "const double *rho, const double *sigma, const double *lapl, const double *tau",
-}
 _MAPLE_ARGUMENTS = {
     "lda": "rs, z",
     "gga": "rs, z, xt, xs0, xs1",
@@ -54,30 +44,6 @@ def _maple_number(value: float) -> str:
 
 MAPLE = Language(column="maple", number=_maple_number, nan="undefined", powers=True)
 
-# functions that are compiled for GPUs, too
-_LIBXC_C = replace(
-    C, helpers={k: v.replace("static ", "GPU_DEVICE_FUNCTION static inline ") for k, v in C.helpers.items()}
-)
-
-_THRESHOLD = "dens_threshold"
-"""The density threshold in the formulas: libxc's users set it."""
-
-
-def parameter_names(functional: Functional) -> dict[str, str]:
-    """Identifiers that maple2c, which reads _a_ as -> and _1_ as [1], leaves alone."""
-    return {
-        p: f"p{k}" if re.search(r"_([asd]|\d+)(?=_)", n) else n
-        for k, (p, n) in enumerate(usual_names(functional).items())
-    }
-
-
-def libxc_name(functional: Functional) -> str:
-    """Its name in libxc's style, for example hyb_mgga_xc_gas22."""
-    hybrid = "hyb_" if functional.hybrid.short_range or functional.hybrid.long_range else ""
-    kinds = set(functional.channels)
-    kind = "x" if kinds == {"x"} else "c" if kinds <= {"css", "cos", "c"} else "xc"
-    return f"{hybrid}{functional.family}_{kind}_{identifier(functional.name)}"
-
 
 def files(functional: Functional, stem: str) -> dict[str, str]:
     """The files by their place in libxc's sources."""
@@ -85,7 +51,7 @@ def files(functional: Functional, stem: str) -> dict[str, str]:
     name, family = libxc_name(functional), functional.family
     return {
         f"maple/{family}_exc/{name}.mpl": _maple(functional),
-        f"src/maple2c/{family}_exc/{name}.c": _generated(functional, name),
+        f"src/maple2c/{family}_exc/{name}.c": evaluation(functional, name),
         f"src/{name}.c": _registration(functional, name),
         f"testsuite/{name}_test.c": _test(functional, name),
         "README.md": _readme(functional, name),
@@ -100,7 +66,7 @@ def _maple(functional: Functional) -> str:
     energy = _reduced_energy(functional)
     names = parameter_names(functional)
     leaves = {v: v for v in ("rs", "z", "xt", "xs0", "xs1", "ts0", "ts1", "opz", "omz")}
-    leaves |= {p: f"params_a_{n}" for p, n in names.items()} | {_THRESHOLD: "p_a_dens_threshold"}
+    leaves |= {p: f"params_a_{n}" for p, n in names.items()} | {THRESHOLD: "p_a_dens_threshold"}
     code = straight_line([[energy]], MAPLE, leaves)
     prefix = ""
     if free_parameters(functional):
@@ -148,131 +114,42 @@ def _reduced_energy(functional: Functional) -> Expression:
                 features["sigma"] = variables["sigma"]
             value = term.prefactor.substitute(variables) * factor.substitute(features)
             # libxc raises densities to the threshold: those that equal it are absent, as in libxc's own functionals
-            below = Expression.parse(_THRESHOLD) - term.density.substitute(variables)
+            below = Expression.parse(THRESHOLD) - term.density.substitute(variables)
             total = total + Expression.apply("select", below, zero, value)
     return (total / Expression.parse(n)).define().fold()
 
 
-# -- generated C ------------------------------------------------------------------------------------------------------
-
-
-def _generated(functional: Functional, name: str) -> str:
-    """func_{exc,vxc,fxc}_{unpol,pol} as maple2c writes them: results are added to what `out` holds."""
-    family = functional.family
-    flags = " | ".join(f"XC_FLAGS_I_HAVE_{order}" for order in ("EXC", "VXC", "FXC"))
-    lines = [
-        block_comment(
-            [*description(functional), f"Written by fastsfes; the same formula as {name}.mpl.", *thresholds()]
-        ),
-        "#define maple2c_order 2",
-        f"#define MAPLE2C_FLAGS ({flags})\n",
-    ]
-    bodies, helpers = [], dict[str, None]()
-    for polarised in (False, True):
-        made = layout(functional, polarised, threshold=_THRESHOLD)
-        leaves = {v: v if "_" in v else f"{v}_t" for v in made.inputs} | parameter_names(functional)
-        leaves[_THRESHOLD] = f"p->{_THRESHOLD}"
-        code = straight_line(made.groups, _LIBXC_C, leaves)
-        helpers |= dict.fromkeys(code.helpers)
-        density = "rho[0] + rho[1]" if polarised else "rho[0]"
-        head = []
-        if made.parameters:
-            struct = f"{name}_params"
-            names = parameter_names(functional)
-            head = [f"  const {struct} *params = (const {struct} *)(p->params);", "  assert(p->params != NULL);"]
-            head += [f"  const double {names[p]} = params->{names[p]};" for p in made.parameters]
-        for group in _GROUPS[family]:
-            names_ = VARIABLES[polarised][group]
-            head += [f"  const double {leaves[v]} = {group}[{k}];" for k, v in enumerate(names_) if v in made.inputs]
-        unused = [g for g in _GROUPS[family] if not set(VARIABLES[polarised][g]) & set(made.inputs)]
-        unused += ["lapl"] if family == "mgga" else []
-        head += [f"  (void){g};" for g in unused]
-        body: list[str] = []
-        for order, tag in enumerate(("exc", "vxc", "fxc")):
-            body += [f"  const double {n} = {v};" for n, v in code.steps[order]]
-            texts = iter(code.results[order])
-            found = {key: [next(texts) for _ in values] for key, values in made.orders[order].items()}
-            for key in all_keys(polarised, order):
-                if key not in found:
-                    continue  # adding zero changes nothing
-                target, flag = ("zk", "EXC") if key == "exc" else (key, ("VXC", "FXC")[order - 1])
-                body.append(f"  if(out->{target} != NULL && (p->info->flags & XC_FLAGS_HAVE_{flag})) {{")
-                for k, text in enumerate(found[key]):
-                    value = f"({text})/({density})" if key == "exc" else text
-                    body.append(f"    out->{target}[ip*p->dim.{target} + {k}] += {value};")
-                body.append("  }")
-            case = "pol" if polarised else "unpol"
-            bodies += [
-                f"#ifndef XC_DONT_COMPILE_{tag.upper()}",
-                "GPU_DEVICE_FUNCTION static inline void",
-                f"func_{tag}_{case}(const xc_func_type *p, size_t ip, {_ARGUMENTS[family]},",
-                f"    xc_{family}_out_params *out)",
-                "{",
-                *head,
-                *body,
-                "}",
-                "#endif\n",
-            ]
-    return "\n".join([*lines, *helpers, "", *bodies])
-
-
-def _one_line(functional: Functional) -> str:
-    """Its name in letters that libxc's scripts, which split the source at commas, quotes and braces, leave alone."""
-    return " ".join(re.sub(r"[^\w .+-]", " ", plain(functional.name, 100)).split()) or "functional"
+# -- registration -----------------------------------------------------------------------------------------------------
 
 
 def _registration(functional: Functional, name: str) -> str:
-    family = functional.family
-    upper = f"XC_{name.upper()}"
-    names, values = parameter_names(functional), free_parameters(functional)
-    kinds = {"x": "XC_EXCHANGE", "c": "XC_CORRELATION", "xc": "XC_EXCHANGE_CORRELATION"}
-    kind = kinds[name.removeprefix("hyb_").split("_")[1]]
-    h = functional.hybrid
-    hybrid = name.startswith("hyb_")
-    flags = ["XC_FLAGS_3D"]
-    flags += ["XC_FLAGS_NEEDS_TAU"] if family == "mgga" else []
-    flags += ["XC_FLAGS_HYB_CAM"] if h.omega else []
-    flags += ["XC_FLAGS_VV10"] if functional.nlc is not None else []
+    family, upper = functional.family, f"XC_{name.upper()}"
+    made = record(functional, name)
     lines = [
         block_comment(description(functional)),
-        f'#include "util.h"\n\n#define {upper} {NUMBER} /* {_one_line(functional)} */\n',
+        f'#include "util.h"\n\n#define {upper} {NUMBER} /* {one_line(functional)} */\n',
+        *made.parameters,
     ]
-    if values:
-        lines += [
-            "typedef struct {",
-            *(f"  double {names[p]};" for p in values),
-            f"}} {name}_params;\n",
-            f"#define N_PAR {len(values)}",
-            f"static const char *names[N_PAR] = {{{', '.join(c_string('_' + names[p]) for p in values)}}};",
-            f"static const char *desc[N_PAR] = {{{', '.join(c_string(f'parameter {names[p]}') for p in values)}}};",
-            f"static const double par_{name}[N_PAR] = {{{', '.join(repr(v) for v in values.values())}}};\n",
-        ]
-    body = []
-    if values:
-        body += ["  assert(p->params == NULL);", f"  p->params = libxc_malloc(sizeof({name}_params));"]
-    if hybrid:
-        body += [
-            f"  p->cam_alpha = {h.long_range if h.omega else h.short_range!r};",
-            f"  p->cam_beta = {h.short_range - h.long_range if h.omega else 0.0!r};",
-            f"  p->cam_omega = {h.omega!r};",
-        ]
-    if functional.nlc is not None:
-        body += [f"  p->nlc_b = {functional.nlc.b!r};", f"  p->nlc_C = {functional.nlc.C!r};"]
+    body = list(made.frame)
+    if made.values:
+        body[:0] = ["  assert(p->params == NULL);", f"  p->params = libxc_malloc(sizeof({name}_params));"]
     if body:
         lines += ["static void", f"{name}_init(xc_func_type *p)", "{", *body, "}\n"]
     work = ["NULL", "NULL", "NULL"]
     work[("lda", "gga", "mgga").index(family)] = f"&work_{family}"
-    parameters = f"{{N_PAR, names, desc, par_{name}, set_ext_params_cpy}}" if values else "{0, NULL, NULL, NULL, NULL}"
+    parameters = (
+        f"{{N_PAR, names, desc, par_{name}, set_ext_params_cpy}}" if made.values else "{0, NULL, NULL, NULL, NULL}"
+    )
     lines += [
         f'#include "maple2c/{family}_exc/{name}.c"\n#include "work_{family}.c"\n',
         '#ifdef __cplusplus\nextern "C"\n#endif',
         f"const xc_func_info_type xc_func_info_{name} = {{",
         f"  {upper},",
-        f"  {kind},",
-        f"  {c_string(_one_line(functional))},",
-        f"  XC_FAMILY_{'HYB_' if hybrid else ''}{family.upper()},",
+        f"  {made.kind},",
+        f"  {c_string(one_line(functional))},",
+        f"  {made.family},",
         "  {NULL, NULL, NULL, NULL, NULL},",
-        f"  {' | '.join(flags)} | MAPLE2C_FLAGS,",
+        f"  {made.flags} | MAPLE2C_FLAGS,",
         f"  {DENSITY_THRESHOLD!r},",
         f"  {parameters},",
         f"  {f'{name}_init' if body else 'NULL'}, NULL,",
