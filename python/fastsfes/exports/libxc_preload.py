@@ -239,12 +239,12 @@ static int ours(int id) {
 /* -- the record -- */
 
 static const char full_name[] = "@FULL@", short_name[] = "@NAME@";
-static char reference[] = @REFERENCE@, doi[] = @DOI@;
-static func_reference_type source = {.ref = reference, .doi = doi, .bibtex = ""
-#if XC_MAJOR_VERSION >= 6
-                                     , .key = "@NAME@"
-#endif
+static const char *const texts[] = {
+    @TITLE@,
+    @REFERENCE@,
+    @DOI@
 };
+static func_reference_type source;
 
 @SETTER@
 int xc_func_init(xc_func_type *p, int functional, int nspin) {
@@ -255,8 +255,14 @@ int xc_func_init(xc_func_type *p, int functional, int nspin) {
   assert(p->params == NULL && p->n_func_aux == 0 && info->ext_params.n == 0 && info->end == NULL);
   info->number = number;
   info->kind = @KIND@;
-  info->name = @TITLE@;
+  info->name = texts[0];
   info->family = @FAMILY_MACRO@;
+  source.ref = texts[1];
+  source.doi = texts[2];
+  source.bibtex = "";
+#if XC_MAJOR_VERSION >= 6
+  source.key = short_name;
+#endif
   for (int i = 0; i < XC_MAX_REFERENCES; ++i) info->refs[i] = i == 0 ? &source : NULL;
   info->flags = @FLAGS@ | MAPLE2C_FLAGS;
   info->dens_threshold = p->dens_threshold = @DENSITY@;
