@@ -17,7 +17,7 @@ from fastsfes import Functional
 from fastsfes.cli import main
 from fastsfes.report import render
 from fastsfes.report.draw.axis import number
-from fastsfes.report.sections.parts import error_text
+from fastsfes.report.sections.parts import error_text, shown
 from fastsfes.run.search import Run
 
 SECTIONS = ["formula", "accuracy", "factors", "search", "insight", "health", "validation", "origin"]
@@ -74,7 +74,7 @@ def test_the_figures_are_those_of_the_run(page: Path, run: Run) -> None:
     assert data["summary"] == run.summary
     assert Functional.from_dict(data["functional"]) == run.best
     for row in run.summary["report"]["rows"]:
-        assert row["name"] in parsed.text
+        assert shown(row["name"]) in parsed.text
         for split in ("train", "validation", "test"):
             assert f"{row[split]:.4f}" in parsed.text
     for channel in run.best.channels.values():
@@ -95,6 +95,31 @@ def test_the_figures_are_those_of_the_run(page: Path, run: Run) -> None:
     assert marks.count("passes") == sum(r["passed"] is True for checks in rows for r in checks)
     assert marks.count("fails") == sum(r["passed"] is False for checks in rows for r in checks)
     assert f"fastsfes validate {run.path}" in parsed.text  # how to get what is not there
+
+
+def test_points_of_the_front_lead_to_their_rows_and_the_pick_is_marked(page: Path, run: Run) -> None:
+    parsed = Page(page.read_text(encoding="utf-8"))
+    rows = {a["id"]: a for t, a in parsed.elements if t == "tr" and (a.get("id") or "").startswith("member-")}
+    assert set(rows) == {f"member-{m['index']}" for m in run.members}
+    links = [a["href"] for t, a in parsed.elements if t == "a" and (a.get("href") or "").startswith("#member-")]
+    assert sorted(links) == sorted(f"#{name}" for name in rows)
+    (picked,) = [m["index"] for m in run.members if m["picked"]]
+    assert [name for name, a in rows.items() if a.get("class") == "pick"] == [f"member-{picked}"]
+    assert "the pick" in parsed.text
+
+
+def test_final_table_has_the_cross_validation(page: Path, run: Run) -> None:
+    parsed = Page(page.read_text(encoding="utf-8"))
+    values = [row["terms"].get("cross_validation") for row in run.summary["report"]["rows"]]
+    assert "cross-validation" in parsed.text
+    assert all(f"{value:.4f}" in parsed.text for value in values if value is not None and 1e-3 <= value < 1e6)
+    assert any(value is not None for value in values)
+
+
+def test_data_computed_for_the_page_have_nine_digits(page: Path, gathered: dict) -> None:
+    data = json.loads(Page(page.read_text(encoding="utf-8")).data)
+    for written, made in zip(data["errors"]["reactions"], gathered["errors"]["reactions"], strict=True):
+        assert written["errors"] == pytest.approx(made["errors"], rel=1e-8, abs=0)  # half a unit of the ninth: 5e-9
 
 
 def test_every_drawing_can_be_read_aloud(page: Path) -> None:

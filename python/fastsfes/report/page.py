@@ -104,10 +104,23 @@ def _header(data: dict[str, Any]) -> Markup:
     )
 
 
+_DRAWN = ("errors", "factors", "curves", "search")
+"""What the page computed itself: kept with nine significant digits, for the size of the page."""
+
+
 def _embedded(data: dict[str, Any]) -> str:
     """JSON that cannot end the script element it stands in."""
-    text = json.dumps(data, allow_nan=False, separators=(",", ":"))
+    brief = {key: _brief(value) if key in _DRAWN else value for key, value in data.items()}
+    text = json.dumps(brief, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _brief(value: Any) -> Any:
+    if isinstance(value, float):
+        return float(f"{value:.9g}")
+    if isinstance(value, dict):
+        return {key: _brief(item) for key, item in value.items()}
+    return [_brief(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def _resource(name: str) -> str:

@@ -91,18 +91,26 @@ class Chart:
         titles: Sequence[str] | None = None,
         size: float = 3.4,
         hidden: bool = False,
+        links: Sequence[str] | None = None,
     ) -> None:
-        """Markers, each with its tooltip; without titles, all in one path. `hidden`: seen by the pointer only."""
+        """Markers, each with its tooltip; without titles, all in one path. `hidden`: seen by the pointer only.
+
+        With `links`, identifiers of elements of the page, a marker leads to its element; a finger can hit it.
+        """
         if titles is None:
             places = [p for p in map(self.place, xs, ys) if all(map(math.isfinite, p))]
             words = "".join(f"M{px:.1f} {py:.1f}h0" for px, py in places)
             self._items.append(tag("path", d=words, class_=f"cloud s{series}", stroke_width=2 * size))
             return
-        for x, y, title in zip(xs, ys, titles, strict=True):
+        for k, (x, y, title) in enumerate(zip(xs, ys, titles, strict=True)):
             px, py = self.place(x, y)
             if math.isfinite(px) and math.isfinite(py):
                 kind = f"hit s{series}" if hidden else f"dot s{series}"
-                self._items.append(_marker(series, px, py, 7.0 if hidden else size, kind, tag("title", title)))
+                marker = _marker(series, px, py, 7.0 if hidden else size, kind, tag("title", title))
+                if links is not None:
+                    reach = _marker(series, px, py, 11.0, f"hit s{series}", tag("title", title))
+                    marker = tag("a", reach, marker, href=f"#{links[k]}", aria_label=title)
+                self._items.append(marker)
 
     def cells(
         self,

@@ -14,7 +14,7 @@ from .parts import SPLIT_NAMES, cell, details, error_text, grid, missing, sectio
 
 __all__ = ["accuracy_section", "tiles"]
 
-_TOOLTIPS = 800
+_TOOLTIPS = 250
 
 
 def tiles(data: dict[str, Any]) -> Markup:
@@ -121,9 +121,17 @@ def _final(data: dict[str, Any]) -> Markup:
     on_grid = report["grid"] is not None
     errors = [r.get("grid") or r for r in report["rows"]]
     best = {s: min((e[s] for e in errors if e[s] is not None), default=None) for s in SPLITS}
+    left_out = [(row.get("terms") or {}).get("cross_validation") for row in report["rows"]]
+    crossed = any(value is not None for value in left_out)
+    least = min((value for value in left_out if value is not None), default=None)
     for position, (row, error) in enumerate(zip(report["rows"], errors, strict=True)):
-        cells: list[Content] = [row["name"], cell(row["parameters"])]
+        cells: list[Content] = [
+            tag("th", shown(row["name"]), scope="row", title=row["name"]), cell(row["parameters"]),
+        ]  # fmt: skip
         cells += [cell(_error(error[s]), best=error[s] is not None and error[s] == best[s]) for s in SPLITS]
+        if crossed:
+            value = left_out[position]
+            cells.append(cell(_error(value), best=value is not None and value == least))
         rows.append(cells)
         if position == 0 and on_grid:
             rows.append(
@@ -131,12 +139,13 @@ def _final(data: dict[str, Any]) -> Markup:
                     tag("th", "on the nodes of the search", scope="row", class_="sub"),
                     cell(row["parameters"]),
                     *(cell(_error(row[s])) for s in SPLITS),
+                    *([cell("")] if crossed else []),
                 ]
             )
     return tag(
         "div",
         table(
-            ["", "parameters", *(SPLIT_NAMES[s] for s in SPLITS)],
+            ["", "parameters", *(SPLIT_NAMES[s] for s in SPLITS), *(["cross-validation"] if crossed else [])],
             rows,
             caption=f"{report['unit']} on {report['dataset']}" + (", on the full integration grid" if on_grid else ""),
         ),

@@ -84,27 +84,48 @@ def _pareto(data: dict[str, Any]) -> Markup:
     chart.line(
         [float(r["complexity"]) for r in front], [r["error"] for r in front], 0, step=True, strong=True, title="front"
     )
-    chart.points(
-        [float(r["complexity"]) for r in front],
-        [r["error"] for r in front],
-        0,
-        titles=[
-            f"complexity {number(r['complexity'])}, error {number(r['error'])}: "
-            + "; ".join(f"f_{k} = {t}" for k, t in r["expressions"].items())
-            for r in front
-        ],
-    )
+    members = data.get("front", [])
+    if members:  # of a complete run, in their normal forms; the pick last, above its neighbours
+        for picked in (False, True):
+            chosen = [m for m in members if bool(m["picked"]) == picked]
+            chart.points(
+                [float(m["complexity"]) for m in chosen],
+                [m["error"] for m in chosen],
+                int(picked),
+                titles=[_member_title(m) for m in chosen],
+                size=6.5 if picked else 3.4,
+                links=[f"member-{m['index']}" for m in chosen],
+            )
+    else:
+        chart.points(
+            [float(r["complexity"]) for r in front],
+            [r["error"] for r in front],
+            0,
+            titles=[_title(r["complexity"], r["error"], r["expressions"]) for r in front],
+        )
     return figure(
         "Pareto front",
         chart.svg(),
-        caption="Error: the fitness without its penalties.",
+        caption="Error: the fitness without its penalties."
+        + (" A point leads to its row in the table of the front." if members else ""),
         legend=legend(
             [
                 (sample(0, strong=True), "no simpler one has a smaller error"),
+                *([(sample(1, "dot"), "the pick")] if members else []),
                 (sample(7, "cloud"), "fitted candidates, larger for more"),
             ]
         ),
     )
+
+
+def _title(complexity: float, error: float, expressions: dict[str, str]) -> str:
+    text = "; ".join(f"f_{kind} = {expression}" for kind, expression in expressions.items())
+    return f"complexity {number(complexity)}, error {number(error)}: {text}"
+
+
+def _member_title(member: dict[str, Any]) -> str:
+    expressions = {kind: c["expression"] for kind, c in member["functional"]["channels"].items()}
+    return f"{member['index']}: {_title(member['complexity'], member['error'], expressions)}"
 
 
 def _ancestors(data: dict[str, Any]) -> Markup:
@@ -239,7 +260,7 @@ def _front(data: dict[str, Any]) -> Markup:
             *(tag("td", _figure(m["terms"].get(name))) for name in terms_of),
             tag("td", tag("code", text), class_="text long"),
         ]
-        rows.append(tag("tr", cells, class_="pick" if m["picked"] else None))
+        rows.append(tag("tr", cells, class_="pick" if m["picked"] else None, id=f"member-{m['index']}"))
     head = [
         "",
         *(name.replace("_", " ") for name in COLUMNS),
