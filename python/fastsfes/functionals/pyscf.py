@@ -8,6 +8,12 @@ PySCF asks libxc for a functional's family, exact exchange, range separation and
 first kind of question and overrides `NumInt.eval_xc1` for the second, which SCF, second-order SCF, density fitting,
 nuclear gradients, TDDFT and Hessians all go through. Another functional is never computed silently: our integrator
 refuses every name but its own, and libxc refuses to evaluate the registered one.
+
+    fastsfes.pyscf.register("mine.json", name="mine")
+    mf.xc = "mine"
+
+`register` goes one level deeper: PySCF's interface to libxc itself answers for the name, so that every part of PySCF
+has the functional, with periodic boundary conditions and spinors, too.
 """
 
 from __future__ import annotations
@@ -32,7 +38,7 @@ from .kernels import compile_in_background
 from .libxc import GROUPS
 from .load import load
 
-__all__ = ["NumInt", "attach"]
+__all__ = ["NumInt", "attach", "register"]
 
 #: PySCF older than this registers no custom functionals, or evaluates another one (see docs/pyscf.md).
 FLOOR = (2, 11)
@@ -91,6 +97,44 @@ class _StandIn(libxc.XCFunctionalCache):  # type: ignore[misc]  # PySCF has no t
         )
 
 
+class _Registered(libxc.XCFunctionalCache):  # type: ignore[misc]  # PySCF has no types
+    """What `register` puts in the place of a functional of libxc: `_evaluate` computes its values.
+
+    Attributes:
+        functional: the functional.
+    """
+
+    functional: Functional
+    needs_laplacian = False
+
+    @property
+    def nlc_coeff(self) -> tuple[tuple[tuple[float, float], float], ...]:
+        """VV10's parameters and factor."""
+        nlc = self.functional.nlc
+        return () if nlc is None else (((nlc.b, nlc.C), 1.0),)
+
+    def evaluate(self, rho: NDArray[np.float64], deriv: int, omega: float | None) -> NDArray[np.float64]:
+        """Rows as `NumInt.eval_xc1` has them."""
+        _check_request(self.functional, deriv, omega)
+        density, sigma, tau = _variables(rho, self.spin, self.xc_type)
+        values = self.functional.energy_density(density, sigma, tau, deriv=deriv)
+        return _rows(values, density.sum(axis=0) if self.spin else density, self.xc_type, bool(self.spin), deriv)
+
+
+def _check_request(functional: Functional, deriv: int, omega: float | None) -> None:
+    """Refuse what would be another functional, and derivatives that there are not."""
+    if omega is not None and omega != functional.hybrid.omega:
+        raise InputError(
+            f"omega = {omega} would change the exact exchange of {functional.name} but not its semilocal part; its "
+            f"omega is {functional.hybrid.omega}: use a functional that has another one"
+        )
+    if deriv > HIGHEST_DERIVATIVE:
+        raise InputError(
+            f"PySCF asks for derivatives of order {deriv} of {functional.name}; fastsfes gives orders up to "
+            f"{HIGHEST_DERIVATIVE}"
+        )
+
+
 class _Library:
     """PySCF's interface to libxc with the reference of our functional, for the log of a calculation."""
 
@@ -140,11 +184,7 @@ class NumInt(numint.NumInt):  # type: ignore[misc]  # PySCF has no types
 
     @omega.setter
     def omega(self, value: float | None) -> None:
-        if value is not None and value != self.functional.hybrid.omega:
-            raise InputError(
-                f"omega = {value} would change the exact exchange of {self.functional.name} but not its semilocal "
-                f"part; its omega is {self.functional.hybrid.omega}: attach a functional that has another one"
-            )
+        _check_request(self.functional, 0, value)
 
     def eval_xc1(
         self,
@@ -157,12 +197,7 @@ class NumInt(numint.NumInt):  # type: ignore[misc]  # PySCF has no types
         """Energy per electron and derivatives in PySCF's order: (number of components, number of points)."""
         if not self._own(xc_code):
             return np.asarray(super().eval_xc1(xc_code, rho, spin, deriv, omega))
-        self.omega = omega
-        if deriv > HIGHEST_DERIVATIVE:
-            raise InputError(
-                f"PySCF asks for derivatives of order {deriv} of {self.functional.name}; fastsfes gives orders up to "
-                f"{HIGHEST_DERIVATIVE}"
-            )
+        _check_request(self.functional, deriv, omega)
         self.calls += 1
         density, sigma, tau = _variables(np.asarray(rho, dtype=float), spin, self.xctype)
         values = self.functional.energy_density(density, sigma, tau, deriv=deriv)
@@ -279,11 +314,18 @@ def _register(functional: Functional) -> str:
     for word in _MISREAD:
         readable = readable.replace(word, "_")
     name = f"fastsfes:{readable}:{functional.digest}"
+    _enter(name, functional, _StandIn)
+    return name
+
+
+def _enter(name: str, functional: Functional, kind: type[_StandIn] | type[_Registered]) -> None:
+    """Put an entry under this name into PySCF's list of libxc's functionals."""
     hybrid = functional.hybrid
     parents = _PARENT if functional.nlc is None else _PARENT_NLC
 
-    def stand_in(entry: Any, *_: Any) -> None:
-        entry.__class__ = _StandIn
+    def change(entry: Any, *_: Any) -> None:
+        entry.__class__ = kind
+        entry.functional = functional
 
     libxc.XC_CODES.pop(name.upper(), None)  # of an earlier registration, for which PySCF would take a name of libxc's
     libxc.register_custom_functional_(
@@ -291,7 +333,7 @@ def _register(functional: Functional) -> str:
         parents[functional.family],
         hyb=(hybrid.short_range, hybrid.long_range, hybrid.omega),
         facs=(_POISON,),
-        callback=stand_in,
+        callback=change,
     )
     # What ``libxc.parse_xc`` says: the exact exchange, and a semilocal part that libxc does not have.
     fractions = (
@@ -300,7 +342,6 @@ def _register(functional: Functional) -> str:
         else (f"{hybrid.short_range!r}*SR_HF({hybrid.omega!r})+{hybrid.long_range!r}*LR_HF({hybrid.omega!r})")
     )
     libxc.XC_CODES[name.upper()] = f"{fractions}+{_NO_FUNCTIONAL}"
-    return name
 
 
 def check_version() -> None:
@@ -348,3 +389,67 @@ def attach(mf: Any, functional: Functional | str) -> Any:
         layer.converged = False
         layer = getattr(layer, "_scf", None)
     return mf
+
+
+_NAMES = re.compile(r"[a-z][a-z0-9_]*")
+
+
+def register(functional: Functional | str, name: str) -> str:
+    """Make a functional known to PySCF under a name: ``mf.xc = name`` then works as with one of libxc's.
+
+    For molecules and periodic systems, with one, two or general spinors: whatever PySCF computes with libxc's values
+    of the same family, hybrid or not.
+
+    Args:
+        functional: a `Functional`, or text that `load` reads (a registered name, a file, a run, a formula).
+        name: lower-case letters, digits and underscores; a name that was registered before gets the new functional.
+
+    Returns:
+        The name.
+
+    Raises:
+        InputError: when PySCF has a functional of this name, or would misread it.
+        FastsfesError: when PySCF is older than 2.11, or has changed where libxc is called.
+    """
+    check_version()
+    functional = load(functional)
+    misread = next((word for word in (*_MISREAD, "hf") if word in name), None)
+    if not _NAMES.fullmatch(name) or misread:
+        raise InputError(
+            f'the name "{name}" cannot be used in PySCF; expected lower-case letters, digits and underscores'
+            + (f', without "{misread}", which PySCF takes for something of its own' if misread else "")
+        )
+    ours = isinstance(libxc._CUSTOM_FUNC_R.get(name), _Registered)
+    if not ours and _is_known(name):
+        raise InputError(f'PySCF has a functional called "{name}"; choose another name')
+    if not hasattr(libxc, "_eval_xc"):
+        raise FastsfesError(f"PySCF {pyscf.__version__} calls libxc in another way; use fastsfes.pyscf.attach")
+    if libxc._eval_xc is not _evaluate:
+        _of_libxc.append(libxc._eval_xc)
+        libxc._eval_xc = _evaluate
+    _enter(name, functional, _Registered)
+    return name
+
+
+def _is_known(name: str) -> bool:
+    """Whether PySCF finds a functional of libxc by this name."""
+    try:
+        libxc.parse_xc(name)
+    except KeyError:
+        return False
+    return True
+
+
+_of_libxc: list[Any] = []
+"""PySCF's function in whose place `_evaluate` stands."""
+
+
+def _evaluate(xc_code: str, rho: Any, spin: int = 0, deriv: int = 1, omega: float | None = None) -> NDArray[np.float64]:
+    """PySCF's only call of libxc for values: ours for registered names, in libxc's order of components."""
+    entry = libxc._get_xc(xc_code, spin, omega)
+    if not isinstance(entry, _Registered):
+        return np.asarray(_of_libxc[-1](xc_code, rho, spin, deriv, omega))
+    rows = entry.evaluate(np.asarray(rho, dtype=float), deriv, omega)
+    out = np.empty_like(rows)
+    out[libxc._libxc_to_xcfun_indices(entry.xc_type, spin, deriv)] = rows
+    return out
