@@ -125,5 +125,7 @@ def test_the_command_takes_a_file_of_points(tmp_path: Path, capsys: pytest.Captu
     assert main(["search", "--points", str(table), "--output", out, "--progress", "none"]) == 0
     assert "root mean square error in the unit of the values on 40 points" in capsys.readouterr().out
     assert main(["show", out, "--pareto"]) == 0
+    assert main(["report", out, "--health", "none"]) == 0
+    assert "values on points" in (tmp_path / "run" / "report.html").read_text()
     assert main(["search", "--points", str(tmp_path / "none.csv"), "--output", str(tmp_path / "x")]) == 2
     assert "no such file" in capsys.readouterr().err

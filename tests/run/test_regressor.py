@@ -5,7 +5,6 @@ from __future__ import annotations
 import pickle
 import warnings
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,15 +13,11 @@ import fastsfes as fs
 
 RNG = np.random.default_rng(8)
 DATA = RNG.uniform(0.5, 2.0, (80, 3))
-VALUES = 3.0 * DATA[:, 0] / DATA[:, 1] + 0.25
-
-
-def small(**given: Any) -> fs.PointwiseRegressor:
-    return fs.PointwiseRegressor(**{"candidates": 3000, **given})
+VALUES = 3.0 * DATA[:, 0] * DATA[:, 1] + 0.25
 
 
 def test_a_formula_of_columns_is_found(tmp_path: Path) -> None:
-    model = small(random_state=2, output=tmp_path / "run").fit(DATA, VALUES)
+    model = fs.PointwiseRegressor(random_state=2, output=tmp_path / "run").fit(DATA, VALUES)
     assert set(model.expression_.features) == {"X0", "X1"}
     np.testing.assert_allclose(model.predict(DATA), VALUES, atol=1e-8)
     assert model.score(DATA, VALUES) == pytest.approx(1.0, abs=1e-12)
@@ -30,25 +25,25 @@ def test_a_formula_of_columns_is_found(tmp_path: Path) -> None:
     assert fs.load(tmp_path / "run").channels["y"].expression == model.expression_
     again = pickle.loads(pickle.dumps(model))
     np.testing.assert_array_equal(again.predict(DATA), model.predict(DATA))
-    assert small(random_state=2).fit(DATA, VALUES).expression_ == model.expression_
+    assert fs.PointwiseRegressor(random_state=2).fit(DATA, VALUES).expression_ == model.expression_
 
 
 def test_columns_of_a_data_frame_may_be_features_of_a_channel() -> None:
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame({"x2": np.geomspace(0.01, 1e3, 60)})
     values = 1 + 0.5 * frame["x2"] / (1 + 0.02 * frame["x2"])
-    model = small(channel="x", candidates=10000).fit(frame, values)
+    model = fs.PointwiseRegressor(channel="x").fit(frame, values)
     np.testing.assert_allclose(model.predict(frame), values, rtol=1e-7)
     with pytest.raises(fs.InputError, match="has to name its features"):
-        small(channel="x").fit(DATA, VALUES)
+        fs.PointwiseRegressor(channel="x").fit(DATA, VALUES)
 
 
 def test_without_scikit_learn_the_errors_are_our_own() -> None:
     with pytest.raises(ValueError, match="2D array"):
-        small().fit(VALUES, VALUES)
+        fs.PointwiseRegressor().fit(VALUES, VALUES)
     with pytest.raises(fs.InputError, match="Invalid parameter 'depth'"):
-        small().set_params(depth=3)
-    assert repr(small(random_state=1)) == "PointwiseRegressor(candidates=3000, random_state=1)"
+        fs.PointwiseRegressor().set_params(depth=3)
+    assert repr(fs.PointwiseRegressor(random_state=1)) == "PointwiseRegressor(random_state=1)"
 
 
 def test_scikit_learn_finds_nothing_to_complain_of() -> None:

@@ -82,7 +82,11 @@ def collect(
         found["search"] = search_history(store)
         found["mutations"] = mutation_statistics(store)
         found["ancestors"] = ancestors(store, best.number, best.island)
-    data = _dataset(dataset, config.dataset, problems)
+    data = None
+    if getattr(config, "points", ""):
+        problems["dataset"] = "The targets of this run are values on points: there are no reactions to evaluate."
+    else:
+        data = _dataset(dataset, config.dataset, problems)
     found["dataset"] = None if data is None else _describe(data)
     tell("evaluating the winner and the known functionals")
     found["errors"] = None if data is None else _errors(winner, data, found["summary"], config, problems)
