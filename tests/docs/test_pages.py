@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(page for page in ROOT.glob("docs/**/*.md") if "_build" not in page.parts)])
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 
-LONG = {"docs/search.md"}
+LONG = {"docs/searching.md"}
 """Pages whose Python searches."""
 
 HOURS = {"docs/validation.md"}

@@ -27,7 +27,7 @@ def instructions() -> str:
 
 
 TABLES = {
-    "search.md": {"options": markdown(SearchConfig), "instructions": instructions()},
+    "searching.md": {"options": markdown(SearchConfig), "instructions": instructions()},
     "validation.md": {"options": markdown(ValidationConfig)},
     "fitting.md": {"options": markdown(FitOptions)},
     "health.md": {"options": markdown(HealthOptions)},

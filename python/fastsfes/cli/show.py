@@ -38,7 +38,7 @@ def add_parser(subparsers: Any) -> None:
         "--pareto", action="store_true", help="print the front too: its members, their figures and formulas"
     )
     parser.add_argument(
-        "--select", choices=tuple(RULES), help="print the member of the front that this rule picks (docs/search.md)"
+        "--select", choices=tuple(RULES), help="print the member of the front that this rule picks (docs/searching.md)"
     )
     add_digits(parser)
     parser.add_argument("--latex", action="store_true", help="print a LaTeX document in place of the text")

@@ -164,7 +164,7 @@ class Run:
         return read_front(self.path)
 
     def select(self, rule: str) -> int:
-        """The index of the member that a rule picks: "one-se", "best", "knee" or "bic" (docs/search.md)."""
+        """The index of the member that a rule picks: "one-se", "best", "knee" or "bic" (docs/searching.md)."""
         return pick(self.members, rule)
 
     @property
