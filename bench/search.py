@@ -122,7 +122,7 @@ def _evolution(arguments: argparse.Namespace) -> dict[str, Any]:
     goal = config.train_coefficient * refit.train + config.validation_coefficient * refit.validation
     with tempfile.TemporaryDirectory() as folder:
         done = search(config, output=Path(folder) / "run", report=False, progress="none")
-        summary = done.summary
+        summary, phases = done.summary, done.summary["resources"]["phases"]
         reached, seconds = _reached(done, goal)
     best = summary["best"]
     return {
@@ -131,6 +131,9 @@ def _evolution(arguments: argparse.Namespace) -> dict[str, Any]:
         "candidates": summary["candidates"],
         "seconds": summary["seconds"],
         "candidates_per_second": summary["candidates"] / summary["seconds"],
+        "checks": phases["checks"],
+        "candidates_per_second_and_worker": summary["candidates"]
+        / sum(phases[name] for name in ("mutation", "recognition", "fit", "selection")),
         "unique": summary["fitted"] / summary["candidates"],
         "fits_per_second": summary["fitted"] / summary["seconds"],
         "candidates_to_base": reached,
@@ -224,6 +227,8 @@ def table(result: Mapping[str, Any]) -> str:
         lines += [
             f"evolution from wB97M-V on {result['dataset']}: {e['candidates']} candidates in {e['seconds']:.1f} s",
             f"  candidates per second   {e['candidates_per_second']:.0f}",
+            f"  of one worker           {e['candidates_per_second_and_worker']:.0f} without the checks on grids, "
+            f"which took {e['checks']:.1f} s",
             f"  new families            {100 * e['unique']:.0f} % of the candidates, {e['fits_per_second']:.0f} fits/s",
             f"  {base['name']:<23} train {base['train']:.4f}, validation {base['validation']:.4f} kcal/mol",
             f"  best found              train {best['train']:.4f}, validation {best['validation']:.4f} kcal/mol",

@@ -4,6 +4,7 @@
 #include <tuple>
 
 #include "bindings/bindings.hpp"
+#include "bindings/polling.hpp"
 #include "core/base/error.hpp"
 #include "core/expression/assemble.hpp"
 #include "core/expression/normal/shorten.hpp"
@@ -22,6 +23,15 @@ Op operator_named(const std::string& name) {
 
 /// Operator, constant last argument, whether it is added to the output, output, other arguments.
 using PlainLine = std::tuple<std::string, std::optional<double>, bool, std::string, std::vector<std::string>>;
+
+/// A method of Expression that signals can end.
+template <typename Result, typename... Arguments>
+auto polled(Result (Expression::*method)(Arguments...) const) {
+  return [method](const Expression& e, const std::decay_t<Arguments>&... arguments) {
+    const Polling polling;
+    return (e.*method)(arguments...);
+  };
+}
 
 }  // namespace
 
@@ -42,7 +52,13 @@ py::list node_rows(const Graph& g) {
 
 void register_expression(py::module_& m) {
   py::class_<Expression>(m, "Expression")
-      .def_static("parse", &Expression::parse, py::arg("text"))
+      .def_static(
+          "parse",
+          [](const std::string& text) {
+            const Polling polling;
+            return Expression::parse(text);
+          },
+          py::arg("text"))
       .def_static("constant", &Expression::constant, py::arg("value"))
       .def_static(
           "apply",
@@ -57,13 +73,21 @@ void register_expression(py::module_& m) {
       .def_property_readonly("features", &Expression::features)
       .def_property_readonly("parameters", &Expression::parameters)
       .def_property_readonly("complexity", &Expression::complexity)
-      .def("derivative", &Expression::derivative, py::arg("name"))
-      .def("substitute", &Expression::substitute, py::arg("replacements"))
+      .def("derivative", polled(&Expression::derivative), py::arg("name"))
+      .def("substitute", polled(&Expression::substitute), py::arg("replacements"))
       .def("counts", [](const Expression& e) { return normal::counted(e.graph(), e.root()); })
-      .def("simplify", [](const Expression& e) { return normal::readable(e, e.complexity()); })
-      .def("expand", &normal::multiplied_out)
-      .def("fold", &Expression::fold, py::arg("regular") = false)
-      .def("define", &Expression::define)
+      .def("simplify",
+           [](const Expression& e) {
+             const Polling polling;
+             return normal::readable(e, e.complexity());
+           })
+      .def("expand",
+           [](const Expression& e) {
+             const Polling polling;
+             return normal::multiplied_out(e);
+           })
+      .def("fold", polled(&Expression::fold), py::arg("regular") = false)
+      .def("define", polled(&Expression::define))
       .def("nodes", [](const Expression& e) { return node_rows(e.graph()); })
       .def(
           "spell",

@@ -1,4 +1,5 @@
 #include "bindings/bindings.hpp"
+#include "bindings/polling.hpp"
 #include "core/expression/expression.hpp"
 #include "core/expression/linearity.hpp"
 #include "core/family/normal_form.hpp"
@@ -7,7 +8,13 @@
 namespace fastsfes::bindings {
 
 void register_family(py::module_& m) {
-  m.def("linear_parameters", &family::linear_parameters, py::arg("expression"));
+  m.def(
+      "linear_parameters",
+      [](const Expression& e) {
+        const Polling polling;
+        return family::linear_parameters(e);
+      },
+      py::arg("expression"));
   m.def(
       "scale_parameters",
       [](const Expression& e) {
@@ -22,6 +29,7 @@ void register_family(py::module_& m) {
   m.def(
       "normal_form",
       [](const Expression& e, const std::map<std::string, double>& values) {
+        const Polling polling;
         family::NormalForm found = family::normal_form(e, values);
         py::dict parameters;  // in the order in which the formula names them
         if (!values.empty()) {
@@ -36,6 +44,7 @@ void register_family(py::module_& m) {
       .def(
           "recognise",
           [](const family::Recogniser& self, const std::string& text) {
+            const Polling polling;
             return self.recognise(Expression::parse(text));
           },
           py::arg("text"));

@@ -1,4 +1,5 @@
 #include "bindings/bindings.hpp"
+#include "bindings/polling.hpp"
 
 namespace fastsfes::bindings {
 namespace {
@@ -13,5 +14,7 @@ bool handler_raised() {
 }  // namespace
 
 Interruptible::Interruptible() : watch_(&handler_raised) {}
+
+Polling::Polling() : watch_(&handler_raised) {}
 
 }  // namespace fastsfes::bindings

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "bindings/bindings.hpp"
+#include "bindings/polling.hpp"
 #include "core/base/error.hpp"
 #include "core/base/result_memory.hpp"
 #include "core/base/team.hpp"
@@ -15,6 +16,7 @@ namespace {
 
 Program make_program(const std::vector<Expression>& expressions) {
   if (expressions.empty()) throw InputError("a program needs at least one expression");
+  const Polling polling;
   Graph g;
   std::vector<NodeId> roots;
   for (const Expression& e : expressions) roots.push_back(g.import(e.graph(), e.root()));

@@ -117,3 +117,19 @@ def test_dataset_build(processes: str, tmp_path: Path) -> None:
     summaries, problems = read_summaries(output)
     assert len(summaries) == 12
     assert not problems
+
+
+def test_work_on_a_hostile_formula() -> None:
+    """Hundreds of terms with tied parameters: its normal form takes minutes, and an interrupt ends it."""
+    code = """
+import _thread, threading
+from fastsfes.formula.normal_form import normal
+text = " + ".join(f"p{k % 20}*w**{k}*x2**{k % 7}" for k in range(330))
+threading.Timer(1.0, _thread.interrupt_main).start()
+try:
+    normal(text)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=100)
+    assert done.stdout == "interrupted\n"

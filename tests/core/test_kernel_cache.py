@@ -60,6 +60,24 @@ def test_second_use_comes_from_disk(cache: Path) -> None:
     assert kernels.statistics()["from_disk"] == 1
 
 
+def test_what_killed_compilers_left_is_removed(tmp_path: Path) -> None:
+    folder = tmp_path / "kernels"
+    folder.mkdir(mode=0o700)
+    old, new, other = folder / "tmp-1-2-3.o", folder / "tmp-4-5-6.o", folder / "notes"
+    for path in (old, new, other):
+        path.write_bytes(b"half")
+    for path in (old, other):
+        os.utime(path, (0, 0))
+    code = f"from fastsfes import _core; p = _core.Program([_core.Expression.parse({TEXT!r})]); "
+    code += "p.evaluate([[1.0], [0.5]], [0.7], n=1, backend=2)"
+    subprocess.run(
+        [sys.executable, "-c", code], check=True, env={**os.environ, "FASTSFES_CACHE_DIR": str(tmp_path)}
+    )  # fmt: skip
+    assert not old.exists()
+    assert new.exists()
+    assert other.exists()
+
+
 @pytest.mark.parametrize("damage", ["truncated", "garbage", "flipped", "empty", "writable", "link"])
 def test_damaged_or_foreign_entries_are_rebuilt(cache: Path, tmp_path: Path, damage: str) -> None:
     expected = values(fresh(), COMPILED)

@@ -273,3 +273,17 @@ def test_towers_of_numbers_stay_towers_in_sympy() -> None:
     """9**9**9 has 369 million digits, which SymPy would write out."""
     assert str(fs.Expression.parse("w**9**9**9").to_sympy()) == "w**(9**387420489)"
     assert str(fs.Expression.parse("9**9").to_sympy()) == "387420489"
+
+
+def test_deep_powers_reach_sympy() -> None:
+    """SymPy takes twice as long for every further power of a power: 40 would never end."""
+    text = "w"
+    for _ in range(40):
+        text = f"({text})**1.5"
+    e = fs.Expression.parse(text)
+    x = 1.0 + 2.0**-30
+    made = e.to_sympy()
+    value = sympy.lambdify(sorted(made.free_symbols, key=str), made)(x)
+    # each of the 40 powers rounds once on either side, and an error of one grows by 1.5 with each that follows
+    expected = e.evaluate({"w": np.array([x])}, {})[0]
+    assert abs(np.log(value / expected)) < 40 * 1.5**40 * 2.0**-53

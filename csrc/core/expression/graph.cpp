@@ -4,6 +4,7 @@
 #include <cassert>
 #include <cmath>
 
+#include "core/base/stop.hpp"
 #include "core/base/vmath.h"
 
 namespace fastsfes {
@@ -26,6 +27,7 @@ std::size_t Graph::Hash::operator()(const Node& node) const noexcept {
 }
 
 NodeId Graph::intern(const Node& node) {
+  check_stop();  // all that reads, writes and changes formulas comes here
   const auto [it, inserted] = index_.try_emplace(node, static_cast<NodeId>(nodes_.size()));
   if (inserted) nodes_.push_back(node);
   return it->second;

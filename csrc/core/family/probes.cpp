@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/base/stop.hpp"
 #include "core/expression/features.hpp"
 
 namespace fastsfes::family {
@@ -115,6 +116,7 @@ std::vector<double> Probes::evaluate(const std::vector<double>& parameters) cons
 std::vector<std::vector<double>> Probes::jacobian(const std::vector<double>& parameters) const {
   std::vector<std::vector<double>> columns;
   for (std::size_t k = 0; k < parameters.size(); ++k) {
+    check_stop();
     const double step = kStep * std::max(std::abs(parameters[k]), 1e-3);
     std::vector<double> moved = parameters;
     moved[k] = parameters[k] + step;

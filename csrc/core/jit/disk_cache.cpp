@@ -13,6 +13,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <fstream>
 #include <set>
 #include <tuple>
@@ -24,6 +25,8 @@ namespace {
 
 constexpr std::size_t kKeyLength = 40;  // hexadecimal digits of a key that a file name carries
 constexpr std::size_t kSealLength = 8 + 16 + 1;
+constexpr char kTemporary[] = "tmp-";  // begins the names of files that are being made
+constexpr double kDay = 86400.0;
 constexpr char kSealMark[] = "FSKERN1:";
 
 std::string temporary_space() {
@@ -213,6 +216,19 @@ void prune_entries(const CacheDirectory& directory, unsigned long long limit) {
   }
 }
 
+void sweep_temporaries(const CacheDirectory& directory) {
+  DIR* const stream = ::opendir(directory.path.c_str());
+  if (stream == nullptr) return;
+  const time_t now = ::time(nullptr);
+  while (const dirent* entry = ::readdir(stream)) {
+    const std::string name = entry->d_name, path = directory.path + "/" + name;
+    struct stat info{};
+    if (!name.starts_with(kTemporary) || ::lstat(path.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) continue;
+    if (::difftime(now, info.st_mtime) > kDay) ::unlink(path.c_str());
+  }
+  ::closedir(stream);
+}
+
 std::size_t clear_entries(const CacheDirectory& directory) {
   std::size_t count = 0;
   for (const std::string& name : entries(directory.path)) {
@@ -230,7 +246,7 @@ std::string temporary_name(const std::string& folder, const std::string& suffix)
   // The clock keeps processes of equal number on different nodes apart when they share the folder.
   static const auto started = std::chrono::system_clock::now().time_since_epoch().count();
   static std::atomic<unsigned> counter{0};
-  return folder + "/tmp-" + std::to_string(::getpid()) + "-" + std::to_string(started) + "-" +
+  return folder + "/" + kTemporary + std::to_string(::getpid()) + "-" + std::to_string(started) + "-" +
          std::to_string(counter++) + suffix;
 }
 

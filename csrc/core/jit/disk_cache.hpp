@@ -33,6 +33,9 @@ struct CacheDirectory {
 /// Removes the oldest entries when the folder holds more than `limit` bytes.
 void prune_entries(const CacheDirectory& directory, unsigned long long limit);
 
+/// Removes what killed compilers left half written more than a day ago.
+void sweep_temporaries(const CacheDirectory& directory);
+
 /// Removes every entry; returns how many.
 [[nodiscard]] std::size_t clear_entries(const CacheDirectory& directory);
 

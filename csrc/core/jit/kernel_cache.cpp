@@ -144,6 +144,10 @@ bool KernelCache::compile_unit(const std::vector<std::string>& bodies, const std
   }
   const CacheDirectory directory = open_cache_directory();
   // An unusable folder costs the cache, not the kernels: they are made in a private place and loaded from there.
+  if (directory.writable) {
+    static std::once_flag swept;  // once in a process
+    std::call_once(swept, sweep_temporaries, directory);
+  }
   const std::string scratch = directory.writable ? directory.path : make_scratch_directory();
   if (scratch.empty()) {
     problem = directory.problem + ", and there is no temporary space either";

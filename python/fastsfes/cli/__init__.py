@@ -50,7 +50,8 @@ def _run(given: list[str]) -> int:
             flushed()
             return 1
         except OSError as error:
-            return _said(f"{'standard output' if flushed() else error.filename or 'a file'}: {error.strerror}", 1)
+            where = "standard output" if flushed() else error.filename or "a file"
+            return _said(f"{where}: {error.strerror or error}", 1)  # HDF5's have a text alone
         except MemoryError as error:
             return _said(": ".join(filter(None, ("there is not enough memory", str(error)))), 1)
         if problem := flushed():

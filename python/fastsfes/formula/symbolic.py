@@ -21,7 +21,10 @@ HELPERS = {
         "    exact = sympy.nsimplify(b, rational=True, tolerance=1e-15) if sympy.sympify(b).is_Float else b\n"
         "    if a.is_Integer and b.is_Integer and abs(b) * a.p.bit_length() > 4000:\n"
         "        return sympy.Pow(a, b, evaluate=False)  # 9**9**9 has 369 million digits\n"
-        "    return a ** (exact if getattr(exact, 'q', 1) <= 12 else b)\n"
+        "    exponent = exact if getattr(exact, 'q', 1) <= 12 else b\n"
+        "    if a.is_Pow and a.base.is_Pow and a.base.base.is_Pow:\n"
+        "        return sympy.Pow(a, exponent, evaluate=False)  # SymPy's time doubles with every further power\n"
+        "    return a ** exponent\n"
     ),
     "_cube_root": (
         "def _cube_root(a):\n"

@@ -20,6 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ..common.clock import Usage
 from ..common.errors import FastsfesError
 from ..common.files import WriteError, write_text
 from ..common.runfolder import SUMMARY
@@ -85,7 +86,7 @@ class Coordinator:
         self._waited = False
         self.totals = Totals(store.usage)
         self.checks = FrontChecks.of(config.node_tolerance if problem.on_grids else 0.0, store.usage.get("checks", {}))
-        self.checking: dict[Future[float], Individual] = {}  # of the members checked since the last round
+        self.checking: dict[Future[tuple[float, Usage]], Individual] = {}  # of the members checked since the last round
         self.checked: list[tuple[Individual, float]] = []
 
     @property
@@ -233,7 +234,9 @@ class Coordinator:
                 return False
             for future in finished:
                 if future in self.checking:
-                    self.checked.append((self.checking.pop(future), future.result()))
+                    error, usage = future.result()
+                    self.totals.add(usage)
+                    self.checked.append((self.checking.pop(future), error))
                 else:
                     self._receive(pool, self.running.pop(future), future.result())
         self.back.pop(number)

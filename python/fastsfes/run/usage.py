@@ -9,8 +9,8 @@ from ..common.clock import Clock, Usage
 
 __all__ = ["PHASES", "Totals", "resources_line"]
 
-PHASES = ("mutation", "recognition", "fit", "selection", "commit", "report")
-"""The phases of a run: the first four in the workers, the others in the coordinator."""
+PHASES = ("mutation", "recognition", "fit", "selection", "checks", "commit", "report")
+"""The phases of a run: the first five in the workers, the others in the coordinator."""
 
 
 class Totals:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from ..common.clock import Clock
+from ..common.clock import Clock, Usage
 from ..evolve.evaluation import Known
 from ..evolve.island import EpochResult, Individual, IslandState, epoch, settle
 from ..evolve.reselect import Reselect
@@ -142,6 +142,9 @@ def report_epoch(worker: Worker, job: Job) -> Report | Behind:
     return result if isinstance(result, Behind) else report(result)
 
 
-def report_check(worker: Worker, member: Individual, done: int) -> float:
+def report_check(worker: Worker, member: Individual, done: int) -> tuple[float, Usage]:
     """The error of a member's energies on nodes, kcal/mol: the largest of its next reactions on their grids."""
-    return worker.problem.node_error(member, worker.parts, done, AT_ONCE)
+    clock = Clock()
+    with clock.phase("checks"):
+        error = worker.problem.node_error(member, worker.parts, done, AT_ONCE)
+    return error, clock.usage()

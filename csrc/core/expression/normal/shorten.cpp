@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/base/stop.hpp"
 #include "core/expression/normal/size.hpp"
 
 namespace fastsfes::normal {
@@ -50,6 +51,7 @@ const Sum& Shortener::keep(NodeId id, View view, Sum found) {
 }
 
 Sum Shortener::made(NodeId id, View view) {
+  check_stop();
   const Node n = g_[id];
   const auto inner = [&](std::size_t k) -> const Sum& { return sum(n.args[k], view); };
   const auto plus = [&](Sum total, std::size_t k, double sign) {
@@ -197,6 +199,7 @@ NodeId Shortener::write(Sum sum, Strategy strategy) {
 }
 
 NodeId Shortener::written(const Sum& sum) {
+  check_stop();
   const auto known = std::find_if(written_.begin(), written_.end(), [&](const auto& w) { return w.first == sum; });
   if (known != written_.end()) return known->second;
   std::optional<NodeId> found;

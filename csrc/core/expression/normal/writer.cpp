@@ -5,6 +5,8 @@
 #include <optional>
 #include <tuple>
 
+#include "core/base/stop.hpp"
+
 namespace fastsfes::normal {
 namespace {
 
@@ -56,6 +58,7 @@ Term common_factor(const Sum& sum, Strategy strategy, const Order& order) {
   Factor chosen{};
   Term found;
   for (const Factor& candidate : candidates) {
+    check_stop();
     std::vector<const Term*> group;
     for (const Term& term : sum) {
       if (power_of(term, candidate.atom) * candidate.power > 0.0) group.push_back(&term);
