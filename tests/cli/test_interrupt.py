@@ -122,10 +122,11 @@ def test_dataset_build(processes: str, tmp_path: Path) -> None:
 def test_work_on_a_hostile_formula() -> None:
     """Hundreds of terms with tied parameters: its normal form takes minutes, and an interrupt ends it."""
     code = """
-import _thread, threading
+import signal
 from fastsfes.formula.normal_form import normal
 text = " + ".join(f"exp(p{k % 40}*p{(k + 1) % 40}*w*{k + 1})" for k in range(800))
-threading.Timer(0.5, _thread.interrupt_main).start()
+signal.signal(signal.SIGALRM, signal.default_int_handler)
+signal.setitimer(signal.ITIMER_REAL, 0.5)
 try:
     normal(text)
 except KeyboardInterrupt:
