@@ -10,15 +10,21 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 
+import numpy as np
+import numpy.typing as npt
+
 from ..common.errors import InputError
 from ..datasets.dataset import Dataset
+from ..datasets.model import HARTREE_TO_KCAL, Reaction
 from ..densities.record import Energies
 from ..densities.scf import OMEGA
 from ..functionals.frame import Frame
 from ..functionals.libxc import LibxcFunctional, libxc_frame
 from ..functionals.registry import get_functional
 
-__all__ = ["frame_of", "frame_shift"]
+__all__ = ["frame_energies", "frame_of", "frame_shift"]
+
+FloatArray = npt.NDArray[np.float64]
 
 
 def frame_of(dataset: Dataset, species: Sequence[str] | None = None, *, correlation: str | None = None) -> Frame:
@@ -77,6 +83,21 @@ def frame_shift(energies: Energies, own: Frame, stored: Frame, name: str) -> flo
         )
     shift = _exact_exchange(energies, own) - _exact_exchange(energies, stored)
     return shift if own.nlc == stored.nlc else shift - energies.e_nlc
+
+
+def frame_energies(dataset: Dataset, reactions: Sequence[Reaction], own: Frame, stored: Frame) -> FloatArray:
+    """Reaction energies (kcal/mol) in one frame less those in the frame of the stored energies, (reactions,).
+
+    Args:
+        dataset: with the stored energies.
+        reactions, own, stored: see `frame_shift`.
+    """
+    if own.energies == stored.energies:
+        return np.zeros(len(reactions))
+    name = f'the frame of "{own.source}"' if own.source else f"the frame {own}"
+    needed = {n for reaction in reactions for n in reaction.coefficients}
+    shifts = {n: frame_shift(dataset.energies(n), own, stored, name) for n in sorted(needed)}
+    return HARTREE_TO_KCAL * np.array([reaction.energy(shifts) for reaction in reactions])
 
 
 def _exact_exchange(energies: Energies, frame: Frame) -> float:

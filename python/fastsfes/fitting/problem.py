@@ -15,7 +15,7 @@ from .. import _core
 from ..common.errors import FastsfesError, InputError
 from ..datasets.dataset import Dataset
 from ..datasets.model import HARTREE_TO_KCAL, Reaction
-from ..energies.frame import frame_of, frame_shift
+from ..energies.frame import frame_energies, frame_of
 from ..energies.quadrature import Quadrature, channel_key
 from ..formula.family import scale_parameters
 from ..functionals.frame import Frame
@@ -154,7 +154,7 @@ class FitProblem:
         if not all(key in rules.channels for key in _keys(kinds, frame).values()):
             frame = replace(own, correlation=stored.correlation)
         arrays = rules.problem(data, _keys(kinds, frame), reactions=reactions, level=level)
-        target, extra = np.array(arrays.target) - _frame_energies(data, reactions, frame, stored), None
+        target, extra = np.array(arrays.target) - frame_energies(data, reactions, frame, stored), None
         if exact_exchange:
             extra, fractions = _exchange_columns(data, reactions, frame)
             target = target + extra @ fractions
@@ -381,15 +381,6 @@ def _given(targets: Mapping[str, float], reactions: Sequence[Reaction]) -> Float
     if missing:
         raise InputError(f'no target for reaction "{missing[0]}" ({len(missing)} are missing)')
     return np.array([targets[r.name] for r in reactions])
-
-
-def _frame_energies(data: Dataset, rows: Sequence[Reaction], own: Frame, stored: Frame) -> FloatArray:
-    """Reaction energies (kcal/mol) of a frame less those of the frame that the densities hold."""
-    if own.energies == stored.energies:
-        return np.zeros(len(rows))
-    name = f'the frame of "{own.source}"' if own.source else f"the frame {own}"
-    shifts = {n: frame_shift(data.energies(n), own, stored, name) for row in rows for n in row.coefficients}
-    return HARTREE_TO_KCAL * np.array([sum(c * shifts[n] for n, c in row.coefficients.items()) for row in rows])
 
 
 def _exchange_columns(data: Dataset, rows: Sequence[Reaction], frame: Frame) -> tuple[FloatArray, FloatArray]:

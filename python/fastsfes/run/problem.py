@@ -20,7 +20,7 @@ from ..common.files import plain
 from ..datasets import HARTREE_TO_KCAL, Dataset, Reaction
 from ..energies.check import NodeCheck
 from ..energies.evaluate import evaluate_many
-from ..energies.frame import frame_of
+from ..energies.frame import frame_energies, frame_of
 from ..energies.quadrature import NodeSet, ProblemChannel, Quadrature, QuadratureProblem, channel_key
 from ..evolve.fitter import ESTIMATE, FitEvaluator, Rows
 from ..evolve.island import Individual
@@ -28,6 +28,7 @@ from ..evolve.terms import ConditionTerm, CrossValidation, GridTerm, Term, reduc
 from ..fitting import FitProblem, FitRows, FitSettings, fit, folds_of, parse_conditions
 from ..fitting.rows import Channels
 from ..formula.expression import Expression
+from ..functionals.frame import Frame
 from ..functionals.functional import Channel, Functional
 from ..functionals.load import load
 from .assess import Assessed, Checked, assess_reactions, assess_species
@@ -193,23 +194,27 @@ class SpeciesProblem(_Energies):
         }
 
 
-def make_problem(config: SearchConfig) -> ReactionProblem | SpeciesProblem | PointProblem:
-    """Open the data that a configuration names."""
+def make_problem(config: SearchConfig, frame: Frame | None = None) -> ReactionProblem | SpeciesProblem | PointProblem:
+    """Open the data that a configuration names; reactions in the frame of their densities, or in another one."""
     if config.points:
         return make_point_problem(config)
     dataset = Dataset.open(config.dataset)
     quadrature = Quadrature.load(dataset)
     if config.targets == "reference":
-        return _reaction_problem(config, dataset, quadrature)
+        return _reaction_problem(config, dataset, quadrature, frame)
     return _species_problem(config, dataset, quadrature)
 
 
-def _reaction_problem(config: SearchConfig, dataset: Dataset, quadrature: Quadrature) -> ReactionProblem:
-    frame = frame_of(dataset, correlation=config.correlation)
+def _reaction_problem(
+    config: SearchConfig, dataset: Dataset, quadrature: Quadrature, own: Frame | None
+) -> ReactionProblem:
+    stored = frame_of(dataset, correlation=config.correlation)
+    frame = own or stored
     reactions = _selection(dataset)
     keys = {k: channel_key(k, frame.hybrid.omega, frame.correlation) for k in SEARCHED}
     searched = {k: keys[k] for k in config.channels}
     data = quadrature.problem(dataset, searched, reactions=reactions, level=LEVEL)
+    data = replace(data, target=data.target - frame_energies(dataset, reactions, frame, stored))
     rest = {k: keys[k] for k in SEARCHED if k not in config.channels}  # stays at the local density approximation
     target = _less_local_density(data.target, quadrature, dataset, rest, reactions)
     conditions = parse_conditions(config.constraints, config.channels, frame.hybrid)

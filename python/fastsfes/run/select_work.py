@@ -104,7 +104,7 @@ class SelectWork:
 
     def problem(self) -> ReactionProblem:
         """The problem of a search on the same data, which checks and reports."""
-        made = make_problem(self.search_config())
+        made = make_problem(self.search_config(), self.frame)
         assert isinstance(made, ReactionProblem)
         return made
 
@@ -127,7 +127,7 @@ class SelectWork:
         (checked,) = assessed.members
         grid = None
         if checked.energies is not None:
-            stored = frame_of(self.dataset, correlation=self.config.correlation)
+            stored = frame_of(self.dataset)
             energies = [self.dataset.energies(name) for name in problem.quadrature.species]
             shifts = [frame_shift(e, winner.frame, stored, winner.name) for e in energies]
             losses = grid_losses(problem.quadrature, opened, checked.energies + HARTREE_TO_KCAL * np.array(shifts))
