@@ -34,8 +34,9 @@ def draw(run: fs.Run, labelled: list[int], output: str) -> None:
         text = "\n".join(f"f_{k} = {c.expression}" for k, c in run.functional(index).channels.items())
         head = f"{member['parameters']} parameters{', the pick' if member['picked'] else ''}"
         axes.annotate(
-            f"{head}\n{text}", at, xytext=(0.40, place), textcoords="axes fraction", va="top", fontsize=9.5,
-            family="monospace", color=colour, arrowprops={"arrowstyle": "-", "color": colour, "alpha": 0.5},
+            f"{head}\n{text}", at, xytext=(0.42, place), textcoords="axes fraction", va="top", fontsize=9.5,
+            family="monospace", color=colour,
+            arrowprops={"arrowstyle": "-", "color": colour, "alpha": 0.5, "relpos": (0.0, 0.5)},
         )  # fmt: skip
     for row in run.summary["report"]["rows"]:
         if row["name"] in KNOWN:
