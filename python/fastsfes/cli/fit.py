@@ -64,8 +64,12 @@ class FitOptions:
     )
     seed: int = option(0, "int", "method", "of starting points and CMA-ES", minimum=0)
     max_evaluations: int = option(
-        0, "int", "method", "limit per starting point; 0 for 200 (varpro) or 50,000 (cma)", minimum=0
-    )
+        0,
+        "int",
+        "method",
+        "limit per starting point; 0 for 200 (varpro), 50,000 (cma) or 100,000 (cma-syfes)",
+        minimum=0,
+    )  # fmt: skip
     ridge: float = option(0.0, "float", "method", "this times the sum of squares joins the squared loss", minimum=0)
     threads: int = option(0, "int", "method", "OpenMP threads; 0 for its own choice", minimum=0)
 

@@ -3,7 +3,7 @@
 `fit` fits one functional; `FitProblem` fits any number of candidates to the same rows, in parallel.
 """
 
-from .cmaes import CmaSettings, minimise_cma
+from .cmaes import SYFES_CMA, CmaSettings, minimise_cma
 from .conditions import Conditions, parse_conditions
 from .constraints import Equality, Penalty, Point, bounded, uniform_gas
 from .factor import FactorFit, feature_grid, fit_factor
@@ -17,6 +17,7 @@ from .rows import FitRows
 __all__ = [
     "EXACT_EXCHANGE",
     "OPTIMIZERS",
+    "SYFES_CMA",
     "CmaSettings",
     "Conditions",
     "Equality",

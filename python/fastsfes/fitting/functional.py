@@ -17,7 +17,7 @@ from ..datasets.dataset import Dataset
 from ..energies.frame import frame_of
 from ..functionals.functional import Channel, Functional
 from ..functionals.load import load
-from .cmaes import CmaSettings, minimise_cma
+from .cmaes import SYFES_CMA, CmaSettings, minimise_cma
 from .conditions import parse_conditions
 from .constraints import Equality, Penalty
 from .levels import fit_through_levels
@@ -26,7 +26,7 @@ from .problem import FitProblem, FitSettings, Fitted, fixed_channel
 
 __all__ = ["OPTIMIZERS", "FitResult", "Optimizer", "fit"]
 
-Optimizer = Literal["varpro", "cma"]
+Optimizer = Literal["varpro", "cma", "cma-syfes"]
 OPTIMIZERS: tuple[Optimizer, ...] = get_args(Optimizer)
 
 
@@ -39,7 +39,7 @@ class FitResult:
         train, validation, test: WRMSD in kcal/mol; None where the split has no reactions or was not asked for.
         evaluations: of the projected problem ("varpro") or of the loss ("cma").
         status: "converged" or "evaluation_limit".
-        optimizer: "varpro" or "cma".
+        optimizer: "varpro", "cma" or "cma-syfes".
         linear: parameters that were eliminated, "channel.name".
         rank: independent columns among them; fewer than ``len(linear)`` when some are redundant (those are 0).
         start: WRMSD of the training reactions with the parameters that were given.
@@ -106,7 +106,8 @@ def fit(
         dataset: a dataset or the name of one.
         seed: of further starts and of CMA-ES.
         optimizer: "varpro" solves for linear parameters and moves the others by Levenberg-Marquardt (10.1137/0710036);
-            "cma" searches all parameters with CMA-ES (10.48550/arXiv.1604.00772), slow and global.
+            "cma" searches all parameters with CMA-ES (10.48550/arXiv.1604.00772), slow and global; "cma-syfes" does so
+            with the settings of SyFES's runs.
         starts: number of starting points; the first is the functional as given. By default as many as it takes to
             reproduce the lowest minimum (`fastsfes.fitting.minimum`): the answer for this form on this data, whatever
             its parameters were. On "full" nodes starts are tried on the reduced nodes, and what is found there is
@@ -122,7 +123,7 @@ def fit(
         level: quadrature nodes, "full", "reduced" or "coarse".
         quadrature: name of the quadrature in the dataset file.
         targets: reaction name -> energy in kcal/mol that the channels have to give, in place of reference minus frozen.
-        max_evaluations: limit per start; 200 for "varpro", 50,000 for "cma".
+        max_evaluations: limit per start; 200 for "varpro", 50,000 for "cma", 100,000 for "cma-syfes".
         cma: settings of CMA-ES.
         threads: OpenMP threads, 0 for OpenMP's own choice; the result does not depend on it.
 
@@ -131,7 +132,7 @@ def fit(
         FastsfesError: no finite loss could be reached, or conditions that cannot be met.
     """
     if optimizer not in OPTIMIZERS:
-        raise InputError(f'optimizer "{optimizer}" is unknown; expected "varpro" or "cma"')
+        raise InputError(f'optimizer "{optimizer}" is unknown; expected one of {", ".join(OPTIMIZERS)}')
     given = load(functional)
     free, kept = _split(given, fixed)
     data = Dataset.open(dataset) if isinstance(dataset, str) else dataset
@@ -165,8 +166,8 @@ def fit(
             found = fit_through_levels(problem, reduced, free, settings, bounds=bounds, threads=threads)
     else:
         if equalities or bounds or ridge:
-            raise InputError('optimizer "cma" knows no equalities, bounds or ridge; use penalties or "varpro"')
-        chosen = cma or CmaSettings()
+            raise InputError(f'optimizer "{optimizer}" knows no equalities, bounds or ridge; use penalties or "varpro"')
+        chosen = cma or (SYFES_CMA if optimizer == "cma-syfes" else CmaSettings())
         if max_evaluations is not None:
             chosen = replace(chosen, max_evaluations=max_evaluations)
         found = _by_cma(problem, free, chosen, seed, threads)
