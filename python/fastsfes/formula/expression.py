@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .. import _core
 from ..common.errors import InputError
+from .from_sympy import from_sympy
 from .symbolic import to_sympy
 
 __all__ = ["COLUMNS", "Expression", "Node", "feature_names", "features", "operators"]
@@ -214,6 +215,18 @@ class Expression:
     def to_sympy(self) -> Any:
         """The expression as a SymPy expression; features are nonnegative or real, parameters real symbols."""
         return to_sympy(self.define().nodes())
+
+    @classmethod
+    def from_sympy(cls, expression: Any) -> Expression:
+        """An expression of SymPy; symbols become features (x2, w, ...) or parameters by their names.
+
+        Sums, products, powers, exp, log, tanh, erf, asinh, Abs, Min, Max, sign and Piecewise((a, c >= 0), (b, True)).
+
+        Raises:
+            InputError: what has no operator here, is not real, or has a symbol whose name is none here.
+        """
+        made: Expression = from_sympy(expression, cls)
+        return made
 
     def spell(self, language: str, names: Mapping[str, str]) -> str:
         """One formula in "cpp" or "maple" (libxc), with `names` for the features and parameters."""
