@@ -80,3 +80,9 @@ def test_lines_of_pages_can_be_read() -> None:
             if len(line) > 120 and not code and not line.startswith(("|", "    ", "\t")):
                 long.append(f"{path.relative_to(ROOT)}:{number}")
     assert long == []
+
+
+def test_no_two_test_files_have_one_name() -> None:
+    """Tests are no packages: pytest imports them by their names alone."""
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert sorted({name for name in names if names.count(name) > 1}) == []
