@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from .._core import check_environment
 from ..common.errors import FastsfesError, InputError
+from ..common.memory import check_memory
 from ..common.signals import answering_signals
 from ..common.terminal import open_streams, visible_output
 from .commands import build_parser, start_page
@@ -35,6 +36,7 @@ def _run(given: list[str]) -> int:
     with visible_output() as flushed:
         try:
             if given:
+                check_memory()
                 arguments = build_parser(given[:1]).parse_args(given)
                 check_environment()
                 status = int(arguments.handler(arguments))
