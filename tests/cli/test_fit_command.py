@@ -70,7 +70,7 @@ def test_expressions_per_channel_as_json(capsys: pytest.CaptureFixture[str]) -> 
         (["b97", "--fix", "z.*"], '"z.*" matches no parameter'),
         (["b97", "--starts", "-1"], "--starts: starts = '-1'; expected a whole number of at least 0"),
         (["b97", "--constraint", "f_y <= 1"], "f_y is not searched"),
-        (["--channel", "y=a"], '--channel: "y=a" is not understood'),
+        (["--channel", "q=a"], '--channel: "q=a" is not understood'),
         (["--channel", "x=a", "--channel", "x=b"], "given twice"),
         (["--channel", "x=a + b*tan(w)"], "tan"),
         (["b97", "--output", "/no/such/folder/f.json"], "does not exist"),

@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 import fastsfes as fs
-from fastsfes import cli
-from fastsfes.cli import main
+from fastsfes.cli import dataset, main
 from fastsfes.common.signals import STOPPING
 from fastsfes.common.terminal import visible
 
@@ -53,7 +52,7 @@ def test_memory_that_ends_is_a_sentence(monkeypatch: pytest.MonkeyPatch, capsys:
         bytearray(2**62)
         return 0
 
-    monkeypatch.setattr(cli.dataset, "run_info", greedy)
+    monkeypatch.setattr(dataset, "run_info", greedy)
     assert main(["dataset", "info"]) == 1
     assert capsys.readouterr().err == "fastsfes: error: there is not enough memory\n"
 
@@ -108,7 +107,7 @@ def test_names_do_not_steer_the_terminal(tmp_path: Path, capsys: pytest.CaptureF
 
 
 @pytest.mark.parametrize("number", STOPPING)
-@pytest.mark.parametrize("moment", ["fastsfes.common.errors", "numpy", "fastsfes.run.search", ""])
+@pytest.mark.parametrize("moment", ["fastsfes.common.errors", "numpy", "fastsfes.datasets.storage", ""])
 def test_signals_from_the_first_line_on(number: signal.Signals, moment: str) -> None:
     """While a command is imported or at work, when it says that it was stopped, and when Python ends: one line."""
     code = f"""
@@ -123,10 +122,11 @@ class Errors:
     def __getattr__(self, name): return getattr(self.stream, name)
 
 from fastsfes import cli
+from fastsfes.cli import dataset
 atexit.register(again)
 sys.stderr = Errors(sys.stderr)
 if not {moment!r}:
-    cli.dataset.run_info = again
+    dataset.run_info = again
 sys.exit(cli.main())
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
@@ -151,7 +151,7 @@ def test_a_background_job_goes_on_ignoring_the_interrupt(tmp_path: Path) -> None
     """A shell lets what it starts with & ignore Ctrl-C."""
     code = (
         "import os, signal; signal.signal(signal.SIGINT, signal.SIG_IGN); from fastsfes import cli;"
-        "cli.dataset.run_info = lambda _: os.kill(os.getpid(), signal.SIGINT) or 0;"
+        "from fastsfes.cli import dataset; dataset.run_info = lambda _: os.kill(os.getpid(), signal.SIGINT) or 0;"
         "raise SystemExit(cli.main(['dataset', 'info']))"
     )
     assert subprocess.run([sys.executable, "-c", code], env={**os.environ}).returncode == 0

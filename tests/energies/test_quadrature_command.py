@@ -38,7 +38,7 @@ def test_build_and_show(file, capsys):
     ("options", "message"),
     [
         (["--tolerance", "-1"], "must be positive"),
-        (["--channel", "y"], 'channel "y" is unknown'),
+        (["--channel", "q"], 'channel "q" is unknown'),
         (["--grid", "fine"], "grid"),
         (["--show", "--name", "other"], "the file has: default"),
     ],

@@ -52,7 +52,7 @@ def test_json_keeps_every_double(tmp_path):
         {"format": "other"},
         {"version": 2},
         {"channels": {}},
-        {"channels": {"y": {"expression": "1"}}},
+        {"channels": {"q": {"expression": "1"}}},
         {"channels": {"x": {}}},
         {"channels": {"x": {"expression": "c", "parameters": {"c": "1"}}}},
         {"channels": {"x": {"expression": 1}}},
