@@ -60,6 +60,7 @@ def rank(expression: Expression, values: dict[str, float], at: dict[str, np.ndar
     if not columns:
         return 0
     matrix = np.array(columns).T
+    matrix = matrix / np.maximum(np.abs(matrix).max(axis=0), 1e-300)  # 1e199 has no square
     norms = np.linalg.norm(matrix, axis=0)
     return int(np.linalg.matrix_rank(matrix[:, norms > 0] / norms[norms > 0], tol=tolerance)) if norms.any() else 0
 
