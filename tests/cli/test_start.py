@@ -15,7 +15,7 @@ import pytest
 import fastsfes as fs
 from fastsfes import _core
 from fastsfes.cli import build_parser, doctor, main
-from fastsfes.cli.commands import COMMANDS
+from fastsfes.cli.commands import COMMANDS, Command
 
 HEAVY = ("numpy", "scipy", "h5py", "pyscf", "sympy", "rich")
 
@@ -74,7 +74,7 @@ def test_help_has_every_command_in_its_group(capsys: pytest.CaptureFixture[str])
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda c: c.name)
-def test_examples_are_accepted_and_shown(command, capsys: pytest.CaptureFixture[str]) -> None:  # type: ignore[no-untyped-def]
+def test_examples_are_accepted_and_shown(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
     for example in command.examples:
         words = shlex.split(example.partition(" > ")[0].removeprefix('eval "$(').removesuffix(')"'))
         assert words[:2] == ["fastsfes", command.name]

@@ -34,7 +34,7 @@ class Libxc:
             compile_("gcc", "-std=gnu99", str(HERE / "libxc_program.c"), "-o", str(path), *self.flags)
         return path
 
-    def library(self, f: fs.Functional, folder: Path) -> Path:
+    def build(self, f: fs.Functional, folder: Path) -> Path:
         (source,) = fs.export(f, "libxc-preload", folder / f"lib{f.name}.c")
         library = source.with_suffix(".so")
         options = ("-std=gnu99", *WARNINGS, "-Wno-pedantic", "-O0", "-shared", "-fPIC")
@@ -113,7 +113,7 @@ OWN = {
 def test_equals_libxcs_own(name, libxc):
     installed, folder = libxc
     f = functional(name)
-    program, library = installed.program(folder), installed.library(f, folder)
+    program, library = installed.program(folder), installed.build(f, folder)
     for spins in (1, 2):
         points = some_points(spins)
         n = len(points[0])
@@ -154,7 +154,7 @@ def test_equals_libxcs_own(name, libxc):
 def test_equals_ours_with_parameters_and_thresholds(name, libxc):
     installed, folder = libxc
     f = replace(functional(name), name=name, citation="A. Author, J. Chem. Phys. 1, 2 (2026), 10.1063/1.4952647")
-    program, library = installed.program(folder), str(installed.library(f, folder))
+    program, library = installed.program(folder), str(installed.build(f, folder))
     for spins in (1, 2):
         points = some_points(spins)
         n = len(points[0])
@@ -195,7 +195,7 @@ def test_two_libraries_at_once(libxc):
     installed, folder = libxc
     names = ("lda_x", "b88_x")
     program = installed.program(folder)
-    libraries = [str(installed.library(functional(n), folder)) for n in names]
+    libraries = [str(installed.build(functional(n), folder)) for n in names]
     inputs = text(*some_points(2, 5))
     alone = [run(program, f"fs_{n}", "2", "5", inputs=inputs, preload=p) for n, p in zip(names, libraries, strict=True)]
     for order in (1, -1):
@@ -207,7 +207,7 @@ def test_two_libraries_at_once(libxc):
     same = replace(functional("b88_x"), name="lda_x")  # the same name and number twice: the first one is found
     other = folder / "twice"
     other.mkdir()
-    twice = f"{libraries[0]} {installed.library(same, other)}"
+    twice = f"{libraries[0]} {installed.build(same, other)}"
     found = run(program, "fs_lda_x", "2", "5", inputs=inputs, preload=twice)
     assert found["zk"] == alone[0]["zk"]
     assert [int(v) for v in found["lists"]][1:] == [1, 1, 1, 2]
@@ -217,7 +217,7 @@ def test_two_libraries_at_once(libxc):
 def test_another_version_is_left_alone(tmp_path):
     """A library that was compiled for another libxc says so and adds nothing."""
     installed = Libxc((f"-I{PYSCF / 'include'}", "-Wl,--no-as-needed", "-lxc"))  # header of 7, library of the system
-    library = installed.library(functional("lda_x"), tmp_path)
+    library = installed.build(functional("lda_x"), tmp_path)
     program = Libxc(("-lxc",)).program(tmp_path)
     inputs = text(*some_points(1, 5))
     found = run(program, "fs_lda_x", "1", "5", inputs=inputs, preload=str(library), status=3)
@@ -269,7 +269,7 @@ def test_fortran(tmp_path):
     )
     program = tmp_path / "fortran"
     compile_("gfortran", f"-I{modules.parent}", str(source), "-o", str(program), "-lxcf03", "-lxc")
-    library = Libxc(("-Wl,--no-as-needed", "-lxc")).library(functional("lda_x"), tmp_path)
+    library = Libxc(("-Wl,--no-as-needed", "-lxc")).build(functional("lda_x"), tmp_path)
     environment = {**os.environ, "LD_PRELOAD": str(library)}
     done = subprocess.run([str(program)], capture_output=True, text=True, env=environment, check=True)
     exact = functional("lda_x").energy_density([0.3]).exc[0] / 0.3
