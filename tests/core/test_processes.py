@@ -99,6 +99,30 @@ def test_a_process_that_ends_while_it_compiles_leaves_nothing(tmp_path: Path) ->
     assert not list((tmp_path / "cache" / "kernels").iterdir())
 
 
+def test_the_compiler_keeps_no_file_of_ours_open_nor_its_lock(tmp_path: Path) -> None:
+    compiler, locked = tmp_path / "slow-c++", tmp_path / "locked"
+    real = fs.build_info()["jit"]["compiler"]
+    compiler.write_text(f'#!/bin/sh\ntouch {tmp_path}/started\nsleep 60\nexec {real} "$@"\n')
+    compiler.chmod(0o755)
+    code = (
+        "import fcntl, os, pathlib, time\n"
+        "from fastsfes import _core\n"
+        "def lock():\n"
+        f"    file = os.open({str(locked)!r}, os.O_RDWR | os.O_CREAT)\n"
+        "    os.set_inheritable(file, True)\n"  # as HDF5 opens its files
+        "    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)\n"
+        "    return file\n"
+        "file = lock()\n"
+        f"_core.jit_compile_in_background([_core.Program([_core.Expression.parse({TEXT!r})])])\n"
+        f"while not pathlib.Path({str(tmp_path / 'started')!r}).exists(): time.sleep(0.01)\n"
+        "os.close(file)\n"
+        "lock()\n"
+    )
+    environment = {**os.environ, "CXX": str(compiler), "FASTSFES_CACHE_DIR": str(tmp_path / "cache")}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=50)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_functionals_get_their_kernel_in_the_background_and_candidates_do_not() -> None:
     n = 200_000
     rho = np.random.default_rng(0).random(n) + 0.01

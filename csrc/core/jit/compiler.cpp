@@ -13,8 +13,10 @@
 #include <climits>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <system_error>
 
 #include "core/base/error.hpp"
 #include "core/base/stop.hpp"
@@ -27,6 +29,26 @@ namespace {
 constexpr int kTimeoutSeconds = 600;
 
 std::atomic<bool> cancelled{false};
+
+// The compiler gets no file of the program around us. It would keep them open while it runs, and with them their locks:
+// HDF5 opens without O_CLOEXEC, and who closes a locked file and opens it again would be refused.
+short keep_no_files(posix_spawn_file_actions_t& actions) {
+#if defined(__APPLE__)
+  (void)actions;
+  return POSIX_SPAWN_CLOEXEC_DEFAULT;
+#elif defined(__GLIBC__) && __GLIBC_PREREQ(2, 34)
+  posix_spawn_file_actions_addclosefrom_np(&actions, 3);
+  return 0;
+#else
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd", error)) {
+    const int fd = std::atoi(entry.path().filename().c_str());
+    // A file that was closed meanwhile is no error.
+    if (fd > 2) posix_spawn_file_actions_addclose(&actions, fd);
+  }
+  return 0;
+#endif
+}
 
 std::string search_path(const std::string& program) {
   const auto usable = [](const std::string& path) {
@@ -142,6 +164,7 @@ CompileResult run_compiler(const Compiler& compiler, Isa isa, const std::string&
   posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
   posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
   posix_spawn_file_actions_addopen(&actions, 2, log.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  const short closing = keep_no_files(actions);
   posix_spawnattr_t attributes;
   posix_spawnattr_init(&attributes);
   // The child starts with default signals, whatever Python or the program around us has blocked.
@@ -150,7 +173,7 @@ CompileResult run_compiler(const Compiler& compiler, Isa isa, const std::string&
   posix_spawnattr_setsigmask(&attributes, &none);
   // A process group of its own: Ctrl-C is for us, and what the compiler starts ends with it.
   posix_spawnattr_setpgroup(&attributes, 0);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
+  posix_spawnattr_setflags(&attributes, static_cast<short>(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP | closing));
   pid_t child = 0;
   const int failed = ::posix_spawn(&child, words[0].c_str(), &actions, &attributes, argv.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
