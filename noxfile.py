@@ -44,7 +44,7 @@ def core(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the default tests."""
     session.install(".[test]")
-    session.run("pytest", *session.posargs)
+    session.run("pytest", "-n", "auto", *session.posargs)
 
 
 @nox.session

@@ -112,6 +112,7 @@ def test_an_unconverged_species_gives_status_1_and_is_not_used(tmp_path, capsys)
     assert [r.name for r in dataset.split("train")] == ["y"]
 
 
+@pytest.mark.slow  # reads hundreds of densities; `folder` is read by the tests below
 def test_import_of_the_shared_library(mgcdb84, tmp_path, capsys):
     """The real chkfiles and tables, through the command."""
     output = tmp_path / "mgcdb84.h5"

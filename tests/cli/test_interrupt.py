@@ -65,13 +65,13 @@ def last_line(text: str) -> str:
 @pytest.mark.parametrize("executor", ["local", "processes"])
 def test_search(executor: str, tmp_path: Path) -> None:
     run, whole = tmp_path / "run", tmp_path / "whole"
-    options = [*OPTIONS, "3000", "--executor", executor, "--workers", "1"]
+    options = [*OPTIONS, "1000", "--executor", executor, "--workers", "1"]
     process, terminal = start("search", "--output", str(run), *options)
-    status, text = interrupt(process, terminal, lambda seen: b"/3000" in seen and (run / "best.json").exists())
+    status, text = interrupt(process, terminal, lambda seen: b"/1000" in seen and (run / "best.json").exists())
     assert status == 130
     assert last_line(text).endswith(f"what was found is stored; continue with: fastsfes search --resume {run}")
     again = ["search", "--resume", str(run), "--no-report", "--executor", "local"]
-    for command in (again, ["search", "--output", str(whole), *OPTIONS, "3000"]):
+    for command in (again, ["search", "--output", str(whole), *OPTIONS, "1000"]):
         subprocess.run([sys.executable, "-m", "fastsfes", *command], check=True, capture_output=True)
     found = []
     for path in (run, whole):

@@ -206,7 +206,7 @@ def rounds(path: Path) -> int:
 
 
 def test_a_batch_job_on_one_node_is_requeued_and_ends_like_the_undisturbed_run(slurm: Slurm, tmp_path: Path) -> None:
-    options = [*runs.QUICK, "--candidates", "6000"]  # long enough that the signal comes before its end
+    options = [*runs.QUICK, "--candidates", "3000"]  # long enough that the signal comes before its end
     assert main(["search", "--output", str(tmp_path / "run"), *options]) == 0
     command = ["search", "--output", "node", "--continue", *options, "--executor", "processes"]
     job = slurm.submit("--cpus-per-task=1", str(JOBS / "node.sh"), *command)
@@ -217,7 +217,7 @@ def test_a_batch_job_on_one_node_is_requeued_and_ends_like_the_undisturbed_run(s
     slurm.wait(job)
     assert "interrupted after" in slurm.log(job)
     log = (slurm.folder / "node" / "log.txt").read_text()
-    assert log.index("interrupted after") < log.index("resumed at") < log.index("complete: 6000 candidates")
+    assert log.index("interrupted after") < log.index("resumed at") < log.index("complete: 3000 candidates")
     assert runs.contents(slurm.folder / "node") == runs.contents(tmp_path / "run")
 
 
