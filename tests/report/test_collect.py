@@ -35,7 +35,7 @@ def rows(run: Run, query: str) -> list[tuple]:
 
 def test_convergence_is_the_running_minimum(run: Run) -> None:
     with RunStore.open(run.path / HISTORY, read_only=True) as store:
-        history = search_history(store)
+        history = search_history(store, run.pareto)
     found = rows(run, "SELECT fitness FROM candidates ORDER BY round, island, number")
     values = np.array([math.inf if f is None else f for (f,) in found])
     assert history["candidates"] == len(values) == 400

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,9 +12,11 @@ from fake_problem import three_channels
 
 import fastsfes as fs
 from fastsfes import Functional, InputError, cli
+from fastsfes.formula.normal_form import normal
 from fastsfes.run.config import SearchConfig
-from fastsfes.run.front import format_front
+from fastsfes.run.front import Member, format_front
 from fastsfes.run.search import Run, search
+from fastsfes.run.store import RunStore
 
 SMALL = SearchConfig.make(candidates=401, population=20, tournament=4, generation=20, generations=3)
 
@@ -34,6 +38,34 @@ def test_members_are_functionals(run: Run) -> None:
         assert (row["complexity"], row["parameters"]) == (member.complexity, len(member.parameters))
     picked = next(row["index"] for row in rows if row["picked"])
     assert run[picked].channels == run.best.channels
+
+
+def test_rows_hold_the_formulas_of_the_members(run: Run) -> None:
+    for index, row in enumerate(run.pareto):
+        member = run[index]
+        for kind, text in row["expressions"].items():
+            assert text == str(member.channels[kind].expression)
+            assert row["parameters"][kind] == member.channels[kind].parameters
+
+
+def test_members_that_gain_nothing_are_left_out(run: Run) -> None:
+    """Two candidates of one function that the search did not see to be one: their fits end a little apart."""
+    with RunStore.open(run.path / "history.sqlite", read_only=True) as store:
+        archive = store.archive()
+    simple = Member(archive[0], run[0], {"after": 97.97795702393782, "validation": 105.0})
+    same = replace(simple, losses={"after": 97.97795702393711, "validation": 105.0 * (1 - 1e-9)})
+    better = replace(simple, losses={"after": 97.0, "validation": 106.0})
+    assert same.gains_nothing_on(simple)
+    assert not better.gains_nothing_on(simple)
+
+
+def test_formulas_are_in_normal_form_before_the_end(run: Run, tmp_path: Path) -> None:
+    shutil.copytree(run.path, tmp_path / "going")
+    (tmp_path / "going" / "front.json").unlink()
+    for row in Run(tmp_path / "going").pareto:
+        for kind, text in row["expressions"].items():
+            assert text == str(normal(text))
+            assert set(row["parameters"][kind]) == set(fs.Expression.parse(text).parameters)
 
 
 def test_complexity_rises(run: Run) -> None:

@@ -404,12 +404,14 @@ class Coordinator:
         return winner
 
     def _members(self) -> list[Member]:
-        """The front as functionals, each fitted in the form that is printed."""
+        """The front as functionals, each fitted in the form that is printed; those that gain by that fit alone."""
         name = f"{self.config.preset}-{self.config.seed}"
-        found = []
-        for index, one in enumerate(self.archive):
-            functional, losses = self.problem.refitted(self.problem.functional(f"{name}:{index}", one, self.parts))
-            found.append(Member(one, functional, losses))
+        found: list[Member] = []
+        for one in self.archive:
+            form = self.problem.functional(f"{name}:{len(found)}", one, self.parts)
+            member = Member(one, *self.problem.refitted(form))
+            if not any(member.gains_nothing_on(simpler) for simpler in found):
+                found.append(member)
         return found
 
     def _without_terms(self, member: Member, row: dict[str, Any]) -> tuple[Member, list[dict[str, Any]]]:

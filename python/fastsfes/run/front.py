@@ -17,6 +17,8 @@ from ..common.errors import InputError
 from ..common.files import plain, write_text
 from ..common.runfolder import BEST, FRONT
 from ..evolve.island import Individual
+from ..formula.expression import Expression
+from ..formula.normal_form import normal_form
 from ..functionals.functional import Functional
 from .assess import Checked
 from .choose import cross_validated, pick
@@ -26,6 +28,9 @@ __all__ = ["Front", "Member", "format_front", "front_rows", "run_summary", "writ
 
 COLUMNS = ("complexity", "parameters", "train", "validation", "cross_validation", "grid", "conditions", "fitness")
 """Of the table, beside the terms of the fitness."""
+
+_SAME = 1e-6
+"""Losses of final fits that differ by less, relatively, are the same; they are printed with five digits."""
 
 FINAL = ("cross_validation", "grid", "conditions", "picked", "faults")
 """What is known of a member when its run is complete."""
@@ -52,6 +57,16 @@ class Member:
     functional: Functional
     losses: Mapping[str, float]
     checked: Checked = field(default_factory=Checked)
+
+    def gains_nothing_on(self, simpler: Member) -> bool:
+        """Whether a simpler member errs as little: fits of a search differ by more than forms that are the same do."""
+        pairs = (simpler.losses["after"], self.losses["after"]), (simpler.validation, self.validation)
+        return all(theirs <= ours * (1.0 + _SAME) for theirs, ours in pairs)
+
+    @property
+    def validation(self) -> float:
+        """Loss after the final fit, kcal/mol."""
+        return self.losses.get("validation", self.individual.validation)
 
 
 def write_best(path: Path, functional: Functional) -> None:
@@ -108,15 +123,15 @@ class Front(list[dict[str, Any]]):
     """Rows of the candidates that no simpler one beats in error, in order of complexity.
 
     Each row has island, number, complexity, train, validation, error, fitness, expressions, parameters and more; of a
-    complete run also cross_validation, grid, conditions, faults and whether it was picked. Its place is its index in
-    `Run.functional` and in "RUN:7".
+    complete run also cross_validation, grid, conditions, faults and whether it was picked, and the losses are those of
+    the final fit. Formulas are in normal form. Its place is its index in `Run.functional` and in "RUN:7".
     """
 
     @classmethod
     def of(cls, archive: Sequence[Mapping[str, Any]], members: Sequence[Mapping[str, Any]]) -> Front:
         """Rows of the store, with what the front's file says of the same candidates."""
-        known = {(m["island"], m["candidate"]): {k: m[k] for k in FINAL if k in m} for m in members}
-        return cls({**row, **known.get((row["island"], row["number"]), {})} for row in archive)
+        known = {(m["island"], m["candidate"]): m for m in members}
+        return cls({**row, **_shown(row, known.get((row["island"], row["number"])))} for row in archive)
 
     def to_dataframe(self) -> Any:
         """A pandas.DataFrame with a row per member; needs pandas."""
@@ -132,6 +147,26 @@ class Front(list[dict[str, Any]]):
             final = {k: row[k] for k in FINAL if k in row}
             rows.append({**plain_values, **counts, **row["terms"], **final, **formulas, "number": row["number"]})
         return pandas.DataFrame(rows, index=pandas.RangeIndex(len(rows), name="index"))
+
+
+def _shown(row: Mapping[str, Any], member: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What of a row the final fit replaces; without one, the formulas in normal form."""
+    texts, values = row["expressions"], row["parameters"]
+    if member is None:
+        forms: dict[str, tuple[Expression, Mapping[str, float]]] = {
+            k: normal_form(Expression.parse(text), values[k]) for k, text in texts.items()
+        }
+        final: dict[str, Any] = {}
+    else:
+        channels = Functional.from_dict(member["functional"]).channels
+        forms = {k: (channels[k].expression, channels[k].parameters) for k in texts}
+        final = {k: member[k] for k in ("train", "validation", *FINAL) if k in member}
+    expressions = {k: str(expression) for k, (expression, _) in forms.items()}
+    return {
+        **final,
+        "expressions": expressions,
+        "parameters": {**values, **{k: dict(v) for k, (_, v) in forms.items()}},
+    }
 
 
 def front_rows(members: Sequence[Member], tolerance: float, reactions: int, rule: str) -> list[dict[str, Any]]:
@@ -156,7 +191,7 @@ def front_rows(members: Sequence[Member], tolerance: float, reactions: int, rule
                 "picked": False,
                 "complexity": functional.complexity,
                 "parameters": len(functional.parameters),
-                **plain({"train": losses["after"], "validation": losses.get("validation", one.validation)}),
+                **plain({"train": losses["after"], "validation": member.validation}),
                 "cross_validation": cross_validated(checked.left_out),
                 "grid": facts["deviation"],
                 "conditions": conditions and f"{conditions['met']}/{conditions['of']}",

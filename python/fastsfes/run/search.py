@@ -93,14 +93,13 @@ class Run:
     def pareto(self) -> Front:
         """Candidates that no simpler one beats in error: dicts with complexity, error, train, expressions and more.
 
-        A selection by several criteria has those that none with as few terms beats in all of them, once it is complete.
+        Of a complete run these are its members, in the order of their indices. A selection by several criteria has
+        those that none with as few terms beats in all of them.
         """
+        members = self.members if (self.path / FRONT).is_file() else []
         with RunStore.open(self.path / HISTORY, read_only=True) as store:
-            rows = store.pareto()
-            members = self.members if (self.path / FRONT).is_file() else []
-            if members and is_selection(self.path):
-                found = (store.candidate(m["candidate"], m["island"]) for m in members)
-                rows = [row for row in found if row is not None]
+            found = [store.candidate(m["candidate"], m["island"]) for m in members]
+            rows = [row for row in found if row is not None] or store.pareto()
         return Front.of(rows, members)
 
     def functional(self, index: int) -> Functional:

@@ -79,7 +79,7 @@ def collect(
     best = min((s.best for s in run.states), key=lambda m: (m.fitness, m.island))
     found["front"] = _front(run)
     with RunStore.open(run.path / HISTORY, read_only=True) as store:
-        found["search"] = search_history(store)
+        found["search"] = search_history(store, run.pareto)
         found["mutations"] = mutation_statistics(store)
         found["ancestors"] = ancestors(store, best.number, best.island)
     data = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...formula.normal_form import normal
@@ -17,12 +18,16 @@ MILESTONE = 0.995
 """An ancestor is a milestone when it brings the fitness below this multiple of the last one's."""
 
 
-def search_history(store: RunStore) -> dict[str, Any]:
+def search_history(store: RunStore, front: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Improvements in order, the Pareto front, and how many candidates there are per complexity and error.
+
+    Args:
+        store: of the run.
+        front: its rows, see `fastsfes.Run.pareto`.
 
     Returns:
         "convergence": rows made, island, number, train, validation, fitness of each new best ("made" counts the
-        candidates of all islands up to it); "pareto": rows of the archive; "cloud": [complexity, error, count] of the
+        candidates of all islands up to it); "pareto": the front; "cloud": [complexity, error, count] of the
         candidates that are no worse than the base, with the error at the middle of its bin; "candidates", "finite":
         counts.
     """
@@ -48,9 +53,9 @@ def search_history(store: RunStore) -> dict[str, Any]:
                 {"made": made} | {k: row[k] for k in ("island", "number", "train", "validation", "fitness")}
             )
     columns = ("island", "number", "complexity", "train", "validation", "error", "fitness", "expressions")
-    front = [{k: row[k] for k in columns} for row in store.pareto()]
+    shown = [{k: row[k] for k in columns} for row in front]
     cloud = [[c, 10.0 ** (low + (b + 0.5) * width), n] for (c, b), n in sorted(bins.items())]
-    return {"candidates": made, "finite": finite, "convergence": improvements, "pareto": front, "cloud": cloud}
+    return {"candidates": made, "finite": finite, "convergence": improvements, "pareto": shown, "cloud": cloud}
 
 
 def mutation_statistics(store: RunStore) -> list[dict[str, Any]]:
