@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -57,30 +58,48 @@ def test_memory_that_ends_is_a_sentence(monkeypatch: pytest.MonkeyPatch, capsys:
     assert capsys.readouterr().err == "fastsfes: error: there is not enough memory\n"
 
 
-def test_files_that_cannot_grow(tmp_path: Path) -> None:
-    """As on a full disk, in every command that writes: a sentence, and what was there is whole."""
-    target = tmp_path / "o.h5"
-    limit = (
-        "import os, resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (600, 600));"
-        "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
-    )
-    folder = tmp_path / "own"
-    (folder / "geometries").mkdir(parents=True)
+FULL = """
+import json, resource, sys
+from fastsfes.cli import main
+limit, *commands = map(json.loads, sys.argv[1:])
+resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+for command in commands:
+    print("status", main(command), file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize("kind", ["limit", "disk"])
+def test_a_full_disk_behind_the_files(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """In every command that computes: a sentence, and nothing is half written."""
+    folder, limit, reason = tmp_path / "out", 600, "File too large"
+    folder.mkdir()
+    if kind == "disk":
+        folder, limit, reason = request.getfixturevalue("small_disk")("size=8k"), -1, "No space left on device"
+        with contextlib.suppress(OSError):
+            (folder / "filling").write_bytes(bytes(8192))
+    own = tmp_path / "own"
+    (own / "geometries").mkdir(parents=True)
     for i in range(2):
-        (folder / "geometries" / f"H2_{i}.xyz").write_text(f"2\n0 1\nH 0 0 0\nH 0 0 0.7{i}\n")
-    (folder / "reactions.csv").write_text("name,reaction,reference_kcal\nr,-1 H2_0; 1 H2_1,0\n")
-    for command in (
-        ["search", "--candidates", "50", "--dataset", "builtin", "--no-report", "--output", str(tmp_path / "run")],
-        ["fit", "b97", "--output", str(tmp_path / "f.json")],
-        ["dataset", "build", str(folder), "--output", str(target), "--basis", "sto-3g", "--xc", "lda", "--quiet",
-         "--grid", "(10,14)"],
-    ):  # fmt: skip
-        done = subprocess.run([sys.executable, "-c", limit, *COMMAND[1:], *command], capture_output=True, text=True)
-        assert done.returncode == 1, done
-        assert "Traceback" not in done.stderr
-        assert "File too large" in done.stderr or "disk I/O error" in done.stderr or "full" in done.stderr
-    assert not target.exists()
-    assert not list(tmp_path.rglob("*.part"))
+        (own / "geometries" / f"H2_{i}.xyz").write_text(f"2\n0 1\nH 0 0 0\nH 0 0 0.7{i}\n")
+    (own / "reactions.csv").write_text("name,reaction,reference_kcal\nr,-1 H2_0; 1 H2_1,0\n")
+    small = ["--basis", "sto-3g", "--grid", "(10,14)"]
+    commands = [
+        ["search", "--candidates", "50", "--dataset", "builtin", "--no-report", "--output", str(folder / "run")],
+        ["fit", "b97", "--output", str(folder / "f.json")],
+        ["dataset", "build", str(own), "--output", str(folder / "o.h5"), "--xc", "lda", "--quiet", *small],
+        ["validate", "b97", "--dataset", str(own), "--species", "H2_0,H2_1", "--baselines", "none", "--quiet",
+         "--start", "atoms", "--work", str(folder / "work"), *small],
+    ]  # fmt: skip
+    script = [sys.executable, "-c", FULL, str(limit), *map(json.dumps, commands)]
+    done = subprocess.run(script, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    for said in done.stderr.split("status 1\n")[:-1]:
+        assert said.count("fastsfes: error: ") == 1
+        assert reason in said or "disk I/O error" in said or "full" in said, said
+    assert done.stderr.count("status 1\n") == len(commands)
+    left = {path.name for path in folder.rglob("*") if path.is_file() and path.stat().st_size}
+    assert left <= {"filling", "history.sqlite", "config.toml", "run.lock", "log.txt", "events.jsonl"}
 
 
 def test_names_do_not_steer_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

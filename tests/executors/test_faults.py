@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -143,29 +143,6 @@ def test_files_cannot_grow(undisturbed: list[Any], tmp_path: Path) -> None:
     finish(path)
     assert rounds(path) > stored
     assert runs.contents(path) == undisturbed
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
-    """A file system in memory; called with mount options it is mounted, or mounted anew."""
-    if os.geteuid() != 0:
-        pytest.skip("file systems can be mounted by root only")
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = False
-
-    def mount(options: str) -> Path:
-        nonlocal mounted
-        again = ["-o", f"remount,{options}"] if mounted else ["-t", "tmpfs", "-o", options, "tmpfs"]
-        done = subprocess.run(["mount", *again, str(folder)], capture_output=True, text=True)
-        if done.returncode != 0:
-            pytest.skip(f"file systems cannot be mounted here: {done.stderr.strip()}")
-        mounted = True
-        return folder
-
-    yield mount
-    if mounted:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 def test_a_full_disk(undisturbed: list[Any], small_disk: Callable[[str], Path]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import random
 import re
 import shutil
 from dataclasses import replace
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from damage import mutations
 
 import fastsfes as fs
 from fastsfes import FastsfesError
@@ -24,6 +26,7 @@ from fastsfes.report import collect, render
 from fastsfes.report.data.history import ancestors, mutation_statistics, search_history
 from fastsfes.report.data.robustness import RESULT, validation
 from fastsfes.report.sections.parts import error_text, shown
+from fastsfes.report.sections.validation import validation_section
 from fastsfes.run.search import Run
 from fastsfes.run.store import RunStore
 
@@ -207,6 +210,46 @@ def test_a_damaged_validation_is_named(run: Run, tmp_path: Path) -> None:
         file.write_text(text)
         with pytest.raises(FastsfesError, match=r"validation\.json.*[Rr]un again: fastsfes validate"):
             validation(tmp_path)
+
+
+def statistics(*values: float) -> dict:
+    return dict(zip(("reactions", "rmsd", "mae", "wrmsd"), (2, *values), strict=True))
+
+
+def test_damage_anywhere_in_a_validation(gathered: dict, tmp_path: Path) -> None:
+    """It is one sentence, or a page all the same; nothing of the file is markup or reaches a terminal."""
+    table = {"total": statistics(1.5, 1.25, 2.5), "by_type": {"TCE": statistics(1.5, 1.25, 2.5)}}
+    course = {"species": 3, "converged": 2, "cycles_max": 9, "cycles_mean": 7.5, "seconds": 1.5, "rungs": {"diis": 2}}
+    whole = {
+        "format": "fastsfes-validation",
+        "version": 1,
+        "dataset": "small",
+        "settings": {"start": "density", "nlc": "scf", "conv_tol": 1e-9, "max_cycle": 50, "stability": False},
+        "functionals": [
+            {"name": name, "convergence": course, "scf": table, "frozen": table} for name in ("winner", "gas22")
+        ],
+        "reactions": [
+            {"name": r, "errors": {n: {"scf": 1.0, "frozen": -0.5} for n in ("winner", "gas22")}} for r in ("r1", "r2")
+        ],
+        "excluded": {"r3": "H3 did not converge with winner"},
+    }
+    file = tmp_path / RESULT
+    file.parent.mkdir()
+    file.write_text(json.dumps(whole))
+    assert validation(tmp_path).items() <= whole.items()
+    read, refused = 0, []
+    for text in mutations(whole, random.Random(5), places=200):
+        file.write_text(text)
+        try:
+            found = validation(tmp_path)
+        except FastsfesError as error:
+            refused.append(str(error))
+        else:
+            assert "\x1b" not in str(validation_section({**gathered, "validation": found}))
+            read += 1
+    assert all("validate" in sentence and "\n" not in sentence for sentence in refused)
+    assert read > 30
+    assert len(refused) > 100
 
 
 def test_without_its_dataset_a_run_has_a_report_all_the_same(run: Run, gathered: dict, tmp_path: Path) -> None:

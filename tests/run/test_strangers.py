@@ -6,16 +6,15 @@ import contextlib
 import json
 import os
 import random
-import re
 import shutil
 import sqlite3
 import struct
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from damage import mutations
 from fake_problem import three_channels
 from test_search import SMALL
 
@@ -171,15 +170,6 @@ def test_a_configuration_does_not_choose_whom_to_connect_to(run: Path) -> None:
     with pytest.raises(InputError, match=r"say again who computes: --executor dask:tcp://192.0.2.1:8786"):
         search(resume=run, problem=three_channels)
     assert search(resume=run, executor="local", problem=three_channels).summary["complete"]
-
-
-def mutations(data: Any, random_: random.Random) -> Iterator[Any]:
-    """JSON data with one value, somewhere, replaced or removed."""
-    text = json.dumps(data)
-    places = list(re.finditer(r'"[^"\\]*"|-?\d+\.?\d*(?:e-?\d+)?|true|false|null', text))
-    for place in random_.sample(places, min(60, len(places))):
-        for value in random_.sample(['""', "null", "-1", "1e400", "[]", "{}", "true", '"\\u001b[2J"', "[[1]]"], 2):
-            yield text[: place.start()] + value + text[place.end() :]
 
 
 @pytest.mark.parametrize("name", [SUMMARY, BEST, FRONT])
