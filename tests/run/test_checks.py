@@ -21,11 +21,12 @@ from fastsfes.energies.quadrature import Quadrature
 from fastsfes.evolve.evaluation import NODES, Fitness, FitRequest, Known
 from fastsfes.evolve.island import Individual
 from fastsfes.evolve.rules import Rules, scales_within
-from fastsfes.run.assess import Assessed, Checked
+from fastsfes.run.assess import Assessed, Checked, assess_reactions
 from fastsfes.run.checking import AT_ONCE, FrontChecks, without
 from fastsfes.run.config import SearchConfig
+from fastsfes.run.physics import verdict
 from fastsfes.run.problem import make_problem
-from fastsfes.run.progress import Progress
+from fastsfes.run.progress import Progress, SilentProgress
 from fastsfes.run.search import Run, search
 from fastsfes.run.setup import SearchParts, prepare
 from fastsfes.run.store import RunStore
@@ -91,6 +92,24 @@ def test_the_check_measures_what_the_nodes_leave() -> None:
     )
     assert check.worst(channels, worst) == pytest.approx(expected, abs=2e-6)  # errors are rounded to 1e-6 kcal/mol
     assert expected > 0.01
+
+
+def test_folded_data_are_checked_as_far_as_they_go() -> None:
+    """Without densities: few nodes against all, and one integration grid against the other; the rest is named."""
+    check = make_problem(SearchConfig.make(dataset="gscdb")).check
+    gas22 = fs.get_functional("gas22")
+    (found,) = assess_reactions(check, [gas22], [], SilentProgress()).members
+    fine = Quadrature.load(check.dataset, "fine")
+    change = HARTREE_TO_KCAL * (check.coefficients @ (fine.energies(gas22) - check.quadrature.energies(gas22)))
+    assert found.method == "nodes"
+    assert found.grids["to"] == fine.integration_grid == "level 5"
+    assert found.grids["change"] == pytest.approx(np.abs(change).max(), abs=2e-6)  # rounded to 1e-6 kcal/mol
+    assert found.grids["where"] == check.reactions[int(np.argmax(np.abs(change)))].name
+    line = verdict({"checked": found.facts()})
+    assert "kcal/mol to grid level 5; not checked: " in line
+    assert line.endswith("the full grid")
+    check = make_problem(SearchConfig.make(dataset="builtin")).check  # which has no second grid
+    assert not assess_reactions(check, [gas22], [], SilentProgress(), on_grid=False).members[0].grids
 
 
 @pytest.mark.parametrize(

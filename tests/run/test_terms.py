@@ -18,7 +18,10 @@ from fastsfes.energies.frame import frame_of
 from fastsfes.energies.quadrature import NodeGrid, build_quadrature, save_quadrature
 from fastsfes.fitting import folds_of
 from fastsfes.functionals.functional import Channel
+from fastsfes.run.assess import assess_reactions
+from fastsfes.run.physics import verdict
 from fastsfes.run.problem import make_problem
+from fastsfes.run.progress import SilentProgress
 
 
 def test_folds_are_whole_subsets_of_like_size() -> None:
@@ -115,6 +118,16 @@ def test_grid_sensitivity_is_that_of_the_objective(two_grids: Path) -> None:
     assert expected > 1e-3
     # 150 nodes a channel stand for the difference of two rules of a thousand
     assert found == pytest.approx(expected, rel=0.02)
+
+    # the check of a winner says the same of the reaction that changes most, on all nodes
+    check = make_problem(config).check
+    (checked,) = assess_reactions(check, [probe], [], SilentProgress(), on_grid=False).members
+    worst = int(np.argmax(np.abs(change)))
+    assert checked.grids["change"] == pytest.approx(abs(change[worst]), rel=1e-3)
+    assert (checked.grids["where"], checked.grids["to"]) == (reactions[worst].name, "level 1")
+    assert f"reactions change by {checked.grids['change']:.1e} kcal/mol to grid level 1" in verdict(
+        {"checked": checked.facts()}
+    )
 
 
 def test_a_second_quadrature_of_other_nodes_is_refused(two_grids: Path) -> None:

@@ -19,6 +19,7 @@ from ..datasets.model import HARTREE_TO_KCAL, Reaction
 from ..functionals.functional import Channel
 from .factors import factor_energies
 from .quadrature import Quadrature
+from .quadrature.storage import list_quadratures
 
 __all__ = ["DIGITS", "NodeCheck"]
 
@@ -39,12 +40,14 @@ class NodeCheck:
         quadrature: the nodes.
         keys: kind -> measure of the channels.
         reactions: whose energies count.
+        fine: name of a quadrature of the same densities on a finer integration grid, which need not be there.
     """
 
     dataset: Dataset
     quadrature: Quadrature
     keys: Mapping[str, str]
     reactions: tuple[Reaction, ...]
+    fine: str = ""
 
     @property
     def on_grids(self) -> bool:
@@ -58,10 +61,29 @@ class NodeCheck:
 
     def on_nodes(self, channels: Channels, level: str = "full") -> FloatArray:
         """Energies of all species of the quadrature on nodes, kcal/mol, (species,)."""
-        total = np.zeros(len(self.quadrature.species))
+        return self._energies(self.quadrature, channels, level)
+
+    def _energies(self, quadrature: Quadrature, channels: Channels, level: str = "full") -> FloatArray:
+        total = np.zeros(len(quadrature.species))
         for kind, channel in channels.items():
-            total += self.quadrature.rule(self.keys[kind]).level(level).energies(channel.expression, channel.parameters)
+            total += quadrature.rule(self.keys[kind]).level(level).energies(channel.expression, channel.parameters)
         return HARTREE_TO_KCAL * total
+
+    @cached_property
+    def finer(self) -> Quadrature | None:
+        """The quadrature on the finer integration grid, where the dataset has one of the same species and measures."""
+        path = self.dataset.path
+        if not self.fine or path is None or self.fine not in list_quadratures(path):
+            return None
+        found = Quadrature.load(self.dataset, self.fine)
+        same = found.species == self.quadrature.species and set(self.keys.values()) <= set(found.channels)
+        return found if same else None
+
+    def between_grids(self, channels: Channels) -> FloatArray | None:
+        """What changes from the integration grid to the finer one, kcal/mol, (species,); None where there is none."""
+        if self.finer is None:
+            return None
+        return np.asarray(self._energies(self.finer, channels) - self.on_nodes(channels))
 
     def changes(self, channels: Channels) -> FloatArray:
         """What changes from few to dense nodes, kcal/mol, (species,); 0 where dense ones are used all along."""

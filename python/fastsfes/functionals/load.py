@@ -55,6 +55,7 @@ _VALUE = (float, None)
 FACTS = {
     "method": str,
     "deviation": _VALUE,
+    "grids?": {"change": _VALUE, "where": str, "to": str},
     "conditions?": {"met": int, "of": int},
     "correlation?": ({"atom": str, "energy": _VALUE}, None),
     "radial?": {"points": (int, None), "atom": str, "band": str},

@@ -1,7 +1,8 @@
 """What is known of the members of a front before one is picked: how far their figures on nodes can be trusted.
 
 Where densities are stored, all members and the known functionals beside them are evaluated on the full integration grid
-in one pass. A folded dataset has no grid; there the change from few to all nodes is the estimate.
+in one pass. A folded dataset has no grid; there the change from few to all nodes is the estimate. Where a dataset has
+the quadrature of a second integration grid, what changes from the one grid to the other is looked at too.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from ..common.files import plain
 from ..energies.check import DIGITS, NodeCheck, largest
-from ..functionals.functional import Functional
+from ..functionals.functional import Channel, Functional
 from .progress import Progress, teller
 
 __all__ = ["Assessed", "Checked", "assess_reactions", "assess_species"]
@@ -31,6 +32,8 @@ class Checked:
         where: that reaction (or species).
         species: species -> difference of its energy, kcal/mol.
         energies: semilocal energies of the quadrature's species on the full grid, kcal/mol.
+        grids: "change": the largest change of a reaction energy from the integration grid to a finer one, kcal/mol,
+            with the reaction, "where", and the name of the finer grid, "to"; empty where there is none.
         left_out: subset -> number of reactions and sum of weighted squared errors, from fits that left it out.
         physics: see `fastsfes.run.physics.physics`; "atom" is of `atom_energy`.
     """
@@ -40,17 +43,22 @@ class Checked:
     where: str = ""
     species: Mapping[str, float] = field(default_factory=dict)
     energies: NDArray[np.float64] | None = field(default=None, compare=False)
+    grids: Mapping[str, Any] = field(default_factory=dict)
     left_out: Mapping[str, tuple[int, float]] = field(default_factory=dict)
     physics: Mapping[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data: what was compared, the largest difference of a reaction, and those of the species."""
         numbers = {"deviation": self.deviation, "species": dict(self.species)}
-        return {"method": self.method, "where": self.where, **plain(numbers)}
+        return {"method": self.method, "where": self.where, **plain(numbers), **self._grids()}
 
     def facts(self) -> dict[str, Any]:
         """Plain data for a row of the front."""
-        return {"method": self.method, "where": self.where, **plain({"deviation": self.deviation, **self.physics})}
+        numbers = {"deviation": self.deviation, **self.physics}
+        return {"method": self.method, "where": self.where, **plain(numbers), **self._grids()}
+
+    def _grids(self) -> dict[str, Any]:
+        return {"grids": dict(self.grids)} if self.grids else {}
 
 
 @dataclass(frozen=True)
@@ -85,9 +93,9 @@ def assess_reactions(
         found = []
         for error, one in zip(errors, channels, strict=True):
             energies = check.on_nodes(one) - error
-            found.append(_checked("grid", check, error, energies))
+            found.append(_checked("grid", check, error, one, energies))
     else:
-        found = [_checked("nodes", check, check.changes(f.channels)) for f in everyone]
+        found = [_checked("nodes", check, check.changes(f.channels), f.channels) for f in everyone]
     names = zip(known, found[len(members) :], strict=True)
     return Assessed(tuple(found[: len(members)]), tuple((name, f, c) for (name, f), c in names))
 
@@ -111,9 +119,24 @@ def assess_species(
 
 
 def _checked(
-    method: str, check: NodeCheck, error: NDArray[np.float64], energies: NDArray[np.float64] | None = None
+    method: str,
+    check: NodeCheck,
+    error: NDArray[np.float64],
+    channels: Mapping[str, Channel],
+    energies: NDArray[np.float64] | None = None,
 ) -> Checked:
-    by_reaction = check.coefficients @ error
-    worst = int(np.argmax(np.abs(np.where(np.isfinite(by_reaction), by_reaction, np.inf))))
+    deviation, where = _worst(check, error)
     by_name = dict(zip(check.quadrature.species, np.round(error, DIGITS).tolist(), strict=True))
-    return Checked(method, largest(by_reaction), check.reactions[worst].name, by_name, energies)
+    between = check.between_grids(channels)
+    grids: dict[str, Any] = {}
+    if between is not None and check.finer is not None:
+        change, reaction = _worst(check, between)
+        grids = {**plain({"change": change}), "where": reaction, "to": check.finer.integration_grid}
+    return Checked(method, deviation, where, by_name, energies, grids)
+
+
+def _worst(check: NodeCheck, species: NDArray[np.float64]) -> tuple[float, str]:
+    """The largest change of a reaction energy by those of species, kcal/mol, and the reaction."""
+    by_reaction = check.coefficients @ species
+    worst = int(np.argmax(np.abs(np.where(np.isfinite(by_reaction), by_reaction, np.inf))))
+    return largest(by_reaction), check.reactions[worst].name

@@ -139,6 +139,9 @@ def verdict(row: Mapping[str, Any]) -> str:
         if deviation is not None:
             parts.append(f"reactions change by {deviation:.1e} kcal/mol from few nodes to all")
         absent.append("the full grid")
+    grids = checked.get("grids")
+    if grids and grids["change"] is not None:
+        parts.append(f"reactions change by {grids['change']:.1e} kcal/mol to grid {grids['to']}")
     text = ("FAILS: " + ", ".join(failing) + "; " if failing else "") + "; ".join(parts)
     return (
         f"verdict: {text}{'; not checked: ' if parts or failing else 'not checked: '}{', '.join(absent)}".removesuffix(

@@ -136,6 +136,7 @@ class ReactionProblem(_Energies):
             "rows": rows,
             "grid": None if on_grid is None else {"name": winner.name, "parameters": rows[0]["parameters"], **on_grid},
             "largest_difference": checked[0].deviation if checked[0].method == "grid" else None,
+            "grids": dict(checked[0].grids) or None,
             "nodes": node_errors(self.quadrature, winner, checked[0]),
             "test_readings": opened.test_readings,
         }
@@ -227,7 +228,7 @@ def _reaction_problem(
         weights = {split: data.weights[part] for split, part in _blocks(data)}
         return Rows(replace(rows, channels=_channels(full, config.channels)).problem(), weights)
 
-    check = NodeCheck(dataset, quadrature, keys, tuple(reactions))
+    check = NodeCheck(dataset, quadrature, keys, tuple(reactions), config.fine_quadrature)
     positions = np.concatenate([part for _, part in _blocks(data)])
 
     def sample(channels: Sequence[Channel], change: NDArray[np.float64]) -> float:

@@ -40,6 +40,7 @@ SHAPE = {
             "rows": [_ROW],
             "grid": ({**_ROW, "name?": str}, None),
             "largest_difference": _VALUE,
+            "grids?": (FACTS["grids?"], None),
             "frame?": (str, None),
             "nodes?": ({"measured": float, "median": float, "own?": (_OWN, None)}, None),
             "test_readings?": (int, None),
@@ -178,6 +179,12 @@ def _accuracy(report: Mapping[str, Any]) -> list[str]:
                 f"nodes, for this functional: error of a species' energy at most {own['largest']:.2g} "
                 f"({own['species']}), half of the species below {own['median']:.2g}, {how}"
             )
+    if grids := report.get("grids"):
+        change = "unknown" if grids["change"] is None else f"at most {grids['change']:.2g} kcal/mol"
+        lines.append(
+            f"integration grids, on the nodes: a reaction energy changes by {change} ({grids['where']}) from the grid "
+            f"of the densities to {grids['to']}"
+        )
     if report["grid"] is None:
         lines.append("not checked on a grid: the dataset is folded and holds no densities")
     if report.get("test_readings") is not None:

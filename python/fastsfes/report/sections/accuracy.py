@@ -92,6 +92,12 @@ def _checks(summary: dict[str, Any]) -> list[str]:
     said, report = [], summary["report"]
     if report["largest_difference"] is not None:
         said.append(f"Quadrature and full grid differ by at most {number(report['largest_difference'], 2)} kcal/mol.")
+    grids = report.get("grids")
+    if grids and grids["change"] is not None:
+        said.append(
+            f"From the integration grid of the densities to {grids['to']} a reaction energy changes by at most "
+            f"{number(grids['change'], 2)} kcal/mol ({grids['where']})."
+        )
     else:
         said.append("The dataset is folded and holds no densities, so nothing was checked on a grid.")
     nodes = report.get("nodes")
