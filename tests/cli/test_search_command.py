@@ -19,7 +19,7 @@ TINY = ["--dataset", "builtin", "--candidates", "150", "--population", "20", "--
 def no_grid(monkeypatch: pytest.MonkeyPatch) -> None:
     """The check on the full grid takes a minute; what it finds is tested elsewhere."""
 
-    def quick(self, candidates, species, progress=None):
+    def quick(self, candidates, species, progress=None, *, again=False):
         return np.zeros((len(candidates), len(species)))
 
     monkeypatch.setattr(NodeCheck, "species_errors", quick)

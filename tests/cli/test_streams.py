@@ -68,15 +68,19 @@ for command in commands:
 """
 
 
-@pytest.mark.parametrize("kind", ["limit", "disk"])
+@pytest.mark.parametrize("kind", ["limit", "disk", "read-only"])
 def test_a_full_disk_behind_the_files(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    """In every command that computes: a sentence, and nothing is half written."""
+    """Or a folder that nobody can write to, in every command that computes: a sentence, and nothing half written."""
     folder, limit, reason = tmp_path / "out", 600, "File too large"
     folder.mkdir()
     if kind == "disk":
         folder, limit, reason = request.getfixturevalue("small_disk")("size=8k"), -1, "No space left on device"
         with contextlib.suppress(OSError):
             (folder / "filling").write_bytes(bytes(8192))
+    elif kind == "read-only":
+        mount = request.getfixturevalue("small_disk")
+        mount("size=1m")
+        folder, limit, reason = mount("ro"), -1, "Read-only file system"
     own = tmp_path / "own"
     (own / "geometries").mkdir(parents=True)
     for i in range(2):

@@ -2,8 +2,9 @@
 
 Every target runs in a process of its own with a limit of memory and an alarm per input. An error other than fastsfes'
 own, a signal, an input that takes longer than ten seconds or exhausts the memory is a finding; its input is kept in
---findings. Inputs are numbered: --seed and the number make them again. With --engine atheris (pip install atheris) the
-Python code is instrumented and inputs are chosen by the branches they reach; everything else stays.
+--findings. Inputs are numbered: --seed and the number make them again, and --first goes on with a campaign. With
+--engine atheris (pip install atheris) the Python code is instrumented and inputs are chosen by the branches they reach;
+everything else stays.
 """
 
 from __future__ import annotations
@@ -95,11 +96,11 @@ def _wait(child: int, counter: mmap.mmap) -> tuple[int, bool]:
         time.sleep(0.05)
 
 
-def campaign(target: str, inputs: int, seconds: float, seed: int, findings: Path) -> dict[str, object]:
-    """Run one target; a child that dies is replaced and goes on behind the input that killed it."""
+def campaign(target: str, inputs: int, seconds: float, seed: int, findings: Path, first: int = 0) -> dict[str, object]:
+    """Run a target from input `first` to `inputs`; a child that dies is replaced and goes on behind what killed it."""
     findings.mkdir(parents=True, exist_ok=True)
     counter = mmap.mmap(-1, 24)
-    begin, number, accepted, bad, crashes = time.monotonic(), 0, 0, 0, 0
+    begin, number, accepted, bad, crashes = time.monotonic(), first, 0, 0, 0
     while number < inputs and time.monotonic() - begin < seconds:
         struct.pack_into("qqq", counter, 0, number, 0, 0)
         child = os.fork()
@@ -126,12 +127,13 @@ def campaign(target: str, inputs: int, seconds: float, seed: int, findings: Path
     took = time.monotonic() - begin
     return {
         "target": target,
-        "inputs": number,
+        "inputs": number - first,
+        "next": number,
         "accepted": accepted,
         "findings": bad,
         "crashes": crashes,
         "seconds": round(took, 1),
-        "per_second": round(number / took),
+        "per_second": round((number - first) / took),
     }
 
 
@@ -191,7 +193,10 @@ def main() -> int:
     """Run the command; status 1 when there are findings."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("targets", nargs="*", metavar="TARGET", help="of fuzz_targets.py (default: all)")
-    parser.add_argument("--inputs", type=int, default=1_000_000, help="per target (default 1,000,000)")
+    parser.add_argument(
+        "--inputs", type=int, default=1_000_000, help="up to this number, per target (default 1,000,000)"
+    )
+    parser.add_argument("--first", type=int, default=0, help="number of the first input (default 0)")
     parser.add_argument("--seconds", type=float, default=1e9, help="per target")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--engine", choices=("mutate", "atheris"), default="mutate")
@@ -211,7 +216,7 @@ def main() -> int:
     chosen = arguments.targets or list(TARGETS)
     rows = []
     for target in chosen:
-        row = campaign(target, arguments.inputs, arguments.seconds, arguments.seed, arguments.findings)
+        row = campaign(target, arguments.inputs, arguments.seconds, arguments.seed, arguments.findings, arguments.first)
         rows.append(row)
         print("  ".join(f"{k} {v}" for k, v in row.items()), flush=True)
     total = sum(int(str(r["inputs"])) for r in rows)

@@ -18,7 +18,7 @@ TINY = SearchConfig.make(dataset="builtin", candidates=400, population=20, gener
 
 @pytest.fixture(scope="session")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    def quick(self: NodeCheck, candidates: Any, species: Any, progress: Any = None) -> Any:
+    def quick(self: NodeCheck, candidates: Any, species: Any, progress: Any = None, *, again: bool = False) -> Any:
         """The check on the full grid takes a minute; what it finds is tested elsewhere."""
         return np.zeros((len(candidates), len(species)))
 

@@ -74,6 +74,11 @@ def test_one_pass_gives_the_energies_of_the_grid(small_file: Path) -> None:
     factors = [{keys[k]: c.bound() for k, c in f.channels.items()} for f in (wb97m_v, one, gas22)]
     found = factor_energies(factors, dataset, names)
     np.testing.assert_allclose(found, grid_energies([wb97m_v, one, gas22], dataset, names), rtol=0, atol=1e-12)
+    # what a search keeps gives the same bits, first and later, whichever features were asked for before
+    first = factor_energies(factors[1:2], dataset, names, again=True)
+    for _ in range(2):
+        np.testing.assert_array_equal(factor_energies(factors, dataset, names, again=True), found)
+    np.testing.assert_array_equal(first, factor_energies(factors[1:2], dataset, names))
 
 
 def test_the_check_measures_what_the_nodes_leave() -> None:

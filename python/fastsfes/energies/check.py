@@ -101,11 +101,16 @@ class NodeCheck:
         candidates: Sequence[Channels],
         species: Sequence[int],
         progress: Callable[[str, int, int], None] | None = None,
+        *,
+        again: bool = False,
     ) -> FloatArray:
-        """Energies on nodes less those on the grids, kcal/mol, (candidates, species), one pass for all candidates."""
+        """Energies on nodes less those on the grids, kcal/mol, (candidates, species), one pass for all candidates.
+
+        For `again` see `factor_energies`.
+        """
         names = [self.quadrature.species[k] for k in species]
         factors = [{self.keys[k]: channel.bound() for k, channel in c.items()} for c in candidates]
-        grid = HARTREE_TO_KCAL * factor_energies(factors, self.dataset, names, progress=progress)
+        grid = HARTREE_TO_KCAL * factor_energies(factors, self.dataset, names, again=again, progress=progress)
         nodes = np.array([self.on_nodes(c)[list(species)] for c in candidates]).reshape(grid.shape)
         return np.asarray(np.round(nodes - grid, DIGITS))
 
@@ -113,7 +118,7 @@ class NodeCheck:
         """The largest error of some reactions on the grids, kcal/mol; infinite when one is not a number."""
         rows = self.coefficients[list(reactions)]
         species = np.flatnonzero(rows.any(axis=0)).tolist()
-        return largest(rows[:, species] @ self.species_errors([channels], species)[0])
+        return largest(rows[:, species] @ self.species_errors([channels], species, again=True)[0])
 
 
 def largest(errors: FloatArray) -> float:

@@ -6,7 +6,7 @@ compiled for them, which would cost more than the pass.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ import numpy.typing as npt
 from .. import _core
 from ..datasets.dataset import Dataset
 from ..formula.expression import Expression
-from .grid import cached_blocks
+from .grid import GridBlock, cached_blocks, density_key, keep, kept
 from .quadrature import channel_points
 
 __all__ = ["Factors", "factor_energies"]
@@ -30,6 +30,7 @@ def factor_energies(
     dataset: Dataset,
     species: Sequence[str],
     *,
+    again: bool = False,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> FloatArray:
     """Semilocal energies in hartree on the grid that each density was made on, (candidates, species).
@@ -40,15 +41,25 @@ def factor_energies(
         candidates: their factors; measures that a candidate does not name contribute nothing.
         dataset: where the densities are.
         species: names.
+        again: whether these species will be asked for again and again, as in a search: prefactors and features, which
+            cost ten times what a candidate does, are then kept in memory like the densities.
         progress: called with (name, number done, number of species) after every species.
     """
     programs = {key: _Program(key, candidates) for key in dict.fromkeys(k for c in candidates for k in c)}
     out = np.zeros((len(candidates), len(species)))
     for column, name in enumerate(species):
-        for block in cached_blocks(dataset, name):
+        sums = {key: np.zeros(len(program.rows)) for key, program in programs.items()}
+        if again:
             for key, program in programs.items():
-                for weights, features in channel_points(key, program.features, block):
-                    program.add(out[:, column], weights, features)
+                for weights, features in _kept_points(key, program.features, dataset, name):
+                    sums[key] += program.sums(weights, features)
+        else:
+            for block in cached_blocks(dataset, name):
+                for key, program in programs.items():
+                    for weights, values in channel_points(key, program.features, block):
+                        sums[key] += program.sums(weights, list(values))
+        for key, program in programs.items():
+            out[program.rows, column] += sums[key]
         if progress is not None:
             progress(name, column + 1, len(species))
     return out
@@ -62,8 +73,25 @@ class _Program:
         self.program = _core.Program([candidates[row][key]._handle for row in self.rows])
         self.features = tuple(self.program.features)
 
-    def add(self, energies: FloatArray, weights: FloatArray, features: FloatArray) -> None:
-        """Add the integrals over some points to the energies of all candidates."""
-        if len(weights):
-            sums = self.program.segment_sums(list(features), [], weights, [0, len(weights)], threads=1)
-            energies[self.rows] += np.asarray(sums)[:, 0]
+    def sums(self, weights: FloatArray, features: Sequence[FloatArray]) -> FloatArray:
+        """The integrals over some points, (rows,)."""
+        if not len(weights):
+            return np.zeros(len(self.rows))
+        sums = self.program.segment_sums(list(features), [], weights, [0, len(weights)], threads=1)
+        return np.asarray(sums)[:, 0]
+
+
+def _kept_points(
+    key: str, names: Sequence[str], dataset: Dataset, species: str
+) -> Iterable[tuple[FloatArray, list[FloatArray]]]:
+    """`channel_points` of all blocks of a species; weights and features are computed once, if memory allows."""
+    where = (*density_key(dataset, species), key)
+    known: dict[str, list[FloatArray]] = kept(where) or {}
+    missing = [name for name in names if name not in known]
+    if missing or not known:
+        blocks: Iterable[GridBlock] = cached_blocks(dataset, species)
+        pieces = [piece for block in blocks for piece in channel_points(key, missing, block)]
+        more = {name: [features[k] for _, features in pieces] for k, name in enumerate(missing)}
+        known = {"": [weights for weights, _ in pieces], **known, **more}
+        keep(where, known, sum(a.nbytes for arrays in known.values() for a in arrays))
+    return [(weights, [known[name][k] for name in names]) for k, weights in enumerate(known[""])]

@@ -102,11 +102,33 @@ def _stored_blocks(record: GridRecord) -> Iterator[GridBlock]:
             )
 
 
-#: Grid data kept in memory by `cached_blocks`, bytes; override with the environment variable FASTSFES_GRID_CACHE_MB.
+#: Grid data kept in memory by `keep`, bytes; override with the environment variable FASTSFES_GRID_CACHE_MB.
 CACHE_BYTES = 2**30
 
-_cache: dict[tuple[Hashable, ...], list[GridBlock]] = {}
+_cache: dict[Hashable, tuple[Any, int]] = {}
 _cached_bytes = 0
+
+
+def kept(key: Hashable) -> Any:
+    """What `keep` has kept, or None."""
+    return _cache.get(key, (None, 0))[0]
+
+
+def keep(key: Hashable, value: Any, size: int) -> None:
+    """Keep grid data of some bytes in memory, in place of what the key had, if it fits into what is set aside."""
+    global _cached_bytes
+    total = _cached_bytes + size - _cache.get(key, (None, 0))[1]
+    if total <= _cache_limit():
+        _cache[key] = (value, size)
+        _cached_bytes = total
+
+
+def density_key(dataset: Dataset, name: str) -> tuple[Hashable, ...]:
+    """What tells the stored density of a species from all others: the file, its state, and the name there."""
+    if dataset.path is None:
+        raise InputError(f"dataset {dataset.name!r} was not opened from a file and has no densities")
+    status = dataset.path.stat()
+    return dataset.path.resolve(), status.st_mtime_ns, status.st_ino, dataset.representative(name)
 
 
 def cached_blocks(dataset: Dataset, name: str, grid: str | None = None) -> Iterable[GridBlock]:
@@ -115,27 +137,20 @@ def cached_blocks(dataset: Dataset, name: str, grid: str | None = None) -> Itera
     When the memory set aside is full, further species are made anew each time: with a dataset larger than the cache,
     that part which fits is still found at every pass.
     """
-    global _cached_bytes
-    name = dataset.representative(name)
-    if dataset.path is None:
-        raise InputError(f"dataset {dataset.name!r} was not opened from a file and has no densities")
-    status = dataset.path.stat()
-    key = (dataset.path.resolve(), status.st_mtime_ns, status.st_ino, name, grid)
-    if key in _cache:
-        return _cache[key]
-    limit = _cache_limit()
-    if _cached_bytes >= limit:
-        return grid_blocks(dataset.source(name), grid)
-    blocks = list(grid_blocks(dataset.source(name), grid))
-    size = sum(a.nbytes for block in blocks for a in (block.weights, block.rho, block.sigma, block.tau))
-    if _cached_bytes + size <= limit:
-        _cache[key] = blocks
-        _cached_bytes += size
+    key = (*density_key(dataset, name), grid)
+    found: list[GridBlock] | None = kept(key)
+    if found is not None:
+        return found
+    source = dataset.source(dataset.representative(name))
+    if _cached_bytes >= _cache_limit():
+        return grid_blocks(source, grid)
+    blocks = list(grid_blocks(source, grid))
+    keep(key, blocks, sum(a.nbytes for b in blocks for a in (b.weights, b.rho, b.sigma, b.tau)))
     return blocks
 
 
 def clear_cache() -> None:
-    """Forget the grid data that `cached_blocks` keeps."""
+    """Forget the grid data that is kept."""
     global _cached_bytes
     _cache.clear()
     _cached_bytes = 0
