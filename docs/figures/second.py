@@ -209,9 +209,10 @@ def main() -> None:
     if arguments.runs_only:
         return
     base = Judge.make("", 1.0)
-    print("| functional | terms | cross-validation | noncovalent | rare gases |\n| --- | --- | --- | --- | --- |")
     references = {f"{n}, published": published(n) for n in ("wb97m_v", "gas22")}
     references |= {f"{n}, fitted": base(load(n), free=True) for n in ("wb97m_v", "gas22")}
+    columns = ["functional", "terms", "WRMSD", "noncovalent", "rare gases", *references["wb97m_v, published"].types]
+    print("|", " | ".join(columns), "|\n|" + " --- |" * len(columns))
     for name, crossed in references.items():
         print(line(name, "", crossed), flush=True)
     for name in arguments.only:
