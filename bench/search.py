@@ -5,8 +5,8 @@ second, how many of them are families that were not known, and the time until a 
 parameters fitted to the same reactions. *Rediscovery* (the first experiment) starts from nothing, with the exchange
 energies of another functional as targets, seed by seed; a seed succeeds when the winner reproduces the energy of every
 species on the full grid within 1e-6 kcal/mol, and was found within the preset's number of candidates.
-*Reselection*, when asked for, is the default search with and without the mutation `reselect`, the same seeds and the
-same time each. *Pointwise*, when asked for, finds exchange factors from their values (`pointwise.py`).
+*Reselection*, when asked for, is the default search with and without the mutation `reselect`, at the same seeds and the
+same processor time. *Pointwise*, when asked for, finds exchange factors from their values (`pointwise.py`).
 """
 
 from __future__ import annotations
@@ -69,8 +69,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--candidates", type=int, default=6000, metavar="N", help="candidates of the evolution (default 6000); 0: none"
     )
     parser.add_argument(
-        "--reselect", type=float, default=0.0, metavar="SECONDS", help="compare searches of so long with and without "
-        "the mutation reselect, on the packaged reactions (default 0: not)",
+        "--reselect", type=int, default=0, metavar="CANDIDATES", help="compare searches of so many candidates with and "
+        "without the mutation reselect, at equal processor time, on the packaged reactions (default 0: not)",
     )  # fmt: skip
     parser.add_argument(
         "--pointwise",
@@ -141,27 +141,38 @@ def _evolution(arguments: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _reselection(seconds: float, seeds: int) -> dict[str, Any]:
-    """Searches of equal time, one after the other, that differ in one mutation; errors of the fittest."""
+def _reselection(candidates: int, seeds: int) -> dict[str, Any]:
+    """Pairs of searches that differ in one mutation, one after the other, compared at equal processor time.
+
+    Both of a pair make so many candidates; the one that took less time says when the other's fitness is read.
+    """
     preset = SearchConfig.make("quickstart")
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
         for seed in range(seeds):
+            paths: dict[str, list[tuple[float, float]]] = {}
             row: dict[str, Any] = {"seed": seed}
-            for name, weight in (("without", 0.0), ("with", RESELECT)):
+            # in turns: kernels that the first compiled are there for the second
+            for name, weight in (("without", 0.0), ("with", RESELECT))[:: -1 if seed % 2 else 1]:
                 config = SearchConfig.make(
-                    "quickstart", seed=seed, time_limit=seconds, candidates=10**8,
+                    "quickstart", seed=seed, candidates=candidates, threads=1, time_limit=0.0,
                     mutation_pool={**preset.mutation_pool, "reselect": weight},
                 )  # fmt: skip
                 done = search(config, output=Path(folder) / f"{name}-{seed}", report=False, progress="none")
-                best = done.summary["best"]
-                row[name] = {k: best[k] for k in ("train", "validation", "fitness")}
-                row[name] |= {"candidates": done.summary["candidates"]}
+                epochs = [e for e in read_events(done.path) if e["event"] == "epoch"]
+                paths[name] = list(zip(np.cumsum([e["cpu_seconds"] for e in epochs]).tolist(),
+                                       [e["best"]["fitness"] for e in epochs], strict=True))  # fmt: skip
+            row["seconds"] = seconds = min(path[-1][0] for path in paths.values())
+            for name, path in paths.items():
+                row[name] = {"seconds": path[-1][0], "last": path[-1][1]}
+                row[name]["fitness"] = next(fitness for at, fitness in reversed(path) if at <= seconds)
             rows.append(row)
             print(f"reselection, seed {seed}: {row}", file=sys.stderr, flush=True)
-    medians = {name: statistics.median(r[name]["fitness"] for r in rows) for name in ("without", "with")}
-    better = sum(r["with"]["fitness"] < r["without"]["fitness"] for r in rows)
-    return {"seconds": seconds, "dataset": preset.dataset, "rows": rows, "median": medians, "better": better}
+    found: dict[str, Any] = {"candidates": candidates, "dataset": preset.dataset, "rows": rows}
+    for key in ("fitness", "last"):
+        found[key] = {name: statistics.median(r[name][key] for r in rows) for name in ("without", "with")}
+        found[key]["better"] = sum(r["with"][key] < r["without"][key] for r in rows)
+    return found
 
 
 def _reached(done: Run, goal: float) -> tuple[int | None, float | None]:
@@ -242,16 +253,22 @@ def table(result: Mapping[str, Any]) -> str:
         lines.append("")
     if "reselection" in result:
         part = result["reselection"]
-        lines.append(f"{part['seconds']:g} s on {part['dataset']} without and with reselect: fitness, kcal/mol")
         lines += [
-            f"{r['seed']:4d}  {r['without']['fitness']:8.4f} ({r['without']['candidates']} candidates)  "
-            f"{r['with']['fitness']:8.4f} ({r['with']['candidates']} candidates)"
+            f"{part['candidates']} candidates on {part['dataset']} without and with reselect: best fitness, kcal/mol",
+            "      at equal processor time       at the end",
+            "seed  seconds  without     with  without     with",
+        ]
+        lines += [
+            f"{r['seed']:4d}  {r['seconds']:7.1f}  {r['without']['fitness']:7.4f}  {r['with']['fitness']:7.4f}  "
+            f"{r['without']['last']:7.4f}  {r['with']['last']:7.4f}"
             for r in part["rows"]
         ]
-        lines.append(
-            f"median {part['median']['without']:.4f} without, {part['median']['with']:.4f} with; "
-            f"better for {part['better']} of {len(part['rows'])} seeds"
-        )
+        for key, text in (("fitness", "equal processor time"), ("last", "equal candidates")):
+            m = part[key]
+            lines.append(
+                f"{text}: median {m['without']:.4f} without, {m['with']:.4f} with; better with it for "
+                f"{m['better']} of {len(part['rows'])} seeds"
+            )
         lines.append("")
     for preset, part in result["rediscovery"].items():
         rows = part["rows"]

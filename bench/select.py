@@ -18,6 +18,7 @@ import numpy.typing as npt
 from fastsfes import _core
 from fastsfes.common.errors import FastsfesError, InputError
 from fastsfes.datasets.dataset import Dataset
+from fastsfes.fitting import FitSettings
 from fastsfes.run.select import select
 from fastsfes.selection import Columns, Library, Rules, Selector, Settings, parse_terms
 
@@ -47,11 +48,14 @@ FULL = (
 )
 FULL_OPTIONS = {
     "sizes": "8:40", "criteria": ("train",), "exact_exchange": True, "limit": 25.0, "grid_coefficient": 1.0,
-    "constraints": ("uniform_gas", "0 <= f_x <= 1.804"), "restarts": 8, "patience": 20, "screen": 100, "nodes": 0,
+    "constraints": ("uniform_gas", "0 <= f_x <= 1.804"), "restarts": 8, "patience": 20, "screen": 100, "nodes": 1,
 }  # fmt: skip
 
 #: Rows of the problem with a planted truth, on which all programs must agree.
 PLANTED = 300
+
+#: Linear forms whose fits are timed.
+FORMS = 50
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -85,6 +89,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     for row in rows[1:]:
         if row["loss"] < best * (1.0 - _AGREEMENT):
             raise FastsfesError(f"{row['name']} found a subset with {row['loss']:.9g} kcal/mol, ours has {best:.9g}")
+    fits = _linear_fits(columns, core, arguments.seed)
     coach = [] if not arguments.coach else _coach(Path(arguments.coach), arguments.seed)
     rate = rows[0]["subsets_per_second"]
     targets = [figure("subsets scored per second and core", rate, "1/s", target=3e8)]
@@ -97,6 +102,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         "chosen": CHOSEN,
         "reactions": len(y),
         "rows": rows,
+        "fits": fits,
         "coach": coach,
         "full": _full(arguments.seed) if arguments.full else None,
         "peers": sorted(peers),
@@ -120,6 +126,11 @@ def table(result: dict[str, Any]) -> str:
                 f"restarts agree"
             )
         lines.append(text)
+    lines.append(
+        f"a linear form of {result['chosen']} terms, microseconds: {result['fits']['fresh']:.0f} for the fit of a "
+        f"search, {result['fits']['known']:.0f} where form and columns are known, {result['fits']['solve']:.0f} for "
+        f"the coefficients by the Gram matrix"
+    )
     for row in result["coach"]:
         lines.append(
             f"COACH's example, {row['terms']:2d} terms and exchange: RMS {row['rms']:.4f} in {row['seconds']:.1f} s of "
@@ -136,7 +147,9 @@ def table(result: dict[str, Any]) -> str:
 def _ours(core: _core.Selection, x: Array, y: Array, restarts: int, seed: int) -> dict[str, Any]:
     """The local search on one core, with all its moves."""
     found: dict[str, Any] = {}
-    seconds = once(lambda: found.update(core.search(CHOSEN, restarts, seed=seed, threads=1)), "cpu")
+    started = time.process_time()
+    found.update(core.search(CHOSEN, restarts, seed=seed, threads=1))
+    seconds = time.process_time() - started
     chosen, squares = found["subsets"][0]
     loss = _loss(x, y, chosen)
     if abs(np.sqrt(squares) - loss) > _AGREEMENT * loss:
@@ -149,6 +162,24 @@ def _ours(core: _core.Selection, x: Array, y: Array, restarts: int, seed: int) -
         "agreeing": found["agreeing"],
         "restarts": found["restarts"],
     }
+
+
+def _linear_fits(columns: Columns, core: _core.Selection, seed: int) -> dict[str, float]:
+    """Microseconds of a linear form by the fits of a search, for the first time and again, and by the Gram matrix."""
+    rng = np.random.default_rng(seed)
+    subsets = [sorted(rng.choice(TERMS, size=CHOSEN, replace=False).tolist()) for _ in range(FORMS)]
+    forms = [columns.functional("form", s, np.ones(CHOSEN)) for s in subsets]
+    cases = {
+        "fresh": lambda: columns.problem.fit(forms, FitSettings(starts=1), threads=1),
+        "known": lambda: columns.problem.fit(forms, FitSettings(starts=1), threads=1),
+        "solve": lambda: [core.solve(s) for s in subsets],
+    }
+    found = {}
+    for name, case in cases.items():
+        started = time.process_time()
+        case()
+        found[name] = 1e6 * (time.process_time() - started) / FORMS
+    return found
 
 
 def _timed(name: str, choose: Callable[[], list[int]], x: Array, y: Array) -> dict[str, Any]:

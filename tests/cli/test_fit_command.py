@@ -30,11 +30,19 @@ def test_table_and_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
 def test_without_parameters_there_is_nothing_to_fit(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["fit", "lda"]) == 0
     text = capsys.readouterr().out
-    assert "note: lda itself has exact exchange 0, no VV10; its factors were fitted in the frame of the" in text
+    assert "note: lda itself has exact exchange 0, no VV10; its factors were fitted with" in text
     assert "no parameters: nothing to fit" in text
     assert "fitted\n" not in text
     train = next(float(line.split()[1]) for line in text.splitlines() if line.startswith("train "))
     assert train == pytest.approx(fs.wrmsd(fs.get_functional("lda"), "builtin", "train"), abs=1e-6)
+
+
+def test_a_fit_in_another_frame(capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--level", "reduced", "--starts", "1", "--frame", "pbe"]
+    assert main(["fit", "--channel", "x=c0 + c1*w", "css=c0", "cos=c0", *options]) == 0
+    assert "exact exchange: short range 0, long range 0" in capsys.readouterr().out
+    assert main(["fit", "b97", "--frame", "nothing"]) == 2
+    assert "frame" in capsys.readouterr().err
 
 
 def test_expressions_per_channel_as_json(capsys: pytest.CaptureFixture[str]) -> None:

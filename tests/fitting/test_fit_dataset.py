@@ -202,6 +202,18 @@ def test_another_frame_on_the_same_densities(builtin: fs.Dataset, frame: Frame) 
         assert problem.loss(form, split) == pytest.approx(expected, rel=1e-10, abs=1e-8)
 
 
+def test_a_fit_in_another_frame(builtin: fs.Dataset) -> None:
+    """What is fitted, its figures and its digits are of the frame that was asked for."""
+    made = fs.fit("b97", builtin, frame="pbe", level="reduced", starts=1)
+    assert made.functional.hybrid == Hybrid()
+    assert made.functional.nlc is None
+    # sums of some hundred terms of up to 1e5 kcal/mol
+    own = fs.wrmsd(made.functional, builtin, "train", level="reduced", frame="own")
+    assert made.train == pytest.approx(own, rel=1e-10, abs=1e-8)
+    rounded = fs.round_parameters(made.functional, builtin, frame="pbe", level="reduced", digits=5)
+    assert rounded.before["train"] == pytest.approx(own, rel=1e-10, abs=1e-8)
+
+
 def test_a_frame_that_the_densities_do_not_hold(builtin: fs.Dataset) -> None:
     with pytest.raises(fs.InputError, match="its VV10 energy is not among the stored ones"):
         FitProblem.from_dataset(builtin, frame=Frame(nlc=VV10(5.9, 0.0093)))

@@ -166,6 +166,9 @@ def test_another_frame_on_the_same_densities(tmp_path: Path) -> None:
     stored = fs.get_functional("wb97m_v").hybrid
     exact = stored.short_range * (kept.e_xx - kept.e_xx_lr) + stored.long_range * kept.e_xx_lr
     assert atom["energy"] == pytest.approx(kept.e_frozen - exact + semilocal, abs=1e-6)  # a tolerance of the grid check
+    # the digits that are printed are of that frame too
+    rounded = fs.round_parameters(run.best, "builtin", digits=6, **(run.config.rounding or {}))
+    assert rounded.before["train"] == pytest.approx(run.summary["best"]["train"], rel=1e-9)
     # the folds leave whole subsets out of a fit in the same frame: their errors are not less than those of the fit
     (member,) = [m for m in run.members if m["picked"]]
     assert member["train"] <= member["cross_validation"] < 5 * member["train"]

@@ -325,6 +325,23 @@ def test_a_bound_without_end_says_so() -> None:
     assert residual(x, y, range(40)) * (1 - 1e-9) <= lower < value
 
 
+@pytest.mark.parametrize("nodes", [1, 4, 40])
+def test_a_bound_under_conditions_is_below_the_minimum_and_not_below_all_terms(nodes: int) -> None:
+    x, y = data(2, terms=10, correlation=1.0)
+    scale = np.linalg.norm(x, axis=0)
+    rng = np.random.default_rng(2)
+    a, bound = rng.normal(size=(30, 10)) * scale, -0.2 * rng.uniform(size=30)
+    problem = selection(x, y, inequality=(a, bound), limit=0.2 / scale.min())
+    solved = [problem.solve(list(s)) for s in itertools.combinations(range(10), 4)]
+    best = min(value for value, _ in filter(None, solved))
+    together, _ = problem.solve(list(range(10)))
+    assert together > residual(x, y, range(10)) * 1.01  # the conditions matter
+    _, value, lower, complete, _ = problem.bound(4, best, nodes)
+    assert not complete
+    assert value == best
+    assert together * (1 - 1e-9) <= lower <= best
+
+
 def test_threads_and_instruction_sets_give_the_same_bits() -> None:
     code = (
         "import numpy as np; from fastsfes import _core; r=np.random.default_rng(3); x=r.normal(size=(50,30));"

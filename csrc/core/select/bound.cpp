@@ -51,10 +51,10 @@ class Search {
     found_.lower = std::numeric_limits<double>::infinity();
   }
 
-  /// Terms at the first `kept` places stay.
-  void visit(const Set& set, std::size_t kept) {
+  /// Terms at the first `kept` places stay; no subset of the set has a residual below `least`.
+  void visit(const Set& set, std::size_t kept, double least) {
     if (kept > size_) return;
-    double least = set.value;
+    least = std::max(least, set.value);
     if (found_.nodes >= budget_ || (found_.nodes % 4096 == 4095 && stop_ && stop_())) {
       budget_ = 0;
       found_.lower = std::min(found_.lower, least);
@@ -64,14 +64,14 @@ class Search {
     if (problem_.conditional) {
       const auto status = conditioned_.solve(set.terms, found_.value);
       if (status != Conditioned::Status::Optimal) return;
-      least = conditioned_.value();
+      least = std::max(least, conditioned_.value());
     }
     if (!(least < found_.value * (1.0 - kRounding))) return;
     const std::size_t n = set.terms.size();
     if (n == size_) {
       if (!problem_.allowed(set.terms)) return;
       found_.terms = set.terms;
-      found_.value = least;
+      found_.value = problem_.conditional ? conditioned_.value() : set.value;
       return;
     }
     // The children that leave out a costly term first: they have the most subsets and the fewest chances.
@@ -91,7 +91,7 @@ class Search {
     for (std::size_t k = order.size(); k-- > 0;) {
       if (kept + k > size_ || problem_.always[sorted.terms[kept + k]]) continue;
       if (!(set.value + order[k].first < found_.value * (1.0 - kRounding))) break;  // and so are the costlier ones
-      visit(without(sorted, kept + k), kept + k);
+      visit(without(sorted, kept + k), kept + k, least);
     }
   }
 
@@ -143,7 +143,7 @@ Bound leaps_and_bounds(const Problem& problem, std::size_t size, double value, s
   all.coefficient = sweep.coefficients();
   all.value = sweep.residual();
   Search search(problem, size, value, nodes, stop);
-  search.visit(all, 0);
+  search.visit(all, 0, 0.0);
   return search.finish();
 }
 

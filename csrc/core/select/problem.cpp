@@ -102,6 +102,7 @@ Problem::Problem(const Input& input) : terms(input.terms), stride(padded(input.t
   for (std::size_t j = 0; j < terms; ++j) {
     for (std::size_t p : parents[j]) children[p].push_back(j);
   }
+  heredity = std::any_of(parents.begin(), parents.end(), [](const auto& of) { return !of.empty(); });
   groups = input.groups;
   group.assign(terms, kAlone);
   for (std::size_t g = 0; g < groups.size(); ++g) {

@@ -53,6 +53,7 @@ class Problem {
   std::vector<std::size_t> group;  ///< of a term, kAlone where it has none
   static constexpr std::size_t kAlone = static_cast<std::size_t>(-1);
   bool conditional;    ///< inequalities or limits
+  bool heredity;       ///< a term has parents
   std::size_t graded;  ///< inequalities that may be violated
 
   [[nodiscard]] std::size_t forced() const;  ///< how many terms are always chosen

@@ -23,6 +23,11 @@ struct ScanTable {
   /// The decrease for every other term.
   void (*all)(Leaving leaving, const double* row, const double* diagonal, const double* gradient, std::size_t n,
               double* decrease);
+  /// rows[k] += factor[k] * from for `count` rows one after the other; n elements, a multiple of fit::kPanel. `from`
+  /// may be one of the rows where its own factor is 0.
+  void (*update)(double* rows, std::size_t count, const double* factor, const double* from, std::size_t n);
+  /// to += the sum of factor[k] * rows[k], in the order of k.
+  void (*combine)(const double* rows, std::size_t count, const double* factor, double* to, std::size_t n);
   /// The smallest element.
   double (*lowest)(const double* x, std::size_t n);
 };

@@ -56,6 +56,33 @@ void all(Leaving leaving, const double* row, const double* diagonal, const doubl
   }
 }
 
+constexpr std::size_t kParts = fit::kPanel / kLanes;
+
+void update(double* rows, std::size_t count, const double* factor, const double* from, std::size_t n) {
+  for (std::size_t j = 0; j < n; j += fit::kPanel) {
+    Vec part[kParts];
+    for (std::size_t i = 0; i < kParts; ++i) part[i] = load(from + j + i * kLanes);
+    double* to = rows + j;
+    for (std::size_t k = 0; k < count; ++k, to += n) {
+      const Vec x = broadcast(factor[k]);
+      for (std::size_t i = 0; i < kParts; ++i) store(to + i * kLanes, fma(x, part[i], load(to + i * kLanes)));
+    }
+  }
+}
+
+void combine(const double* rows, std::size_t count, const double* factor, double* to, std::size_t n) {
+  for (std::size_t j = 0; j < n; j += fit::kPanel) {
+    Vec sum[kParts];
+    for (std::size_t i = 0; i < kParts; ++i) sum[i] = load(to + j + i * kLanes);
+    const double* from = rows + j;
+    for (std::size_t k = 0; k < count; ++k, from += n) {
+      const Vec x = broadcast(factor[k]);
+      for (std::size_t i = 0; i < kParts; ++i) sum[i] = fma(x, load(from + i * kLanes), sum[i]);
+    }
+    for (std::size_t i = 0; i < kParts; ++i) store(to + j + i * kLanes, sum[i]);
+  }
+}
+
 double lowest(const double* x, std::size_t n) {
   Vec least = broadcast(std::numeric_limits<double>::infinity());
   for (std::size_t j = 0; j < n; j += kLanes) least = smaller(load(x + j), least);
@@ -69,7 +96,7 @@ double lowest(const double* x, std::size_t n) {
 }  // namespace
 
 const ScanTable& FASTSFES_SCAN() noexcept {
-  static const ScanTable table{best, all, lowest};
+  static const ScanTable table{best, all, update, combine, lowest};
   return table;
 }
 

@@ -243,6 +243,7 @@ class Restart {
 
   void arrive() {
     value_ = problem_.conditional ? conditioned_.residual() : sweep_.residual();
+    exact_ = true;
     if (problem_.conditional) relax();
     if (judge_) value_ = (*judge_)(sweep_.chosen(), kInfinite);
     best_.see(sweep_.chosen(), value_);
@@ -280,6 +281,7 @@ class Restart {
       if (!(e.decrease > kBetter * value_) || !sweep_.exchange(e.place, e.term)) return false;
       const double before = value_;
       value_ -= e.decrease;
+      exact_ = false;
       // From the residual itself where it counts: near a minimum of the search the differences lose their digits.
       if (best_.wants(value_) || !(value_ > 0.5 * before)) arrive();
       return value_ < before * (1.0 - 0.5 * kBetter);
@@ -327,7 +329,7 @@ class Restart {
     if (problem_.conditional || judge_) {
       arrive();
     } else {
-      value_ = kInfinite;  // until the kick is over
+      exact_ = false;  // until the kick is over
     }
     return true;
   }
@@ -335,7 +337,7 @@ class Restart {
   void descend() {
     while (!stopped_ && step()) {
     }
-    if (!problem_.conditional && !judge_) arrive();
+    if (!exact_) arrive();
   }
 
   void kick() {
@@ -347,11 +349,11 @@ class Restart {
         if (!sweep_.removable(place) || !sweep_.enterable(term)) continue;
         std::vector<std::size_t> trial = sweep_.chosen();
         trial[place] = term;
-        if (!problem_.parents.empty() && !problem_.allowed(trial)) continue;
+        if (problem_.heredity && !problem_.allowed(trial)) continue;
         if (exchange_to(place, term, trial)) break;
       }
     }
-    if (!std::isfinite(value_)) arrive();
+    if (!exact_) arrive();
   }
 
   const Problem& problem_;
@@ -363,6 +365,7 @@ class Restart {
   std::optional<Judge> judge_;
   Best best_;
   double value_ = kInfinite, home_value_ = kInfinite;
+  bool exact_ = false;  // value_ is the residual of the subset itself, not a sum of decreases
   std::vector<double> multiplied_, bounded_, home_bounded_, decrease_;
   std::vector<std::size_t> solved_;
   std::vector<std::pair<double, std::size_t>> candidates_;

@@ -28,8 +28,11 @@ Sweep::Sweep(const Problem& problem)
       rhs_(problem.rhs),
       open_gradient_(problem.stride, kNone),
       fresh_(problem.stride),
-      closed_(problem.terms, false) {
-  for (std::size_t j = 0; j < problem.terms; ++j) closed_[j] = problem.never[j];
+      closed_(problem.terms, false),
+      shut_(problem.stride, kNone) {
+  for (std::size_t j = 0; j < problem.terms; ++j) {
+    closed_[j] = problem.never[j] || problem.group[j] != Problem::kAlone;
+  }
 }
 
 void Sweep::take(const Sweep& other) {
@@ -41,17 +44,21 @@ void Sweep::take(const Sweep& other) {
   rows_ = other.rows_;
   diagonal_ = other.diagonal_;
   gradient_ = other.gradient_;
+  shut_ = other.shut_;
   rhs_ = other.rhs_;
   value_ = other.value_;
 }
 
 void Sweep::reserve(std::size_t chosen) {
-  const std::size_t needed = problem_.equalities + chosen + 1;  // one more while a term comes in before another leaves
+  // one more while a term comes in before another leaves
+  const std::size_t needed = fit::padded(problem_.equalities + chosen + 1);
   if (needed <= capacity_) return;
   capacity_ = needed;
   inverse_.assign(capacity_ * capacity_, 0.0);
   rows_.assign(capacity_ * problem_.stride, 0.0);
   value_.assign(capacity_, 0.0);
+  factor_.assign(capacity_, 0.0);
+  column_.assign(capacity_, 0.0);
 }
 
 const double* Sweep::block_row(std::size_t k) const noexcept {
@@ -111,7 +118,10 @@ bool Sweep::start(const std::vector<std::size_t>& chosen) {
     const double* block = block_row(k);
     for (std::size_t j = 0; j < problem_.terms; ++j) diagonal_[j] -= block[j] * row(k)[j];
   }
-  for (std::size_t j = 0; j < problem_.terms; ++j) diagonal_[j] = has(j) ? 0.0 : std::max(diagonal_[j], 0.0);
+  for (std::size_t j = 0; j < problem_.terms; ++j) {
+    diagonal_[j] = has(j) ? 0.0 : std::max(diagonal_[j], 0.0);
+    shut_[j] = has(j) || closed_[j] ? kNone : 0.0;
+  }
   solve();
   return true;
 }
@@ -135,12 +145,12 @@ void Sweep::solve() {
   }
 }
 
-std::vector<double> Sweep::coefficients() const {
+std::vector<double> Sweep::coefficients(int steps) const {
   const std::size_t m = problem_.equalities, n = size();
   const fit::LinalgTable& t = fit::linalg();
   std::vector<double> c(value_.begin() + static_cast<std::ptrdiff_t>(m),
                         value_.begin() + static_cast<std::ptrdiff_t>(n));
-  for (int round = 0; round < 2; ++round) {
+  for (int step = 0; step < steps; ++step) {
     std::vector<double> left(problem_.target), b(n);
     for (std::size_t p = 0; p < c.size(); ++p) {
       t.axpy(-c[p], &problem_.columns[chosen_[p] * problem_.length], left.data(), problem_.length);
@@ -169,7 +179,7 @@ std::vector<double> Sweep::inverse_of_chosen() const {
 }
 
 double Sweep::residual() const {
-  const std::vector<double> c = coefficients();
+  const std::vector<double> c = coefficients(1);  // at a minimum an error of c counts squared
   std::vector<double> left(problem_.target);
   const fit::LinalgTable& t = fit::linalg();
   for (std::size_t p = 0; p < c.size(); ++p) {
@@ -195,7 +205,10 @@ bool Sweep::removable(std::size_t place) const {
 }
 
 void Sweep::open_gradient() {
-  for (std::size_t j = 0; j < problem_.terms; ++j) open_gradient_[j] = enterable(j) ? gradient_[j] : kNone;
+  for (std::size_t j = 0; j < problem_.stride; ++j) open_gradient_[j] = gradient_[j] + shut_[j];
+  for (std::size_t j = 0; problem_.heredity && j < problem_.terms; ++j) {
+    if (!complete(j)) open_gradient_[j] = kNone;
+  }
 }
 
 void Sweep::with_children(std::size_t place, bool closed) {
@@ -249,29 +262,32 @@ bool Sweep::add(std::size_t term) {
   const fit::LinalgTable& t = fit::linalg();
   double* fresh = row(n);
   std::copy_n(&problem_.gram[term * problem_.stride], problem_.stride, fresh);
-  for (std::size_t k = 0; k < n; ++k) {
-    if (const double x = block_row(k)[term]; x != 0.0) t.axpy(-x, row(k), fresh, problem_.stride);
-  }
+  for (std::size_t k = 0; k < n; ++k) factor_[k] = -block_row(k)[term];
+  scan().combine(rows_.data(), n, factor_.data(), fresh, problem_.stride);
   const double factor = 1.0 / pivot, coefficient = gradient_[term] * factor;
   for (std::size_t j = 0; j < problem_.stride; ++j) {
     diagonal_[j] = std::max(diagonal_[j] - fresh[j] * fresh[j] * factor, 0.0);
     fresh[j] *= factor;
   }
   t.axpy(-gradient_[term], fresh, gradient_.data(), problem_.stride);
+  std::fill(column_.begin(), column_.end(), 0.0);
   for (std::size_t k = 0; k < n; ++k) {
     const double x = row(k)[term];
-    for (std::size_t l = 0; l < n; ++l) inverse(k)[l] += x * factor * row(l)[term];
-  }
-  for (std::size_t k = 0; k < n; ++k) {
-    const double x = row(k)[term];
-    inverse(k)[n] = inverse(n)[k] = -x * factor;
+    column_[k] = x;
+    factor_[k] = x * factor;
     value_[k] -= x * coefficient;
-    t.axpy(-x, fresh, row(k), problem_.stride);
   }
+  scan().update(inverse_.data(), n, factor_.data(), column_.data(), capacity_);
+  for (std::size_t k = 0; k < n; ++k) {
+    inverse(k)[n] = inverse(n)[k] = -factor_[k];
+    factor_[k] = -column_[k];
+  }
+  scan().update(rows_.data(), n, factor_.data(), fresh, problem_.stride);
   inverse(n)[n] = factor;
   value_[n] = coefficient;
   fresh[term] = 1.0;
   diagonal_[term] = 0.0;
+  shut_[term] = kNone;
   place_[term] = n - m;
   chosen_.push_back(term);
   return true;
@@ -285,14 +301,12 @@ void Sweep::remove(std::size_t place) {
   for (std::size_t j = 0; j < problem_.stride; ++j) diagonal_[j] += from[j] * from[j] * factor;
   t.axpy(coefficient * factor, from, gradient_.data(), problem_.stride);
   for (std::size_t k = 0; k <= last; ++k) {
-    if (k == gone) continue;
-    const double x = inverse(k)[gone] * factor;
-    t.axpy(-x, from, row(k), problem_.stride);
+    const double x = k == gone ? 0.0 : inverse(k)[gone] * factor;
+    factor_[k] = -x;
     value_[k] -= x * coefficient;
-    for (std::size_t l = 0; l <= last; ++l) {
-      if (l != gone) inverse(k)[l] -= x * inverse(gone)[l];
-    }
   }
+  scan().update(rows_.data(), last + 1, factor_.data(), from, problem_.stride);
+  scan().update(inverse_.data(), last + 1, factor_.data(), inverse(gone), capacity_);
   diagonal_[term] = factor;
   gradient_[term] = coefficient * factor;
   for (std::size_t p = 0; p < chosen_.size(); ++p) {
@@ -309,6 +323,7 @@ void Sweep::remove(std::size_t place) {
   }
   chosen_.pop_back();
   place_[term] = kOut;
+  if (!closed_[term]) shut_[term] = 0.0;
 }
 
 bool Sweep::exchange(std::size_t place, std::size_t term) {

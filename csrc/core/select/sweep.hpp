@@ -36,15 +36,11 @@ class Sweep {
   [[nodiscard]] bool has(std::size_t term) const noexcept { return place_[term] != kOut; }
   /// Residual sum of squares, rotated rows: from the residual itself, not from the Gram matrix.
   [[nodiscard]] double residual() const;
-  /// Scaled coefficients in the order of chosen(), with one step of iterative refinement.
-  [[nodiscard]] std::vector<double> coefficients() const;
+  /// Scaled coefficients in the order of chosen(), with steps of iterative refinement.
+  [[nodiscard]] std::vector<double> coefficients(int steps = 2) const;
 
   /// The inverse Gram matrix of the chosen terms (on the equalities), in the order of chosen().
   [[nodiscard]] std::vector<double> inverse_of_chosen() const;
-
-  /// Terms that may come in; closed(j) keeps a term out of the scores until it is opened again.
-  void close(std::size_t term) noexcept { closed_[term] = true; }
-  void open(std::size_t term) noexcept { closed_[term] = false; }
 
   /// The best of all exchanges that Problem allows.
   Exchange best();
@@ -57,9 +53,7 @@ class Sweep {
   /// Square of the part of a term's unit column that the chosen ones do not give.
   [[nodiscard]] double independence(std::size_t term) const noexcept { return diagonal_[term]; }
   [[nodiscard]] bool removable(std::size_t place) const;
-  [[nodiscard]] bool enterable(std::size_t term) const {
-    return !closed_[term] && !has(term) && problem_.group[term] == Problem::kAlone && complete(term);
-  }
+  [[nodiscard]] bool enterable(std::size_t term) const { return !closed_[term] && !has(term) && complete(term); }
 
   /// How many exchanges were scored so far.
   [[nodiscard]] double scored() const noexcept { return scored_; }
@@ -83,7 +77,9 @@ class Sweep {
   std::vector<std::size_t> chosen_, place_;
   std::vector<double> inverse_, rows_, diagonal_, gradient_, rhs_, value_;
   std::vector<double> open_gradient_, fresh_;
-  std::vector<char> closed_;
+  std::vector<char> closed_;  // terms that no exchange brings in
+  std::vector<double> shut_;  // NaN for those and the chosen ones, 0 for the others
+  std::vector<double> factor_, column_;
   double scored_ = 0.0;
 };
 

@@ -114,6 +114,7 @@ def round_parameters(
     constraints: Sequence[str] = (),
     shares: Mapping[str, float | None] | None = None,
     refit: bool = True,
+    frame: str = "",
     level: str = "full",
     threads: int = 0,
 ) -> RoundedParameters:
@@ -136,6 +137,7 @@ def round_parameters(
             reactions count alike; default: training alone.
         refit: False leaves the other parameters as they are when one is rounded: for those that are no minimum of the
             loss alone.
+        frame: functional whose frame it was fitted in, as `fit` takes it.
         level: nodes of the quadrature.
         threads: OpenMP threads; the result does not depend on it.
 
@@ -151,7 +153,8 @@ def round_parameters(
         raise InputError(f"digits is {digits}; expected 1 to {MOST_DIGITS}")
     given = load(functional)
     data = Dataset.open(dataset) if isinstance(dataset, str) else dataset
-    conditions = parse_conditions(tuple(constraints), tuple(given.channels), frame_of(data).hybrid)
+    own = load(frame, where="frame").frame if frame else None
+    conditions = parse_conditions(tuple(constraints), tuple(given.channels), (own or frame_of(data)).hybrid)
     problem = FitProblem.from_dataset(
         data,
         tuple(given.channels),
@@ -159,6 +162,7 @@ def round_parameters(
         equalities=conditions.equalities,
         penalties=conditions.penalties,
         correlation=given.correlation,
+        frame=own,
     )
     if shares is not None:
         problem = problem.pooled(shares)

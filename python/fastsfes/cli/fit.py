@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ..analysis.rounding import MOST_DIGITS, TOLERANCE, RoundedParameters, round_parameters
 from ..common.errors import InputError
@@ -57,6 +57,10 @@ class FitOptions:
         'weight 10"',
     )
     exact_exchange: bool = option(False, "bool", "form", "fit the fractions of exact exchange too")
+    frame: str = option(
+        "", "text", "form", "functional whose exact exchange, range separation and nonlocal correlation are kept, on "
+        "the same densities; default: the one that made the densities",
+    )  # fmt: skip
 
     optimizer: Optimizer = option("varpro", "text", "method", "see docs/fitting.md", choices=OPTIMIZERS)
     starts: int = option(
@@ -115,6 +119,7 @@ def run(arguments: argparse.Namespace) -> int:
         constraints=o.constraint,
         ridge=o.ridge,
         exact_exchange=o.exact_exchange,
+        frame=o.frame,
         test=o.test,
         level=o.level,
         quadrature=o.quadrature,
@@ -123,7 +128,8 @@ def run(arguments: argparse.Namespace) -> int:
     )
     on_grid: dict[str, float] = {}
     if o.grid:
-        on_grid = {s: wrmsd(result.functional, dataset, s, "grid") for s in _splits(result)}
+        whose: Literal["own", "dataset"] = "own" if o.frame else "dataset"
+        on_grid = {s: wrmsd(result.functional, dataset, s, "grid", frame=whose) for s in _splits(result)}
     if arguments.output is not None:
         result.functional.to_json(arguments.output)
     if arguments.json:
@@ -169,7 +175,7 @@ def _frame_note(given: Functional, fitted: Functional) -> list[str]:
     """That a functional was fitted in another frame than its own; formulas that give none have none of their own."""
     if given.frame.energies == fitted.frame.energies or (given.name == "formula" and given.frame == Frame()):
         return []
-    return [f"note: {given.name} itself has {given.frame}; its factors were fitted in the frame of the densities"]
+    return [f"note: {given.name} itself has {given.frame}; its factors were fitted with {fitted.frame}"]
 
 
 def _rounded(result: FitResult, dataset: Dataset, o: FitOptions) -> RoundedParameters | None:
@@ -186,6 +192,7 @@ def _rounded(result: FitResult, dataset: Dataset, o: FitOptions) -> RoundedParam
         digits=o.digits or None,
         fixed=o.fix,
         constraints=o.constraint,
+        frame=o.frame,
         level=o.level,
         threads=o.threads,
     )

@@ -35,7 +35,8 @@ class FitResult:
     """What `fit` returns.
 
     Attributes:
-        functional: with the fitted parameters, in the frame of the dataset's densities, named "..._refit".
+        functional: with the fitted parameters, in the frame of the dataset's densities or the one that was asked for,
+            named "..._refit".
         train, validation, test: WRMSD in kcal/mol; None where the split has no reactions or was not asked for.
         evaluations: of the projected problem ("varpro") or of the loss ("cma").
         status: "converged" or "evaluation_limit".
@@ -89,6 +90,7 @@ def fit(
     penalties: Iterable[Penalty] = (),
     ridge: float = 0.0,
     exact_exchange: bool = False,
+    frame: str = "",
     test: bool = False,
     level: str = "full",
     quadrature: str = "default",
@@ -119,6 +121,8 @@ def fit(
         equalities, penalties: more of them (`fastsfes.fitting.constraints`).
         ridge: ridge * sum(linear parameter^2) joins the squared WRMSD.
         exact_exchange: fit the fractions of short- and long-range exact exchange as well.
+        frame: functional whose exact exchange, range separation and nonlocal correlation are kept, on the same
+            densities; default: the one that made the densities.
         test: also evaluate the test split; it is not read otherwise.
         level: quadrature nodes, "full", "reduced" or "coarse".
         quadrature: name of the quadrature in the dataset file.
@@ -136,7 +140,8 @@ def fit(
     given = load(functional)
     free, kept = _split(given, fixed)
     data = Dataset.open(dataset) if isinstance(dataset, str) else dataset
-    conditions = parse_conditions(tuple(constraints), tuple(given.channels), frame_of(data).hybrid)
+    own = load(frame, where="frame").frame if frame else None
+    conditions = parse_conditions(tuple(constraints), tuple(given.channels), (own or frame_of(data)).hybrid)
     equalities = (*conditions.equalities, *equalities)
     problem, reduced = FitProblem.pair(
         data,
@@ -150,6 +155,7 @@ def fit(
         exact_exchange=exact_exchange,
         targets=targets,
         correlation=given.correlation,
+        frame=own,
     )
     start = problem.loss(free if exact_exchange else free.with_frame(problem.frame))
     notes = tuple(problem.frame_notes(given))

@@ -269,6 +269,7 @@ def _reaction_problem(
         equalities=conditions.equalities,
         penalties=conditions.penalties,
         ridge=config.ridge,
+        frame=own,
     )
     by_split = {split: tuple(reactions[k] for k in part) for split, part in _blocks(data)}
 

@@ -113,7 +113,8 @@ def select_run(
     ):
         display.message(work.describe())
         if resume is None:
-            kept = replace(config, dataset=absolute(config.dataset), terms_from=absolute(config.terms_from))
+            files = ("dataset", "terms_from", "frame", "reference")
+            kept = replace(config, **{name: absolute(getattr(config, name)) for name in files})
             make_folder(path, {CONFIG: kept.to_toml()}, RESUME)
         with RunLock(path, display.message) as lock, open_store(path) as store:
             log = RunLog(path, display.message)

@@ -138,7 +138,7 @@ class SelectConfig:
         if len(fits) > 1 or self.exact_exchange or self.quadrature != "default":
             return None
         alone = not self.constraints and not (self.limit or self.ridge or self.grid_coefficient)
-        return {"constraints": self.constraints, "shares": dict(fits.pop()), "refit": alone}
+        return {"constraints": self.constraints, "shares": dict(fits.pop()), "refit": alone, "frame": self.frame}
 
     @property
     def candidates(self) -> int:

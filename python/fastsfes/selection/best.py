@@ -36,6 +36,8 @@ _SHARES: Mapping[str, Mapping[str, float | None]] = {
     "cross_validation": {"train": None, "validation": None},
 }
 _GAP = 5e-3
+_WEAK = 0.99
+"""A bound that says less is not mentioned."""
 _JUDGED = 4
 """Restarts, patience and screen are divided by it where a criterion is solved for, not only a residual."""
 
@@ -202,7 +204,8 @@ class Selector:
             elif subsets and bound > 0:
                 lower = bound
                 gap = 1.0 - math.sqrt(bound / subsets[0][1])
-                text = f"within {100 * gap:.2g} %; {text}" if gap > _GAP else f"optimal to {_GAP:.1%}; {text}"
+                if gap < _WEAK:
+                    text = f"within {100 * gap:.2g} %; {text}" if gap > _GAP else f"optimal to {_GAP:.1%}; {text}"
         made: list[Selected] = []
         for chosen, value in subsets:
             solution = self.core.solve(chosen)

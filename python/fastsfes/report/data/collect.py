@@ -140,11 +140,22 @@ def _insight(
             f"of what the reactions determine."
         )
         return None
+    if _own_frame(config):
+        problems["insight"] = (
+            "The functional was fitted with another exact exchange or nonlocal correlation than that of the densities: "
+            "there is no analysis of what the reactions determine."
+        )
+        return None
     try:
         return insight(winner, dataset, samples, config.seed)
     except FastsfesError as error:
         problems["insight"] = f"The functional cannot be analysed: {error}."
         return None
+
+
+def _own_frame(config: SearchConfig | SelectConfig) -> bool:
+    """Whether the winner has a frame of its own, not that of the densities."""
+    return isinstance(config, SelectConfig) and (config.exact_exchange or bool(config.frame))
 
 
 def _dataset(given: str | None, configured: str, problems: dict[str, str]) -> Dataset | None:
@@ -184,8 +195,7 @@ def _errors(
         )
         return None
     try:
-        own = isinstance(config, SelectConfig) and config.exact_exchange
-        return reaction_errors(winner, dataset, summary, frame="own" if own else "dataset")
+        return reaction_errors(winner, dataset, summary, frame="own" if _own_frame(config) else "dataset")
     except FastsfesError as error:
         problems["errors"] = f"Errors per data type could not be evaluated: {error}"
         return None
