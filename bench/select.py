@@ -169,7 +169,7 @@ def _linear_fits(columns: Columns, core: _core.Selection, seed: int) -> dict[str
     rng = np.random.default_rng(seed)
     subsets = [sorted(rng.choice(TERMS, size=CHOSEN, replace=False).tolist()) for _ in range(FORMS)]
     forms = [columns.functional("form", s, np.ones(CHOSEN)) for s in subsets]
-    cases = {
+    cases: dict[str, Callable[[], object]] = {
         "fresh": lambda: columns.problem.fit(forms, FitSettings(starts=1), threads=1),
         "known": lambda: columns.problem.fit(forms, FitSettings(starts=1), threads=1),
         "solve": lambda: [core.solve(s) for s in subsets],

@@ -113,8 +113,10 @@ def select_run(
     ):
         display.message(work.describe())
         if resume is None:
-            files = ("dataset", "terms_from", "frame", "reference")
-            kept = replace(config, **{name: absolute(getattr(config, name)) for name in files})
+            kept = replace(
+                config, dataset=absolute(config.dataset), terms_from=absolute(config.terms_from),
+                frame=absolute(config.frame), reference=absolute(config.reference),
+            )  # fmt: skip
             make_folder(path, {CONFIG: kept.to_toml()}, RESUME)
         with RunLock(path, display.message) as lock, open_store(path) as store:
             log = RunLog(path, display.message)
