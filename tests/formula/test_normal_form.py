@@ -50,6 +50,9 @@ CASES = [
     ("c0*(c1*(c2*w))", "c0*w"),
     ("c0*c1 + c2*w*c3", "c0 + c1*w"),
     ("(w + x2)*c0 + (w + x2)*c1", "c0*(w + x2)"),
+    ("c0*u(u(x2, g), h)", "c0*u(x2, g0)"),
+    ("a + b*u(u(x2, g), h)*w**6", "c0 + c1*u(x2, g0)*w**6"),
+    ("u(u(x2, g), 3)", "u(u(x2, g0), 3)"),
     ("exp(3*g*h*x2/5)", "exp(g0*x2)"),
     ("1 - c0*w", "1 + c0*w"),
     # a square has no sign, an exponential neither: these are no free coefficients; a cube is one
@@ -102,6 +105,15 @@ def test_properties_of_random_forms(count: int) -> None:
         for name in {"g", "h"} & values.keys():
             values[name] = abs(values[name])
         check(expression, values, features(rng))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["c*u(u(x2, g), h) + d", "c*u(u(x2, g), 3)*w + d*u(u(x2, g), 3)**2", "u(u(u(x2, g), 2), h)*c", "u(u(x2, g), 2)"],
+)
+def test_nested_saturation_keeps_its_values(text: str) -> None:
+    """u(u(a, g), h) = h/(1 + h)*u(a, (1 + h)*g)."""
+    check(Expression.parse(text), {"c": -0.7, "d": 1.3, "g": 0.4, "h": 2.5}, features(np.random.default_rng(1)))
 
 
 def test_the_same_form_every_time() -> None:

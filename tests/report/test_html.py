@@ -64,7 +64,7 @@ def test_hostile_text_stays_text() -> None:
 def test_markup_is_not_escaped_twice() -> None:
     assert join(Markup("<br>"), "<br>") == "<br>&lt;br&gt;"
     assert tag("meta", charset="utf-8") == '<meta charset="utf-8">'
-    assert tag("line", x1=1.0, stroke_width=0.126, y1=2) == '<line x1="1" stroke-width="0.13" y1="2"></line>'
+    assert tag("line", x1=1.0, stroke_width=0.126, y1=2) == '<line x1="1" stroke-width="0.13" y1="2"/>'
 
 
 def leaves(latex: str) -> list[str]:
@@ -194,9 +194,13 @@ def test_a_heat_map_places_and_colours_its_cells() -> None:
     chart = Chart(Axis("x", 0.0, 2.0), Axis("y", 0.0, 1.0), "cells")
     chart.cells([0.0, 1.0, 2.0], [0.0, 1.0], [[1.0, -0.5]], 1.0, titles=1)
     root = ElementTree.fromstring(chart.svg())
-    cells = [e for e in root.iter("rect") if e.get("class") in ("pos", "neg")]
-    assert [(e.get("class"), float(e.get("fill-opacity", 0))) for e in cells] == [("pos", 1.0), ("neg", 0.5)]
-    assert float(cells[1].get("x", 0)) == pytest.approx(float(cells[0].get("width", 0)), abs=0.02)
+    strokes = {e.get("class"): (float(e.get("stroke-opacity", 0)), e.get("d")) for e in root.iter("path")}
+    assert strokes["pos"] == (1.0, "M0 0h1")
+    assert strokes["neg"] == (0.5, "M1 0h1")
+    (group,) = (e for e in root.iter("g") if e.get("class") == "cells")
+    place, scale = re.findall(r"\((\S+) (\S+)\)", group.get("transform", ""))[:2]
+    assert [float(x) for x in place] == [0.0, pytest.approx(chart.high, abs=0.05)]
+    assert [float(x) for x in scale] == pytest.approx([chart.wide / 2, -chart.high], abs=1e-4)
     titles = [e.text or "" for e in root.iter("title")]
     assert titles == ["x ≈ 0.5, y ≈ 0.5: 1", "x ≈ 1.5, y ≈ 0.5: −0.5"]
 

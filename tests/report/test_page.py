@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import itertools
-import json
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -13,9 +12,9 @@ from pathlib import Path
 import pytest
 from browser import CHROMIUM, Browser
 
-from fastsfes import Functional
+from fastsfes import Functional, InputError
 from fastsfes.cli import main
-from fastsfes.report import render
+from fastsfes.report import read_report, render
 from fastsfes.report.draw.axis import number
 from fastsfes.report.sections.parts import error_text, shown
 from fastsfes.run.search import Run
@@ -31,22 +30,19 @@ class Page(HTMLParser):
         super().__init__(convert_charrefs=True)
         self.elements: list[tuple[str, dict[str, str | None]]] = []
         self.text = ""
-        self.data = ""
         self._inside = ""
         self.feed(text)
         self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.elements.append((tag, dict(attrs)))
-        self._inside = "data" if dict(attrs).get("id") == "report-data" else tag
+        self._inside = tag
 
     def handle_endtag(self, tag: str) -> None:
         self._inside = ""
 
     def handle_data(self, data: str) -> None:
-        if self._inside == "data":
-            self.data += data
-        elif self._inside not in ("script", "style"):
+        if self._inside not in ("script", "style"):
             self.text += data + " "
 
 
@@ -70,7 +66,7 @@ def test_the_page_needs_nothing_else(page: Path) -> None:
 
 def test_the_figures_are_those_of_the_run(page: Path, run: Run) -> None:
     parsed = Page(page.read_text(encoding="utf-8"))
-    data = json.loads(parsed.data)
+    data = read_report(page)
     assert data["summary"] == run.summary
     assert Functional.from_dict(data["functional"]) == run.best
     for row in run.summary["report"]["rows"]:
@@ -116,10 +112,10 @@ def test_final_table_has_the_cross_validation(page: Path, run: Run) -> None:
     assert any(value is not None for value in values)
 
 
-def test_data_computed_for_the_page_have_nine_digits(page: Path, gathered: dict) -> None:
-    data = json.loads(Page(page.read_text(encoding="utf-8")).data)
+def test_data_computed_for_the_page_have_five_digits(page: Path, gathered: dict) -> None:
+    data = read_report(page)
     for written, made in zip(data["errors"]["reactions"], gathered["errors"]["reactions"], strict=True):
-        assert written["errors"] == pytest.approx(made["errors"], rel=1e-8, abs=0)  # half a unit of the ninth: 5e-9
+        assert written["errors"] == pytest.approx(made["errors"], rel=1e-4, abs=0)  # half a unit of the fifth: 5e-5
 
 
 def test_every_drawing_can_be_read_aloud(page: Path) -> None:
@@ -178,12 +174,34 @@ def hostile_page(gathered: dict) -> str:
     return render(data)
 
 
-def test_hostile_names_stay_text(gathered: dict, page: Path) -> None:
-    good, bad = Page(page.read_text(encoding="utf-8")), Page(hostile_page(gathered))
+def test_hostile_names_stay_text(gathered: dict, page: Path, tmp_path: Path) -> None:
+    hostile = tmp_path / "hostile.html"
+    hostile.write_text(hostile_page(gathered), encoding="utf-8")
+    good, bad = (Page(p.read_text(encoding="utf-8")) for p in (page, hostile))
     assert sum(t == "script" for t, _ in bad.elements) == sum(t == "script" for t, _ in good.elements) == 2
     assert not [a for _, a in bad.elements if any(k.startswith("on") for k in a)]
     assert not [t for t, _ in bad.elements if t == "img"]
-    assert json.loads(bad.data)["functional"]["name"] == HOSTILE
+    assert read_report(hostile)["functional"]["name"] == HOSTILE
+
+
+def test_what_is_no_page_is_refused(page: Path, tmp_path: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    start = text.index('id="report-data">') + 40
+    for name, wrong in {
+        "empty": "",
+        "other": "<script>1</script>",
+        "cut": text[:start],
+        "bad": text[:start] + "!",
+    }.items():
+        other = tmp_path / f"{name}.html"
+        other.write_text(wrong, encoding="utf-8")
+        with pytest.raises(InputError, match="not a page of fastsfes report"):
+            read_report(other)
+
+
+def test_a_page_is_small(page: Path) -> None:
+    """Figures are compressed, lines have the points that are seen, cells of one colour are one path."""
+    assert page.stat().st_size < 600_000
 
 
 def test_the_command_writes_the_page(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <limits>
 #include <optional>
 #include <set>
 #include <vector>
@@ -92,9 +94,10 @@ NormalForm renamed(const NormalForm& form) {
   return {read.substitute(names), std::move(values)};
 }
 
-/// The blocks that have a number for an argument, as u(0, g) has, replaced by their formulas; nothing when there are
-/// none.
-std::optional<Expression> opened(const Expression& e) {
+/// The expression with some nodes rewritten; nothing when none was. `rewrite` gets the new graph and a node of it whose
+/// arguments have been rewritten, and returns what stands for it.
+template <typename Rewrite>
+std::optional<Expression> rewritten(const Expression& e, Rewrite rewrite) {
   const Graph& from = e.graph();
   auto graph = std::make_shared<Graph>();
   std::vector<NodeId> map(e.root() + 1);
@@ -105,18 +108,37 @@ std::optional<Expression> opened(const Expression& e) {
       continue;
     }
     std::array<NodeId, kMaxArity> args{};
-    bool number = false;
-    for (std::size_t k = 0; k < static_cast<std::size_t>(from.arity(id)); ++k) {
-      args[k] = map[from[id].args[k]];
-      number = number || from.is_constant(from[id].args[k]);
-    }
-    map[id] = graph->node(from[id].op, args);
-    if (!number || op_info(from[id].op).kind != OpKind::Defined) continue;
-    map[id] = expand_defined(*graph, map[id]);
-    any = true;
+    for (std::size_t k = 0; k < static_cast<std::size_t>(from.arity(id)); ++k) args[k] = map[from[id].args[k]];
+    const NodeId same = graph->node(from[id].op, args);
+    map[id] = rewrite(*graph, same);
+    any = any || map[id] != same;
   }
   if (!any) return std::nullopt;
   return Expression(graph, map[e.root()]);
+}
+
+/// The blocks that have a number for an argument, as u(0, g) has, replaced by their formulas.
+std::optional<Expression> opened(const Expression& e) {
+  return rewritten(e, [](Graph& graph, NodeId id) {
+    bool number = false;
+    for (std::size_t k = 0; k < static_cast<std::size_t>(graph.arity(id)); ++k) {
+      number = number || graph.is_constant(graph[id].args[k]);
+    }
+    return number && op_info(graph[id].op).kind == OpKind::Defined ? expand_defined(graph, id) : id;
+  });
+}
+
+/// u of a u where the outer scale is a number: u(u(a, g), h) = h/(1 + h)*u(a, (1 + h)*g).
+std::optional<Expression> unnested(const Expression& e) {
+  return rewritten(e, [](Graph& graph, NodeId id) {
+    const Node outer = graph[id];
+    if (outer.op != Op::U || !graph.is_constant(outer.args[1]) || graph[outer.args[0]].op != Op::U) return id;
+    const double h = graph[outer.args[1]].value;
+    if (!(h > 0.0) || !std::isfinite(h)) return id;
+    const Node inner = graph[outer.args[0]];
+    const NodeId scale = graph.node(Op::Mul, graph.constant(1.0 + h), inner.args[1]);
+    return graph.node(Op::Mul, graph.constant(h / (1.0 + h)), graph.node(Op::U, inner.args[0], scale));
+  });
 }
 
 /// Removes what the family does not need; false when that is nothing.
@@ -130,6 +152,20 @@ bool reduce(NormalForm& form, std::size_t limit) {
   if (!absorbed.meaning.empty()) changed = adopt(form, absorbed, limit);
   if (const auto made = free_coefficients(form.expression)) changed = adopt(form, *made, limit) || changed;
   while (drop(form)) changed = true;
+  if (const auto made = unnested(form.expression)) {
+    NormalForm trial{*made, form.values};  // shorter where parameters take the numbers up
+    const Reparametrised taken = absorb(trial.expression);
+    adopt(trial, taken, std::numeric_limits<std::size_t>::max());
+    if (const auto freed = free_coefficients(trial.expression)) {
+      adopt(trial, *freed, std::numeric_limits<std::size_t>::max());
+    }
+    trial.expression = normal::readable(trial.expression, size_of(form.expression).nodes);
+    if (normal::better(size_of(trial.expression), size_of(form.expression), normal::Prefer::Nodes) &&
+        trial.expression.parameters().size() <= form.expression.parameters().size()) {
+      form = trial;
+      changed = true;
+    }
+  }
   return changed;
 }
 

@@ -245,7 +245,10 @@ bool replaces(const Expression& shorter, const Expression& expression, const Sup
   const std::vector<std::string> names = expression.parameters();
   bool tried = false;
   std::size_t last = 0;  // the start that led to the goal is tried first the next time
-  for (std::size_t pattern = 0; pattern < kPatterns; ++pattern) {
+  // All patterns must agree, in whatever order: the one that rejected the last time is likely to do so again.
+  static thread_local std::size_t first = 0;
+  for (std::size_t turn = 0; turn < kPatterns; ++turn) {
+    const std::size_t pattern = (first + turn) % kPatterns;
     Values values;
     for (std::size_t k = 0; k < names.size(); ++k) {
       const double size = kSizes[pattern % 3] * generic_value(kFirstGeneric + k + pattern * (names.size() + 1));
@@ -265,7 +268,10 @@ bool replaces(const Expression& shorter, const Expression& expression, const Sup
       found = leads(k);
       if (found) last = k;
     }
-    if (!found) return false;
+    if (!found) {
+      first = pattern;
+      return false;
+    }
     tried = true;
   }
   return tried;

@@ -126,17 +126,30 @@ def _keeps(text: str, rules: Rules) -> bool:
         return False
     if rules.sharpness and _sharpness(nodes) > rules.sharpness:
         return False
-    inside: list[frozenset[str]] = []
-    depth: list[int] = []
-    for name, args, _ in nodes:
-        below = frozenset().union(*(inside[a] for a in args))
-        if any(name == outer and inner in below for inner, outer in rules.nesting):
-            return False
-        inside.append(below | {name} if args else below)
-        depth.append(1 + max((depth[a] for a in args), default=0) if args else 0)
-    if rules.depth and depth[-1] > rules.depth:
+    if rules.nesting and _nests(nodes, rules.nesting):
+        return False
+    if rules.depth and _depth(nodes) > rules.depth:
         return False
     return not rules.dimensions or _dimension(nodes) == 0
+
+
+def _nests(nodes: Sequence[Node], pairs: Sequence[tuple[str, str]]) -> bool:
+    """Whether an inner operator stands in an outer one."""
+    inside: list[frozenset[str]] = []
+    for name, args, _ in nodes:
+        below = frozenset().union(*(inside[a] for a in args))
+        if any(name == outer and inner in below for inner, outer in pairs):
+            return True
+        inside.append(below | {name} if args else below)
+    return False
+
+
+def _depth(nodes: Sequence[Node]) -> int:
+    """Operators from the root to a leaf, at most."""
+    depth: list[int] = []
+    for _, args, _ in nodes:
+        depth.append(1 + max(depth[a] for a in args) if args else 0)
+    return depth[-1]
 
 
 def _sharpness(nodes: Sequence[Node]) -> float:

@@ -12,9 +12,10 @@ from ..common.files import WriteError, user_path, write_output, write_text
 from ..common.runfolder import REPORT
 from ..run.search import Run
 from .data.collect import SAMPLES, Tell, collect
+from .embedded import read_report
 from .page import render
 
-__all__ = ["collect", "render", "write_report"]
+__all__ = ["collect", "read_report", "render", "write_report"]
 
 
 def write_report(

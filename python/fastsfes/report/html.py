@@ -19,6 +19,7 @@ Content = Union[str, int, float, None, "Iterable[Content]"]
 """What an element may hold: markup, plain text (escaped), numbers, nothing, or several of these."""
 
 _VOID = frozenset(("br", "hr", "meta", "link", "input", "col", "wbr"))
+_DRAWN = frozenset(("circle", "line", "path", "rect"))  # elements of SVG may close themselves
 # what XML and HTML do not allow in a document, as a character or by number
 _CONTROL = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 127), "�")
 _CONTROL |= dict.fromkeys(range(0xD800, 0xE000), "\N{REPLACEMENT CHARACTER}")
@@ -50,10 +51,14 @@ def tag(name: str, *content: Content, **attributes: str | float | bool | None) -
             continue
         label = key.rstrip("_").replace("_", "-")
         words.append(label if value is True else f'{label}="{join(_short(value))}"')
-    opening = f"<{' '.join(words)}>"
-    return Markup(opening if name in _VOID else f"{opening}{join(*content)}</{name}>")
+    opening, inside = " ".join(words), join(*content)
+    if name in _DRAWN and not inside:
+        return Markup(f"<{opening}/>")
+    return Markup(f"<{opening}>" if name in _VOID else f"<{opening}>{inside}</{name}>")
 
 
 def _short(value: str | float) -> str:
-    """Coordinates with two decimals: finer than a pixel."""
-    return f"{value:.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+    """Coordinates with one decimal, finer than a pixel; small numbers with two."""
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.{1 if abs(value) >= 10.0 else 2}f}".rstrip("0").rstrip(".")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 from collections.abc import Mapping
 from importlib import resources
 from typing import Any
 
 from ..common.files import plain
+from .embedded import embedded
 from .html import Content, Markup, join, tag
 from .sections.accuracy import accuracy_section, tiles
 from .sections.factors import factors_section
@@ -68,13 +68,12 @@ def render(data: Mapping[str, Any]) -> str:
             "footer",
             tag(
                 "p",
-                f"Made by fastsfes {shown['fastsfes']} from run {shown['run']}. "
-                "All figures of this page are in it as JSON: ",
-                tag("code", "#report-data"),
+                f"Made by fastsfes {shown['fastsfes']} from run {shown['run']}. All figures of this page are in it: ",
+                tag("code", "fastsfes.report.read_report(page)"),
                 ".",
             ),
         ),
-        tag("script", Markup(_embedded(shown)), type_="application/json", id="report-data"),
+        embedded(shown),
         tag("script", Markup(script)),
     )
     return "<!DOCTYPE html>\n" + tag("html", head, body, lang="en") + "\n"
@@ -102,25 +101,6 @@ def _header(data: dict[str, Any]) -> Markup:
         tag("p", data["citation"], class_="note") if data["citation"] else None,
         tiles(data),
     )
-
-
-_DRAWN = ("errors", "factors", "curves", "search")
-"""What the page computed itself: kept with nine significant digits, for the size of the page."""
-
-
-def _embedded(data: dict[str, Any]) -> str:
-    """JSON that cannot end the script element it stands in."""
-    brief = {key: _brief(value) if key in _DRAWN else value for key, value in data.items()}
-    text = json.dumps(brief, allow_nan=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
-def _brief(value: Any) -> Any:
-    if isinstance(value, float):
-        return float(f"{value:.9g}")
-    if isinstance(value, dict):
-        return {key: _brief(item) for key, item in value.items()}
-    return [_brief(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def _resource(name: str) -> str:

@@ -198,6 +198,11 @@ NodeId Shortener::write(Sum sum, Strategy strategy) {
   return write_terms(g_, order_, std::move(sum));
 }
 
+const Size& Shortener::measured(NodeId id) {
+  const auto it = sizes_.find(id);
+  return it != sizes_.end() ? it->second : sizes_.emplace(id, size(g_, id)).first->second;
+}
+
 NodeId Shortener::written(const Sum& sum) {
   check_stop();
   const auto known = std::find_if(written_.begin(), written_.end(), [&](const auto& w) { return w.first == sum; });
@@ -207,7 +212,7 @@ NodeId Shortener::written(const Sum& sum) {
   for (const Strategy strategy : kStrategies) {
     const NodeId node = write(sum, strategy);
     if (found && node == *found) continue;
-    const Size now = size(g_, node);
+    const Size now = measured(node);
     if (!found || better(now, least, prefer_)) {
       found = node;
       least = now;
@@ -244,10 +249,10 @@ NodeId Shortener::best(NodeId id) {
   if (it != best_.end()) return it->second;
   Sum start = sum(id, View::Factors);
   NodeId found = written(start);
-  Size least = size(g_, found);
+  Size least = measured(found);
   const auto improves = [&](const Sum& other) {
     const NodeId node = written(other);
-    const Size now = size(g_, node);
+    const Size now = measured(node);
     if (!better(now, least, prefer_)) return false;
     found = node;
     least = now;
@@ -281,7 +286,7 @@ std::optional<NodeId> Shortener::within(NodeId id, std::size_t nodes) {
   std::optional<NodeId> found;
   Size least;
   const auto consider = [&](NodeId node) {
-    const Size now = size(g_, node);
+    const Size now = measured(node);
     if (now.nodes > nodes || (found && !better(now, least, Prefer::Reading))) return;
     found = node;
     least = now;

@@ -50,6 +50,7 @@ class Shortener {
   /// A sum as one term: its only term, or itself as an atom, with the sign that makes its first term positive.
   Term atomised(Sum sum);
   NodeId write(Sum sum, Strategy strategy);
+  const Size& measured(NodeId id);
   /// The sum with one of its kept sums multiplied out.
   std::optional<Sum> opened(const Sum& sum, NodeId atom);
 
@@ -60,6 +61,7 @@ class Shortener {
   std::vector<char> shared_;                               ///< sums of the given graph with more than one user
   std::vector<std::pair<Sum, NodeId>> written_;
   std::unordered_map<NodeId, NodeId> best_;
+  std::unordered_map<NodeId, Size> sizes_;
 };
 
 /// The form that is easiest to read, of those found with at most so many nodes; the expression where there is none.

@@ -28,7 +28,7 @@ from .robustness import health, insight, validation, whole_factors
 
 __all__ = ["FORMAT", "VERSION", "collect"]
 
-FORMAT, VERSION = "fastsfes-report", 1
+FORMAT, VERSION = "fastsfes-report", 2
 
 SAMPLES = 100
 """Bootstrap samples, unless another number is asked for."""

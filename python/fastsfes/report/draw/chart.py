@@ -6,8 +6,9 @@ dash and the shape of the marker repeat what the colour says. Tooltips are `titl
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from ..html import Content, Markup, tag
 from .axis import Axis, number
@@ -57,20 +58,10 @@ class Chart:
     ) -> None:
         """A line through the points; it breaks where a value is not finite. `step` draws a staircase."""
         words: list[str] = []
-        last = math.nan
-        for x, y in zip(xs, ys, strict=True):
-            px, py = self.place(x, y)
-            if not (math.isfinite(px) and math.isfinite(py)):
-                last = math.nan
-                continue
-            px, py = (min(max(v, -1e4), 1e4) for v in (px, py))
-            if math.isnan(last):
-                words.append(f"M{px:.1f} {py:.1f}")
-            elif step:
-                words.append(f"H{px:.1f}V{py:.1f}")
-            else:
-                words.append(f"L{px:.1f} {py:.1f}")
-            last = py
+        for run in _runs(map(self.place, xs, ys)):
+            (px, py), *rest = run if step else _thinned(run)
+            words.append(f"M{px:.1f} {py:.1f}")
+            words += (f"H{px:.1f}V{py:.1f}" if step else f"L{px:.1f} {py:.1f}" for px, py in rest)
         dashes = _DASHES[(series if dash is None else dash) % len(_DASHES)]
         self._items.append(
             tag(
@@ -99,17 +90,22 @@ class Chart:
         """
         if titles is None:
             places = [p for p in map(self.place, xs, ys) if all(map(math.isfinite, p))]
-            words = "".join(f"M{px:.1f} {py:.1f}h0" for px, py in places)
+            words = _dots({(round(10 * px), round(10 * py)) for px, py in places})
             self._items.append(tag("path", d=words, class_=f"cloud s{series}", stroke_width=2 * size))
             return
+        last = (math.inf, math.inf)
         for k, (x, y, title) in enumerate(zip(xs, ys, titles, strict=True)):
             px, py = self.place(x, y)
+            if hidden and math.hypot(px - last[0], py - last[1]) < _APART:
+                continue
             if math.isfinite(px) and math.isfinite(py):
+                last = px, py
                 kind = f"hit s{series}" if hidden else f"dot s{series}"
-                marker = _marker(series, px, py, 7.0 if hidden else size, kind, tag("title", title))
+                told = tag("title", title)
+                marker = _marker(series, px, py, 7.0 if hidden else size, kind, None if links else told)
                 if links is not None:
-                    reach = _marker(series, px, py, 11.0, f"hit s{series}", tag("title", title))
-                    marker = tag("a", reach, marker, href=f"#{links[k]}", aria_label=title)
+                    reach = _marker(series, px, py, 11.0, f"hit s{series}")
+                    marker = tag("a", told, reach, marker, href=f"#{links[k]}", aria_label=title)
                 self._items.append(marker)
 
     def cells(
@@ -122,34 +118,29 @@ class Chart:
         titles: int = 0,
         shift: float = 0.0,
     ) -> None:
-        """A heat map: values[j][i] belongs to the cell between xs[i], xs[i+1] and ys[j], ys[j+1].
+        """A heat map: values[j][i] belongs to the cell between xs[i], xs[i+1] and ys[j], ys[j+1], all equally large.
 
         Negative values have one colour, positive ones another, zero none; full strength is `largest`. With `titles`,
         every so many cells of both directions share a tooltip, which adds `shift` to the value in their middle.
         """
         self._mapped = True
+        paths: dict[int, list[str]] = {}
         for j, row in enumerate(values):
-            top, bottom = (1 - self.y.at(ys[j + 1])) * self.high, (1 - self.y.at(ys[j])) * self.high
             start = 0
-            while start < len(row):
-                level = _level(row[start], largest)
-                end = start + 1
-                while end < len(row) and _level(row[end], largest) == level:
-                    end += 1
+            for level, same in itertools.groupby(_level(v, largest) for v in row):
+                length = len(list(same))
                 if level:
-                    left, right = self.x.at(xs[start]) * self.wide, self.x.at(xs[end]) * self.wide
-                    self._under.append(
-                        tag(
-                            "rect",
-                            x=left,
-                            y=top,
-                            width=right - left,
-                            height=bottom - top,
-                            class_="pos" if level > 0 else "neg",
-                            fill_opacity=abs(level) / _LEVELS,
-                        )
-                    )
-                start = end
+                    paths.setdefault(level, []).append(f"M{start} {j}h{length}")
+                start += length
+        # broad strokes in units of a cell; rows rise from the bottom
+        (left, bottom), (right, top) = self.place(xs[0], ys[0]), self.place(xs[-1], ys[-1])
+        wide, high = (right - left) / (len(xs) - 1), (top - bottom) / (len(ys) - 1)
+        strokes = [
+            tag("path", d="".join(words), class_="pos" if level > 0 else "neg", stroke_opacity=abs(level) / _LEVELS)
+            for level, words in sorted(paths.items())
+        ]
+        place = f"translate({left:.1f} {bottom:.1f})scale({wide:.4f} {high:.4f})translate(0 .5)"
+        self._under.append(tag("g", strokes, class_="cells", transform=place))
         for j in range(0, len(values) if titles else 0, titles or 1):
             for i in range(0, len(values[j]), titles):
                 jj, ii = min(j + titles, len(values)), min(i + titles, len(values[j]))
@@ -204,19 +195,30 @@ class Chart:
 
     def svg(self, *, tilted: bool = False) -> Markup:
         """The drawing; `tilted` turns the labels below the axis, for names."""
-        grid: list[Markup] = []
+        across: list[str] = []
+        down: list[str] = []
+        words: list[Markup] = []
         for value, text in self.marks_y:
             y = self.top + (1 - self.y.at(value)) * self.high
-            if not self._mapped:
-                grid.append(tag("line", x1=self.left, x2=self.left + self.wide, y1=y, y2=y, class_="grid"))
-            grid.append(tag("text", text, x=self.left - 7, y=y + 4, text_anchor="end", class_="tick"))
+            across.append(f"M{self.left:.1f} {y:.1f}h{self.wide:.1f}")
+            words.append(tag("text", text, x=self.left - 7, y=y + 4, class_="tick end"))
         foot = self.top + self.high
+        free = -math.inf
         for value, text in self.x.ticks():
             x = self.left + self.x.at(value) * self.wide
-            grid.append(tag("line", x1=x, x2=x, y1=foot, y2=foot + 4, class_="axis"))
+            down.append(f"M{x:.1f} {foot:.1f}v4")
+            half = _LETTER * len(text) / 2
+            if not tilted and x - half < free:  # on a telephone it would touch the one before
+                continue
+            free = x + half
             turn = f"rotate(-35 {x:.0f} {foot + 14:.0f})" if tilted else None
-            y, anchor = (foot + 14, "end") if tilted else (foot + 18, "middle")
-            grid.append(tag("text", text, x=x, y=y, text_anchor=anchor, class_="tick", transform=turn))
+            y, kind = (foot + 14, "tick end") if tilted else (foot + 18, "tick")
+            words.append(tag("text", text, x=x, y=y, class_=kind, transform=turn))
+        grid = [
+            None if self._mapped else tag("path", d="".join(across), class_="grid"),
+            tag("path", d="".join(down), class_="axis"),
+            *words,
+        ]
         middle = self.top + self.high / 2
         labels = [
             tag("line", x1=self.left, x2=self.left + self.wide, y1=foot, y2=foot, class_="axis"),
@@ -247,7 +249,57 @@ class Chart:
         )
 
 
-_LEVELS = 24
+_LETTER = 8.6
+"""Width of a letter of a tick on a telephone, in units of the drawing."""
+
+_APART = 5.0
+"""Distance between what the pointer finds along a line, in units of the drawing."""
+
+_VISIBLE = 0.05
+"""Distance from a line, in units of the drawing, below which a point of it need not be written."""
+
+
+def _runs(points: Iterable[tuple[float, float]]) -> Iterator[list[tuple[float, float]]]:
+    """The points in pieces without values that are not finite; what is far outside stands near the edge."""
+    for finite, run in itertools.groupby(points, lambda p: math.isfinite(p[0]) and math.isfinite(p[1])):
+        if finite:
+            yield [(min(max(x, -1e4), 1e4), min(max(y, -1e4), 1e4)) for x, y in run]
+
+
+def _thinned(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Without the points that a straight line between others passes (Douglas and Peucker's method)."""
+    kept = {0, len(points) - 1}
+    stack = [(0, len(points) - 1)]
+    while stack:
+        first, last = stack.pop()
+        (x1, y1), (x2, y2) = points[first], points[last]
+        length = math.hypot(x2 - x1, y2 - y1) or 1.0
+        far, where = 0.0, first
+        for k in range(first + 1, last):
+            x, y = points[k]
+            away = abs((x2 - x1) * (y - y1) - (y2 - y1) * (x - x1)) / length
+            if away > far:
+                far, where = away, k
+        if far > _VISIBLE:
+            kept.add(where)
+            stack += [(first, where), (where, last)]
+    return [points[k] for k in sorted(kept)]
+
+
+def _dots(places: set[tuple[int, int]]) -> str:
+    """Dots at tenths of a unit, from left to right, each from the one before it."""
+    words, x, y = [], 0, 0
+    for px, py in sorted(places):
+        words.append(f"m{_tenths(px - x)} {_tenths(py - y)}h0")
+        x, y = px, py
+    return "".join(words)
+
+
+def _tenths(value: int) -> str:
+    return f"{value / 10:g}"
+
+
+_LEVELS = 20
 
 
 def _level(value: float, largest: float) -> int:
@@ -263,7 +315,8 @@ def _marker(series: int, x: float, y: float, size: float, kind: str, title: Cont
         return tag("circle", title, cx=x, cy=y, r=size, class_=kind)
     if shape == "square":
         half = 0.88 * size
-        return tag("rect", title, x=x - half, y=y - half, width=2 * half, height=2 * half, class_=kind)
+        side = f"{2 * half:.1f}"
+        return tag("path", title, d=f"M{x - half:.1f} {y - half:.1f}h{side}v{side}h-{side}z", class_=kind)
     if shape == "diamond":
         half = 1.25 * size
         d = f"M{x:.1f} {y - half:.1f}l{half:.1f} {half:.1f}l{-half:.1f} {half:.1f}l{-half:.1f} {-half:.1f}z"

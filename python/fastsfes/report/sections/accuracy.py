@@ -185,10 +185,7 @@ def _types(errors: dict[str, Any], kind: str) -> Markup:
             span = math.log(high / low) if 0 < low < high else 1.0
             cells: list[Content] = [g["name"], cell(g["statistics"][0]["reactions"])]
             for value, s in zip(values, g["statistics"], strict=True):
-                title = (
-                    f"RMSD {number(s['rmsd'])}, MAE {number(s['mae'])}, mean {number(s['mse'])}, largest "
-                    f"{number(s['largest'])}, WRMSD {number(s['wrmsd'])} kcal/mol"
-                )
+                title = f"MAE {number(s['mae'])}, mean {number(s['mse'])}, largest {number(s['largest'])}"
                 strength = math.log(value / low) / span if 0 < low <= value < math.inf else 0.0
                 cells.append(shaded(value, strength, best=value == low, title=title))
             rows.append(cells)
@@ -221,7 +218,7 @@ def _dots(errors: dict[str, Any]) -> Markup:
             [float(i) for i in range(len(groups))],
             series(errors["functionals"][k], k),
             titles=[
-                f"{label}, {name}: {number(g['statistics'][k]['rmsd'])} kcal/mol"
+                f"{label}, {name}: {number(g['statistics'][k]['rmsd'])}"
                 for label, g in zip(labels, reversed(groups), strict=True)
             ],
             size=6.0 if k == 0 else 4.2,
@@ -277,7 +274,7 @@ def _scatter(chart: Chart, reactions: list[dict[str, Any]], xs: list[float], ys:
             number_,
             titles=[
                 f"{reactions[i]['name']} ({reactions[i]['type']}): reference {number(reactions[i]['reference'], 6)}, "
-                f"error {number(reactions[i]['errors'][0])} kcal/mol"
+                f"error {number(reactions[i]['errors'][0])}"
                 for i in told_here
             ],
             size=size,

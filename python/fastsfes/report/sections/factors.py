@@ -84,16 +84,17 @@ def _curve(curve: dict[str, Any]) -> Markup:
 
 
 def _lines(title: str, x: Axis, y: Axis, xs: list[float], curves: dict[str, list[float | None]]) -> Markup:
-    """Lines of several functionals, the winner first and strong; every few points tell their values."""
+    """Lines of several functionals, the winner first and strong; every few points of it tell its values."""
     chart = Chart(x, y, f"{title}: {y.label} against {x.label} of {', '.join(curves)}", height=300.0)
     marks: list[tuple[Markup, Content]] = []
     for position, (name, values) in reversed(list(enumerate(curves.items()))):
         label, kind = shown(name), series(name, position)
         ys = [math.nan if v is None else v for v in values]
         chart.line(xs, ys, kind, title=label, strong=position == 0)
-        some = list(zip(xs, ys, strict=True))[::_HOVER]
-        titles = [f"{label}: {x.label} = {number(a, 3)}, {y.label} {number(b)}" for a, b in some]
-        chart.points([a for a, _ in some], [b for _, b in some], kind, titles=titles, hidden=True)
+        if position == 0:  # the others tell their names
+            some = list(zip(xs, ys, strict=True))[::_HOVER]
+            titles = [f"{label}: {x.label} = {number(a, 3)}, {y.label} {number(b)}" for a, b in some]
+            chart.points([a for a, _ in some], [b for _, b in some], kind, titles=titles, hidden=True)
         marks.insert(0, (sample(kind, strong=position == 0), label))
     return figure(title, chart.svg(), legend=legend(marks))
 
@@ -111,7 +112,7 @@ def _surface(item: dict[str, Any], name: str) -> Markup:
         f"Heat map of the {name.lower()} factor minus one over s and w",
         height=300.0,
     )
-    chart.cells(surface["s"], surface["w"], excess, largest, titles=4, shift=1.0)
+    chart.cells(surface["s"], surface["w"], excess, largest, titles=8, shift=1.0)
     molecules = item["molecules"]
     if molecules:
         most = molecules[0][2]
