@@ -92,7 +92,10 @@ def test_unpolarised_agrees_with_libxc_and_with_polarised(name: str) -> None:
     half = functional.energy_density(np.array([rho[0]] * 2) / 2, np.array([sigma] * 3) / 4, np.array([rho[4]] * 2) / 2)
     # wB97X-V's channels cancel to a thirtieth of the largest: roundings are those of the terms, which are of LDA's size
     size = np.maximum(np.abs(exact), 0.1 * rho[0] ** (4 / 3))
-    assert np.max(np.abs(got - half.exc) / size) < 1e-13
+    # alpha, a difference of kinetic energy densities, has a rounding of (5/3) s^2 eps, which is 1e-10 in tails
+    s2 = 0.026121172985233605 * sigma / rho[0] ** (8 / 3)
+    rounding = 1e-13 + (1e-15 * s2 if functional.family == "mgga" else 0.0)
+    assert np.all(np.abs(got - half.exc) < rounding * size)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -110,8 +113,10 @@ def test_derivatives_agree_with_libxc(name: str) -> None:
             continue
         theirs = exact[order][place].T
         # relative in every point; where terms cancel (or should: mixed-spin exchange), to 2e-14 of the largest value:
-        # B97M-V's have coefficients of 20 and opposite signs
-        error = np.max(np.abs(mine - theirs) / np.maximum(np.abs(theirs), 1e-6 * np.abs(theirs).max()))
+        # B97M-V's have coefficients of 20 and opposite signs. libxc has |grad zeta|^2 of TPSS as a difference of sums:
+        # in 40 digits ours have ten where libxc's have six.
+        floor = 1e-4 if name == "tpss" else 1e-6
+        error = np.max(np.abs(mine - theirs) / np.maximum(np.abs(theirs), floor * np.abs(theirs).max()))
         assert error < 2e-8, (name, key, error)
         checked += 1
     assert checked >= 2

@@ -70,7 +70,7 @@ def test_markup_is_not_escaped_twice() -> None:
 def leaves(latex: str) -> list[str]:
     """Letters, digits and greek names of LaTeX in their order, the names of commands aside."""
     latex = re.sub(r"\\(begin|end)\{cases\}", " ", latex)
-    bare = re.sub(r"\\(left|right|frac|sqrt|mathrm|operatorname|text|times|quad|[,;! ])", " ", latex)
+    bare = re.sub(r"\\(left|right|frac|sqrt|mathrm|operatorname|text|times|cdot|quad|[,;! ])", " ", latex)
     return re.findall(r"[A-Za-z0-9.]", re.sub(r"\\([a-z]+)", lambda m: GREEK.get(m[1], m[1]), bare))
 
 

@@ -10,9 +10,9 @@ from .functional import Functional
 
 __all__ = ["bibtex"]
 
-_ARTICLE = re.compile(r"(?P<authors>.+?), (?P<journal>[A-Z][A-Za-z. ]+) (?P<volume>\d+), (?P<page>\w+) "
+_ARTICLE = re.compile(r"(?P<authors>.+?), (?P<journal>[A-Za-z][A-Za-z. ]+?)(?: (?P<volume>\d+), (?P<page>\w+))? "
                       r"\((?P<year>\d{4})\), (?P<doi>10\.\S+?)(?:,.*)?")  # fmt: skip
-"""Authors, Journal volume, page (year), DOI; what follows a comma says where in the article."""
+"""Authors, Journal volume, page (year), DOI; what follows a comma says where in it. A preprint has no volume."""
 
 
 def bibtex(functionals: Iterable[Functional]) -> str:
@@ -31,6 +31,7 @@ def bibtex(functionals: Iterable[Functional]) -> str:
                 "pages": found["page"],
                 **{name: found[name] for name in ("year", "doi")},
             }
+            fields = {name: value for name, value in fields.items() if value}
             body = ",\n".join(f"  {name} = {{{value}}}" for name, value in fields.items())
             entries.setdefault(found["doi"], f"@article{{{_key(first)}{found['year']},\n{body}\n}}")
     return "\n\n".join(entries.values())

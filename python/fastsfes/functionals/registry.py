@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ..common.errors import InputError
 from ..formula.expression import Expression
+from . import published
 from .frame import SYFES, VV10, WB97M_V, Frame, Hybrid
 from .functional import Channel, Functional
 from .gammas import GAMMAS
@@ -120,6 +121,27 @@ _REGISTRY: dict[str, _Entry] = {
         "Adamo, Barone, J. Chem. Phys. 110, 6158 (1999), 10.1063/1.478522",
         Frame(Hybrid(0.0, 0.25, 0.25)),
     ),
+    "tpss": _Entry(
+        {"x": published.TPSS_X, "one": published.TPSS_C},
+        "mgga_x_tpss,mgga_c_tpss",
+        "Tao, Perdew, Staroverov, Scuseria, Phys. Rev. Lett. 91, 146401 (2003), 10.1103/PhysRevLett.91.146401",
+    ),
+    "scan": _Entry(
+        {"x": published.SCAN_X, "one": published.SCAN_C},
+        "mgga_x_scan,mgga_c_scan",
+        "Sun, Ruzsinszky, Perdew, Phys. Rev. Lett. 115, 036402 (2015), 10.1103/PhysRevLett.115.036402",
+    ),
+    "r2scan": _Entry(
+        {"x": published.R2SCAN_X, "one": published.R2SCAN_C},
+        "mgga_x_r2scan,mgga_c_r2scan",
+        "Furness, Kaplan, Ning, Perdew, Sun, J. Phys. Chem. Lett. 11, 8208 (2020), 10.1021/acs.jpclett.0c02405",
+    ),
+    "m06_l": _Entry(
+        published.M06_L,
+        "mgga_x_m06_l,mgga_c_m06_l",
+        "Zhao, Truhlar, J. Chem. Phys. 125, 194101 (2006), 10.1063/1.2370993",
+        aliases=("m06l", "m06-l"),
+    ),
     "b97_x": _Entry({"x": _B97_X}, "", _B97_CITATION, aliases=("b97x",)),
     "b97": _Entry(
         {
@@ -185,6 +207,13 @@ _REGISTRY: dict[str, _Entry] = {
         f"{_GAS22_CITATION}, Eqs. 9-11",
         WB97M_V,
     ),
+    # without the three-body dispersion energy that belongs to it, which is not a functional of the density
+    "coach": _Entry(
+        published.COACH,
+        "",
+        "Liang, Head-Gordon, arXiv (2026), 10.48550/arXiv.2603.23466",
+        Frame(Hybrid(0.27, 0.22878980716640696, 1.0), VV10(b=5.5, C=0.01), correlation="scan_alpha1"),
+    ),
     # as published: SyFES has the constants of PW92 as printed, libxc's GAS22 has the modified ones
     "gas22_syfes": _Entry(_GAS22, "", f"{_GAS22_CITATION}, Eqs. 9-11, PW92 as printed", SYFES),
 }
@@ -203,12 +232,17 @@ _REFERENCE_EXC = {
     "revpbe_x": -0.2996857843633558,
     "revpbe": -0.32922501145278177,
     "pbe0": -0.2542847530820204,
+    "tpss": -0.3304997327786815,
+    "scan": -0.3456556414267311,
+    "r2scan": -0.34578417100912084,
+    "m06_l": -0.34384232775332546,
     "b97_x": -0.2416240522912814,
     "b97": -0.26873675328687713,
     "wb97x_v": -0.21147610878759998,
     "b97m_v": -0.3513445243618255,
     "wb97m_v": -0.21387021859257546,
     "gas22": -0.21490279331136147,
+    "coach": -0.19895160282835476,
     "gas22_syfes": -0.21490317517301602,
 }
 
