@@ -38,10 +38,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit status."""
     given = given_arguments(SearchConfig, arguments)
     if arguments.resume is not None:
-        if arguments.config or arguments.output or set(given) - set(RESUME_OPTIONS):
+        allowed = (*RESUME_OPTIONS, "candidates")
+        if arguments.config or arguments.output or set(given) - set(allowed):
             raise InputError(
                 "--resume goes on with the run's own configuration; of the other options only "
-                f"{', '.join('--' + n.replace('_', '-') for n in RESUME_OPTIONS)} and --progress go with it"
+                f"{', '.join('--' + n.replace('_', '-') for n in allowed)} and --progress go with it"
             )
         config = None
     elif arguments.go_on and arguments.output is None:

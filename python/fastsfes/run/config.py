@@ -129,8 +129,8 @@ class SearchConfig:
         ("lda",),
         "names",
         "form",
-        'where the search starts: "empty" (all factors 0), "lda" (all 1), a functional\'s name, or a JSON file '
-        "(SyFES's too); several are dealt out to the islands",
+        'where the search starts: "empty" (all factors 0), "lda" (all 1), a functional\'s name, a JSON file (SyFES\'s '
+        "too), or all members of a run's front, RUN:front; several are dealt out to the islands",
     )
     features_x: tuple[str, ...] = option(
         ("u = u(x2, g)", "w"),

@@ -14,9 +14,9 @@ import heapq
 import json
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +41,31 @@ from .travel import Report, members_of, pack_news
 from .usage import Totals
 from .worker import Behind, Job, report_check, report_epoch, report_found
 
-__all__ = ["CARRIED", "Coordinator"]
+__all__ = ["CARRIED", "Coordinator", "Epoch"]
 
 
 CARRIED = 2**18
 """Bytes of an island's families that a job carries without being asked: the latest."""
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What a search tells its caller when all islands have ended an epoch.
+
+    Attributes:
+        round: number of epochs that every island has ended.
+        candidates: made so far.
+        best: the best functional so far; its losses and fitness follow (kcal/mol, or the unit of the points).
+        seconds: of work so far, those of earlier sessions included.
+    """
+
+    round: int
+    candidates: int
+    best: Functional
+    train: float
+    validation: float
+    fitness: float
+    seconds: float
 
 
 class Coordinator:
@@ -62,8 +82,10 @@ class Coordinator:
         signals: Signals,
         log: RunLog,
         display: Progress,
+        on_epoch: Callable[[Epoch], object] | None = None,
     ) -> None:
         self.path = path
+        self.on_epoch = on_epoch
         self.config = config
         self.parts = parts
         self.problem = problem
@@ -128,7 +150,7 @@ class Coordinator:
                 self._set_out(pool)
                 self.status = Status(self.candidates, self.families, self.best, self._formulas(self.best))
                 while not self.done():
-                    if self._late() or not self._round(pool):
+                    if self._late() or not self._round(pool) or self._enough():
                         break
                 self.store.settle()
         except SearchInterrupted:
@@ -146,6 +168,15 @@ class Coordinator:
     def _late(self) -> bool:
         """Whether the time limit is over."""
         return time.monotonic() >= self._until
+
+    def _enough(self) -> bool:
+        """Whether the caller, told of the epoch, has enough."""
+        if self.on_epoch is None:
+            return False
+        best = self.best
+        functional = self.problem.functional(f"{self.config.preset}-{self.config.seed}", best, self.parts)
+        losses = (best.train, best.validation, best.fitness)
+        return bool(self.on_epoch(Epoch(self.round, self.candidates, functional, *losses, self.elapsed)))
 
     def _stop_if_told(self) -> None:
         """Leave the epochs that are running, after a signal; they will be run again."""

@@ -33,7 +33,7 @@ from ..functionals.functional import Functional
 from ..functionals.load import front_member, read_front
 from .choose import pick
 from .config import SearchConfig
-from .coordinator import Coordinator
+from .coordinator import Coordinator, Epoch
 from .digests import check_digests, version_of, with_absolute_paths
 from .front import Front
 from .interrupt import SearchInterrupted, signals
@@ -48,12 +48,15 @@ from .store import RunStore
 from .summary import SHAPE
 from .worker import set_up
 
-__all__ = ["RESUME_OPTIONS", "Problem", "Run", "SearchInterrupted", "read_config", "search"]
+__all__ = ["RESUME_OPTIONS", "Epoch", "Problem", "Run", "SearchInterrupted", "read_config", "search"]
 
 
 RESUME_OPTIONS = ("time_limit", "executor", "workers", "worker_timeout", "threads", "dataset", "points")
 """Options that do not change what a run finds: they may differ when it is resumed. A dataset may be in another place,
 not another one; so may points."""
+
+FRONT_BASE = "front"
+"""RUN:front is a base for each member of the front of a run."""
 
 
 class Run:
@@ -232,6 +235,7 @@ def search(
     progress: str | None = None,
     report: bool = True,
     problem: Callable[[SearchConfig], Problem] | None = None,
+    on_epoch: Callable[[Epoch], object] | None = None,
     **options: Any,
 ) -> Run:
     """Search for a functional.
@@ -240,7 +244,8 @@ def search(
         config: the options: a configuration, a dict of options, the name of a preset, or a TOML file; default: the
             preset "quickstart".
         output: directory of the run, which must not exist yet or be empty; default: see `new_folder`.
-        resume: directory of an earlier run to go on with, instead of `config` and `output`.
+        resume: directory of an earlier run to go on with, instead of `config` and `output`; with more `candidates` than
+            it began with, a complete one too.
         time_limit, executor, workers, worker_timeout, threads: override the configuration's for this call; the result
             does not depend on the last four.
         dataset, points: the data; of a run that is resumed where they are now: others than it began with are refused.
@@ -251,7 +256,9 @@ def search(
             on a terminal or in a notebook, and nothing where output is captured. Written to standard error.
         report: whether to compute the final figures, which takes a pass over the full integration grid.
         problem: importable function that makes what is searched; default: the data that the configuration names.
-        options: of `SearchConfig`, over those of `config`.
+        on_epoch: called with an `Epoch` whenever all islands have ended one; the search stops when it returns a true
+            value, as after a time limit, and can be resumed.
+        options: of `SearchConfig`, over those of `config`; to resume, `candidates` only.
 
     Returns:
         The finished `Run`.
@@ -260,26 +267,31 @@ def search(
         InputError: when the options do not go together or a directory exists (or, to resume, does not).
         SearchInterrupted: after SIGINT, SIGTERM or SIGUSR1; the run can be resumed.
     """
+    more = False  # candidates than the run began with
     if resume is not None:
-        if config is not None or output is not None or options:
+        if config is not None or output is not None or set(options) - {"candidates"}:
             raise InputError(
-                "resume goes on with the run's own configuration and directory; give neither config nor output"
+                "resume goes on with the run's own configuration and directory; give neither config nor output, and of "
+                "the options that change the result only candidates"
             )
         path = resume.path if isinstance(resume, Run) else user_path(resume)
         if not (path / CONFIG).is_file():
             raise InputError(f"{path}: not the directory of a search; expected {CONFIG} in it")
         if is_selection(path):
             raise InputError(f"{path}: is a selection; go on with: {resume_command(path)}")
-        config = SearchConfig.from_toml(path / CONFIG)
+        stored = SearchConfig.from_toml(path / CONFIG)
+        config = SearchConfig.of(stored, **options)
+        more = _has_more(path, stored, config)
         _check_named(path, config, executor)
     else:
         data = {name: value for name, value in (("dataset", dataset), ("points", points)) if value is not None}
         config = SearchConfig.of(config, **options, **data)
+        config = replace(config, base=tuple(b for base in config.base for b in _members_of(base)))
         if go_on and output is not None and (user_path(output) / CONFIG).is_file():
             resume = path = user_path(output)
-            _check_same(path, of_points(config) if config.points else config)
+            more = _check_same(path, of_points(config) if config.points else config)
     where = new_folder(output, config.preset, config.seed) if resume is None else nullcontext(path)
-    if resume is not None and (done := finished(path, report)) is not None:
+    if resume is not None and not more and (done := finished(path, report)) is not None:
         return done
     given = (time_limit, executor, workers, worker_timeout, threads, dataset, points)
     own: dict[str, Any] = dict(zip(RESUME_OPTIONS, given, strict=True))
@@ -308,7 +320,9 @@ def search(
             with RunLock(path, display.message) as lock, open_store(path) as store:
                 log = RunLog(path, display.message)
                 check_data(path, store, made.digests(), log)
-                coordinator = Coordinator(path, config, parts, made, store, lock, stop, log, display)
+                if more:
+                    _extend(path, config.candidates)
+                coordinator = Coordinator(path, config, parts, made, store, lock, stop, log, display, on_epoch)
                 _log_start(log, here, coordinator, resume is not None)
                 try:
                     coordinator.run(pool, here.time_limit)
@@ -378,15 +392,42 @@ def finished(path: Path, report: bool) -> Run | None:
     return run if summary.get("complete") and (summary.get("report") or not report) else None
 
 
-def _check_same(path: Path, config: SearchConfig) -> None:
-    """Refuse options that would give another result than those that the run began with."""
+def _check_same(path: Path, config: SearchConfig) -> bool:
+    """Refuse options that would give another result than those that the run began with; whether it gets more candidates
+    than that.
+    """
     stored = SearchConfig.from_toml(path / CONFIG)
-    for name in (f.name for f in fields(config) if f.name not in RESUME_OPTIONS):
+    for name in (f.name for f in fields(config) if f.name not in (*RESUME_OPTIONS, "candidates")):
         if getattr(stored, name) != getattr(config, name):
             raise InputError(
                 f"{path}: the run began with {name} = {getattr(stored, name)!r}, not {getattr(config, name)!r}; only "
-                f"{', '.join(RESUME_OPTIONS)} may change on the way; choose another directory"
+                f"{', '.join(RESUME_OPTIONS)} may change on the way, and candidates grow; choose another directory"
             )
+    return _has_more(path, stored, config)
+
+
+def _has_more(path: Path, stored: SearchConfig, config: SearchConfig) -> bool:
+    """Whether a run gets more candidates than it began with; fewer are refused."""
+    if config.candidates < stored.candidates:
+        raise InputError(
+            f"{path}: the run began with {stored.candidates} candidates, not {config.candidates}; it can go on with as "
+            f"many or more"
+        )
+    return config.candidates > stored.candidates
+
+
+def _extend(path: Path, candidates: int) -> None:
+    """The larger budget becomes the run's, which is no longer complete: a kill from here on changes nothing."""
+    (path / SUMMARY).unlink(missing_ok=True)
+    write_text(path / CONFIG, replace(SearchConfig.from_toml(path / CONFIG), candidates=candidates).to_toml())
+
+
+def _members_of(base: str) -> list[str]:
+    """The members of a run's front, of RUN:front; anything else by itself."""
+    folder, colon, what = base.rpartition(":")
+    if not colon or what.strip() != FRONT_BASE:
+        return [base]
+    return [f"{folder}:{k}" for k in range(len(read_front(folder)))]
 
 
 def _check_named(path: Path, config: SearchConfig, executor: str | None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from ..common.files import write_text
 from ..common.runfolder import POINTS
 from ..datasets.points import COLUMN_CHANNEL, PointTable, csv_of_columns
 from .config import SearchConfig
-from .search import Run, search
+from .search import Epoch, Run, search
 
 __all__ = ["search_points"]
 
@@ -29,6 +29,7 @@ def search_points(
     output: str | Path | None = None,
     progress: str | None = None,
     report: bool = True,
+    on_epoch: Callable[[Epoch], object] | None = None,
     **options: Any,
 ) -> Run:
     """Search for a formula that has given values on points: an enhancement factor, or an energy density.
@@ -47,6 +48,7 @@ def search_points(
         splits: "train", "validation" or "test" for every point; by default one in five, drawn by the seed, is for
             validation.
         output, progress, report: see `fastsfes.search`.
+        on_epoch: see `fastsfes.search`.
         options: of `fastsfes.SearchConfig`, over those of the preset "points".
 
     Returns:
@@ -73,4 +75,4 @@ def search_points(
         path = Path(folder) / POINTS
         write_text(path, csv_of_columns(columns))
         config = SearchConfig.make(**{"preset": "points", "channels": kinds, **options, "points": str(path)})
-        return search(config, output=output, progress=progress, report=report)
+        return search(config, output=output, progress=progress, report=report, on_epoch=on_epoch)
