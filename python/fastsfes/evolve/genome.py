@@ -18,10 +18,13 @@ from ..common.errors import InputError
 from ..formula.expression import Expression, feature_names
 from ..formula.instructions import INSTRUCTIONS, InstructionKind
 
-__all__ = ["OUTPUT", "ChannelGenome", "Genome", "Instruction", "Workspace"]
+__all__ = ["HOLE", "OUTPUT", "ChannelGenome", "Genome", "Instruction", "Workspace"]
 
 OUTPUT = "out"
 """Name of the variable that holds the enhancement factor in the end."""
+
+HOLE = "F"
+"""What the instructions make, in a template."""
 
 
 @dataclass(frozen=True)
@@ -85,11 +88,14 @@ class Workspace:
             parameters that the fit adjusts.
         parameters: shared parameters.
         variables: temporaries besides `OUTPUT`.
+        template: the factor as an expression of `HOLE`, which stands for what the instructions make; by default that is
+            the factor. Other free names in it are parameters that the fit adjusts.
     """
 
     features: Mapping[str, Expression]
     parameters: tuple[str, ...]
     variables: tuple[str, ...]
+    template: Expression | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "features", MappingProxyType(dict(self.features)))
@@ -112,9 +118,15 @@ class Workspace:
         return (*self.variables, OUTPUT)
 
     @cached_property
+    def scales(self) -> frozenset[str]:
+        """Parameters that no instruction names: those of the features and of the template."""
+        around = () if self.template is None else self.template.parameters
+        return frozenset((*(p for e in self.features.values() for p in e.parameters), *around)) - {HOLE}
+
+    @cached_property
     def values(self) -> Mapping[str, float]:
         """Where parameters start of which nothing else is known: 1."""
-        return dict.fromkeys((*self.parameters, *(p for e in self.features.values() for p in e.parameters)), 1.0)
+        return dict.fromkeys((*self.parameters, *sorted(self.scales)), 1.0)
 
     @cached_property
     def assembler(self) -> _core.Assembler:
@@ -128,7 +140,7 @@ class Workspace:
         return _core.Assembler({name: e._handle for name, e in start.items()})
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Workspace, (dict(self.features), self.parameters, self.variables)
+        return Workspace, (dict(self.features), self.parameters, self.variables, self.template)
 
 
 @dataclass(frozen=True)
@@ -181,7 +193,9 @@ class ChannelGenome:
 
     def _expression_in(self, workspace: Workspace) -> Expression | None:
         handle = workspace.assembler.run([i.code for i in self.instructions], OUTPUT)
-        return None if handle is None else Expression(handle)
+        if handle is None or workspace.template is None:
+            return None if handle is None else Expression(handle)
+        return workspace.template.substitute({HOLE: Expression(handle)}).fold()
 
     def to_list(self) -> list[list[Any]]:
         """Plain data."""

@@ -262,7 +262,7 @@ class Mutator:
             return existing[int(rng.integers(len(existing)))]
         if not room:
             return None
-        taken = used | set(workspace.readable) | _feature_parameters(workspace)
+        taken = used | set(workspace.readable) | workspace.scales
         number = 0
         while any(f"{s}{number}" in taken for s in stems):
             number += 1
@@ -276,10 +276,6 @@ def _family(lines: Sequence[Instruction], workspace: Workspace) -> str | None:
 
 def _choice(names: Sequence[str], rng: np.random.Generator) -> str:
     return names[int(rng.integers(len(names)))]
-
-
-def _feature_parameters(workspace: Workspace) -> set[str]:
-    return {p for e in workspace.features.values() for p in e.parameters}
 
 
 def empty_genome(kinds: Sequence[str]) -> Genome:

@@ -64,7 +64,8 @@ class Reselect:
         others: Sequence[tuple[Genome, Parameters]],
         rng: np.random.Generator,
     ) -> ChannelGenome | None:
-        """The new factor; None where its terms have parameters of their own, or nothing can be chosen or written.
+        """The new factor; None where its terms have parameters of their own, a template stands around it, or nothing
+        can be chosen or written.
 
         Args:
             kind: channel.
@@ -72,6 +73,8 @@ class Reselect:
             others: of whom terms are taken.
             rng: draws how many terms there are, one less or more than before or as many.
         """
+        if self.workspaces[kind].template is not None:
+            return None
         own = self._terms(kind, *parent)
         size = len(own) + int(rng.integers(-1, 2))
         if not own or not 0 < size <= len(self.workspaces[kind].parameters) or self.limits.fixed:
@@ -101,7 +104,7 @@ class Reselect:
         expression = genome.channels[kind].expression(self.workspaces[kind])
         if expression is None:
             return ()
-        return _summands(kind, expression, _scales(self.workspaces[kind]), tuple(sorted(parameters[kind].items())))
+        return _summands(kind, expression, self.workspaces[kind].scales, tuple(sorted(parameters[kind].items())))
 
     def _others(self, kind: str, genome: Genome, parameters: Parameters) -> list[Term]:
         """What the other factors' linear parameters multiply, and what is left of each without them."""
@@ -143,15 +146,11 @@ class Reselect:
             total = total + Expression.parse(name) * term
         made = linearise(total, dict.fromkeys(total.parameters, 1.0), workspace.features)
         lines = made.genome.instructions
-        if set(made.shared) - {*names, *_scales(workspace)} or set(made.variables) - set(workspace.variables):
+        if set(made.shared) - {*names, *workspace.scales} or set(made.variables) - set(workspace.variables):
             return None
         if made.genome.bound or 0 <= self.limits.instructions < len(lines):
             return None
         return made.genome
-
-
-def _scales(workspace: Workspace) -> frozenset[str]:
-    return frozenset(p for e in workspace.features.values() for p in e.parameters)
 
 
 @lru_cache(maxsize=4096)

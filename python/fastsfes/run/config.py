@@ -146,6 +146,13 @@ class SearchConfig:
         ("u = u(x2, g)", "w"), "names", "form", "features of the opposite-spin correlation factor"
     )
     features_y: tuple[str, ...] = option((), "names", "form", "features of a formula of columns of points")
+    template: tuple[str, ...] = option(
+        (),
+        "names",
+        "form",
+        'forms of factors around what evolves, which is called F: "x = 1 + u(x2, g)*F"; bases then give F; free names '
+        "are parameters that are fitted",
+    )
     parameters: int = option(
         6, "int", "form", "shared parameters that the instructions of a factor may name", minimum=0
     )

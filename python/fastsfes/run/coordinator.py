@@ -448,7 +448,7 @@ class Coordinator:
     def _without_terms(self, member: Member, row: dict[str, Any]) -> tuple[Member, list[dict[str, Any]]]:
         """The losses without each of a member's terms; and the member, or a better one that a rest led to."""
         better, parts = self.problem.without_terms(member.functional)
-        if better == member.functional:
+        if better == member.functional or self.config.template:  # a rest need not have the template's form
             return member, parts
         figures = {split: parts[0][split] for split in ("train", "validation")}
         row |= {"functional": better.to_dict(), **figures}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ..common.errors import InputError
 from ..evolve.evaluation import Evaluate, Fitness, Parameters
-from ..evolve.genome import ChannelGenome, Genome, Workspace
+from ..evolve.genome import HOLE, ChannelGenome, Genome, Workspace
 from ..evolve.island import EvolutionSettings, Individual
 from ..evolve.linearise import Linearised, linearise
 from ..evolve.migration import Migration
@@ -148,6 +148,40 @@ def parse_features(kind: str, texts: Sequence[str]) -> dict[str, Expression]:
     return found
 
 
+def parse_templates(texts: Sequence[str], kinds: Sequence[str]) -> dict[str, Expression]:
+    """Forms of factors: "x = 1 + u(x2, g)*F" or "f_x = ..."."""
+    found: dict[str, Expression] = {}
+    for text in texts:
+        head, equals, formula = text.partition("=")
+        kind = head.strip().removeprefix("f_")
+        if not equals or kind not in kinds:
+            raise InputError(
+                f'template: "{text}" is not a form; expected "CHANNEL = FORMULA" with one of the channels '
+                f"{', '.join(kinds)}, such as x = 1 + u(x2, g)*{HOLE}"
+            )
+        if kind in found:
+            raise InputError(f'template: channel "{kind}" has two forms; give one')
+        try:
+            form = Expression.parse(formula)
+        except InputError as error:
+            raise InputError(f"template: {error}") from None
+        known = channel_table.channel(kind).features
+        for used in form.features:
+            if used not in known:
+                raise InputError(f'template: channel {kind} has no feature "{used}"; it has {", ".join(known)}')
+        if HOLE not in form.parameters:
+            raise InputError(f'template: "{text}" has no {HOLE}, which stands for what evolves; where does it belong?')
+        found[kind] = form
+    return found
+
+
+def _starts(form: Expression, kind: str) -> dict[str, float]:
+    """Where the parameters of a form start: scales of a u at the channel's usual one, others at 1."""
+    nodes = form.nodes()
+    scales = {nodes[args[1]][2] for operator, args, _ in nodes if operator == "u"}
+    return {p: GAMMAS[kind] if p in scales else 1.0 for p in form.parameters if p != HOLE}
+
+
 def prepare(config: SearchConfig) -> SearchParts:
     """Workspaces, bases and mutator of a search; raises `InputError` when the options do not go together."""
     kinds = config.channels
@@ -186,7 +220,10 @@ class _Factors:
 
 def _factors(config: SearchConfig, kind: str, starts: Sequence[Genome | Functional]) -> _Factors:
     features = parse_features(kind, getattr(config, f"features_{kind}"))
+    template = parse_templates(config.template, config.channels).get(kind)
     own = {p: GAMMAS[kind] for e in features.values() for p in e.parameters}
+    if template is not None:
+        own = {**_starts(template, kind), **own}
     reserved = {*own, *features}
     written = [_written(s, kind, reserved) for s in starts]
     for name in (f for w in written for f in w.features):
@@ -203,7 +240,8 @@ def _factors(config: SearchConfig, kind: str, starts: Sequence[Genome | Function
     taken = {*features, *own, *shared, *(name for v in values for name in v)}
     shared += _fresh("c", config.parameters - len(shared), taken)
     variables += _fresh("v", config.variables - len(variables), {*taken, *variables})
-    return _Factors(Workspace(features, tuple(shared), tuple(variables)), tuple(c for c, _ in apart), values)
+    workspace = Workspace(features, tuple(shared), tuple(variables), template)
+    return _Factors(workspace, tuple(c for c, _ in apart), values)
 
 
 def _mutator(config: SearchConfig, workspaces: Mapping[str, Workspace]) -> Mutator:
