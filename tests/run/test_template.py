@@ -39,7 +39,7 @@ def test_every_candidate_has_the_form(tmp_path: Path) -> None:
 def test_what_stands_in_the_form() -> None:
     parts = prepare(CONFIG)
     workspace = parts.mutator.workspaces["x"]
-    assert workspace.scales == {"g", "h"}
+    assert workspace.scales == {"h"}
     ((_, genome, values),) = parts.bases
     # the base is F: 1 of lda; the scale of a u starts at the channel's, other names at 1
     assert genome.channels["x"].expression(workspace) == Expression.parse("1 + u(x2, h)")
