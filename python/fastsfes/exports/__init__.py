@@ -16,7 +16,7 @@ from ..common.errors import InputError
 from ..common.files import check_output, make_parent, user_path, write_output
 from ..functionals.functional import Functional
 from ..functionals.load import load
-from . import building, c, jax_file, json_file, latex, libxc, libxc_preload, pyscf_file, sympy_file, xcfun
+from . import building, c, dot, jax_file, json_file, latex, libxc, libxc_preload, pyscf_file, sympy_file, xcfun
 
 __all__ = ["FORMATS", "export"]
 
@@ -34,6 +34,7 @@ FORMATS: Mapping[str, tuple[str, str, Writer]] = {
     "jax": (".py", "JAX functions, differentiable in densities and parameters", jax_file.files),
     "sympy": (".py", "SymPy expressions", sympy_file.files),
     "latex": (".tex", "LaTeX document with formulas and parameters", latex.files),
+    "dot": (".dot", "drawing of the factors as graphs, for Graphviz (dot -Tsvg)", dot.files),
 }
 """Per format the usual ending of the file, what it is, and who writes it."""
 
