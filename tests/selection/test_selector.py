@@ -13,6 +13,7 @@ import fastsfes as fs
 from fastsfes.cli import main
 from fastsfes.common.errors import InputError
 from fastsfes.fitting import Point, folds_of, parse_conditions
+from fastsfes.run.problem import make_problem
 from fastsfes.selection import (
     CRITERIA,
     Columns,
@@ -268,6 +269,8 @@ def test_correlation_of_scan_needs_its_measures(small_file: Path, tmp_path: Path
     library = Library(parse_terms(terms))
     with pytest.raises(InputError, match=r"not have the correlation scan_alpha1.*--channel css:scan_alpha1"):
         Columns.make(library, fs.Dataset.open("gscdb"), correlation="scan_alpha1")
+    with pytest.raises(InputError, match=r"not have the correlation scan_alpha1.*--channel css:scan_alpha1"):
+        make_problem(fs.SearchConfig.make(correlation="scan_alpha1"))
     file = tmp_path / "scan.h5"
     shutil.copy(small_file, file)
     keys = [f"--channel={key}" for key in ("x", "css:scan_alpha1", "cos:scan_alpha1")]

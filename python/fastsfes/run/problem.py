@@ -211,6 +211,8 @@ def _reaction_problem(
 ) -> ReactionProblem:
     stored = frame_of(dataset, correlation=config.correlation)
     frame = own or stored
+    if config.correlation:
+        quadrature.check_correlation(config.correlation, SEARCHED)
     reactions = _selection(dataset)
     keys = {k: channel_key(k, frame.hybrid.omega, frame.correlation) for k in SEARCHED}
     searched = {k: keys[k] for k in config.channels}

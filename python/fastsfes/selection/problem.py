@@ -13,6 +13,7 @@ from .. import _core
 from ..common.errors import InputError
 from ..datasets.dataset import Dataset
 from ..datasets.model import Reaction
+from ..energies.quadrature import Quadrature
 from ..fitting import FitProblem, uniform_gas
 from ..fitting.conditions import parse_conditions
 from ..fitting.constraints import Penalty, Point
@@ -69,7 +70,9 @@ class Columns:
             raise InputError(f"the scale {library.scales[0]} has no number; give one or several with --scale")
 
         def make(name: str) -> FitProblem:
-            made = FitProblem.from_dataset(
+            if correlation:
+                Quadrature.load(dataset, name).check_correlation(correlation, library.kinds)
+            return FitProblem.from_dataset(
                 dataset,
                 library.kinds,
                 splits=splits,
@@ -79,14 +82,6 @@ class Columns:
                 correlation=correlation,
                 frame=frame,
             )
-            if correlation not in ("", made.frame.correlation):
-                options = " ".join(f"--channel {k}:{correlation}" for k in library.kinds if k != "x")
-                raise InputError(
-                    f'quadrature "{name}" of dataset "{dataset.name}" does not have the correlation {correlation}; '
-                    f"build it from a file that has the densities, with: fastsfes dataset quadrature FILE "
-                    f"--channel x@0.3 --channel x --channel css --channel cos {options}"
-                )
-            return made
 
         problem = make(quadrature)
         energies = column_energies(problem, library)

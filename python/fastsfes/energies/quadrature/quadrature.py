@@ -7,7 +7,7 @@ of a matrix H, and E[F] = H . F(nodes). See docs/quadrature.md.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -99,6 +99,21 @@ class Quadrature(Rules):
                 f'use method="grid" or build it with these channels'
             )
         return self.channels[key]
+
+    def check_correlation(self, correlation: str, kinds: Iterable[str]) -> None:
+        """Refuse a prefactor of the correlation channels that there are no measures of.
+
+        Raises:
+            InputError: with the command that makes them.
+        """
+        wanted = [channel_key(kind, 0.0, correlation) for kind in kinds if kind != "x"]
+        missing = [key for key in wanted if key not in self.channels]
+        if missing:
+            options = " ".join(f"--channel {key}" for key in (*self.channels, *missing))
+            raise InputError(
+                f'quadrature "{self.name}" does not have the correlation {correlation}; build it from a dataset that '
+                f'has the densities, as "builtin" does, with: fastsfes dataset quadrature DATASET {options}'
+            )
 
     def keys(self, functional: Functional) -> dict[str, str]:
         """Kind -> measure of a functional's channels."""
