@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,91 +13,37 @@ import pyscf
 import pytest
 from compiling import SIZES, WARNINGS, compile_
 from export_points import functional
+from libxc_calls import Libxc, check, exact, prefix_flags, run, some_points, text, values
 
 import fastsfes as fs
 from fastsfes.cli import main
 
-HERE = Path(__file__).parent
 SYSTEM = Path("/usr/include/xc.h")
 PYSCF = Path(pyscf.__file__).parent / "lib" / "deps"
 
 
-@dataclass(frozen=True)
-class Libxc:
-    """An installation: flags that find its header and library."""
-
-    flags: tuple[str, ...]
-
-    def program(self, folder: Path) -> Path:
-        path = folder / "program"
-        if not path.exists():
-            compile_("gcc", "-std=gnu99", str(HERE / "libxc_program.c"), "-o", str(path), *self.flags)
-        return path
-
-    def build(self, f: fs.Functional, folder: Path) -> Path:
-        (source,) = fs.export(f, "libxc-preload", folder / f"lib{f.name}.c")
-        library = source.with_suffix(".so")
-        options = ("-std=gnu99", *WARNINGS, "-Wno-pedantic", "-O0", "-shared", "-fPIC")
-        compile_("gcc", *options, str(source), "-o", str(library), *self.flags, "-lm", "-ldl")
-        return library
+def build(installed: Libxc, f: fs.Functional, folder: Path) -> Path:
+    """The library that adds a functional."""
+    (source,) = fs.export(f, "libxc-preload", folder / f"lib{f.name}.c")
+    library = source.with_suffix(".so")
+    options = ("-std=gnu99", *WARNINGS, "-Wno-pedantic", "-O0", "-shared", "-fPIC")
+    compile_("gcc", *options, str(source), "-o", str(library), *installed.flags, "-lm", "-ldl")
+    return library
 
 
 def installations() -> list:
     """The system's libxc, PySCF's, and those in FASTSFES_TEST_LIBXC (prefixes, separated by colons)."""
     absent = pytest.mark.skipif(not SYSTEM.exists(), reason="libxc's header is absent; Debian: libxc-dev")
     prefixes = [("pyscf", PYSCF), *((p, Path(p)) for p in os.environ.get("FASTSFES_TEST_LIBXC", "").split(":") if p)]
-    flags = [
-        (name, (f"-I{p / 'include'}", f"-L{p / 'lib'}", "-Wl,--no-as-needed", "-lxc", "-lm", f"-Wl,-rpath,{p / 'lib'}"))
-        for name, p in prefixes
-    ]
     return [
         pytest.param(Libxc(("-Wl,--no-as-needed", "-lxc")), marks=absent, id="system"),
-        *(pytest.param(Libxc(f), id=name) for name, f in flags),
+        *(pytest.param(Libxc(prefix_flags(p)), id=name) for name, p in prefixes),
     ]
 
 
 @pytest.fixture(scope="module", params=installations())
 def libxc(request, tmp_path_factory) -> tuple[Libxc, Path]:
     return request.param, tmp_path_factory.mktemp("libxc")
-
-
-def run(program: Path, *arguments: str, inputs: str = "", preload: str = "", status: int = 0) -> dict[str, list[str]]:
-    environment = {**os.environ, "LD_PRELOAD": preload} if preload else None
-    done = subprocess.run(
-        [str(program), *arguments], input=inputs, capture_output=True, text=True, env=environment, timeout=60
-    )
-    assert done.returncode == status, (done.returncode, done.stderr)
-    found = {line.partition(" ")[0]: line.split()[1:] for line in done.stdout.splitlines()}
-    return {**found, "errors": [done.stderr]}
-
-
-def some_points(spins: int, n: int = 60) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """rho, sigma, tau (n, components) of ordinary densities: reduced gradients up to 3, tau above von Weizsaecker's."""
-    random = np.random.default_rng(7)
-    rho = 10.0 ** random.uniform(-3, 1, (n, 2))
-    gradient = random.uniform(0.1, 3.0, (n, 2)) * rho ** (4 / 3)
-    cosine = random.uniform(-0.9, 0.9, n)
-    sigma = np.stack([gradient[:, 0] ** 2, cosine * gradient.prod(axis=1), gradient[:, 1] ** 2], axis=1)
-    tau = gradient**2 / (8 * rho) + random.uniform(0.1, 2.0, (n, 2)) * 4.557799872345597 * rho ** (5 / 3)
-    if spins == 2:
-        return rho, sigma, tau
-    return 2 * rho[:, :1], 4 * sigma[:, :1], 2 * tau[:, :1]
-
-
-def text(*arrays: np.ndarray) -> str:
-    return " ".join(repr(float(v)) for a in arrays for v in a.ravel())
-
-
-def values(found: dict[str, list[str]], points: int) -> dict[str, np.ndarray]:
-    return {k: np.array(found["zk" if k == "exc" else k], float).reshape(points, -1) for k in SIZES}
-
-
-def check(got: dict[str, np.ndarray], want: dict[str, np.ndarray]) -> None:
-    """Components of a derivative agree relative to the point's largest; second ones cancel within a channel."""
-    for key, exact in want.items():
-        scale = np.abs(exact).max(axis=1, keepdims=True)
-        error = np.abs(got[key] - exact) / np.where(scale > 0, scale, 1.0)
-        assert error.max() < (5e-11 if key.startswith("v2") else 2e-12), (key, error.max())
 
 
 # libxc's functionals of the same formulas
@@ -113,7 +59,7 @@ OWN = {
 def test_equals_libxcs_own(name, libxc):
     installed, folder = libxc
     f = functional(name)
-    program, library = installed.program(folder), installed.build(f, folder)
+    program, library = installed.program(folder), build(installed, f, folder)
     for spins in (1, 2):
         points = some_points(spins)
         n = len(points[0])
@@ -154,20 +100,14 @@ def test_equals_libxcs_own(name, libxc):
 def test_equals_ours_with_parameters_and_thresholds(name, libxc):
     installed, folder = libxc
     f = replace(functional(name), name=name, citation="A. Author, J. Chem. Phys. 1, 2 (2026), 10.1063/1.4952647")
-    program, library = installed.program(folder), str(installed.build(f, folder))
+    program, library = installed.program(folder), str(build(installed, f, folder))
     for spins in (1, 2):
         points = some_points(spins)
         n = len(points[0])
         density = points[0].sum(axis=1)
 
-        def exact(g, points=points, spins=spins, density=density, n=n):
-            made = g.energy_density(*((a[:, 0] if spins == 1 else a.T) for a in points), deriv=2)
-            arrays = {k: getattr(made, k) for k in SIZES}
-            arrays = {k: np.atleast_2d(v).T for k, v in arrays.items() if v is not None}
-            return {**arrays, "exc": arrays["exc"] / density[:, None]}
-
         found = run(program, f"fs_{name}", str(spins), str(n), inputs=text(*points), preload=library)
-        check(values(found, n), exact(f))
+        check(values(found, n), exact(f, points, spins))
         assert found["doi"] == ["10.1063/1.4952647"]
         parameters = dict(p.split("=") for p in found["parameters"])
         assert len(parameters) == sum(len(c.parameters) for c in f.channels.values())
@@ -179,7 +119,7 @@ def test_equals_ours_with_parameters_and_thresholds(name, libxc):
             f, channels={**f.channels, kind: replace(channel, parameters={**channel.parameters, first: 0.77})}
         )
         set_ = run(program, f"fs_{name}", str(spins), str(n), "0", key, "0.77", inputs=text(*points), preload=library)
-        check(values(set_, n), exact(changed))
+        check(values(set_, n), exact(changed, points, spins))
         # points below the threshold of the caller are zero, the others stay
         threshold = float(np.median(density))
         cut = run(program, f"fs_{name}", str(spins), str(n), repr(threshold), inputs=text(*points), preload=library)
@@ -195,7 +135,7 @@ def test_two_libraries_at_once(libxc):
     installed, folder = libxc
     names = ("lda_x", "b88_x")
     program = installed.program(folder)
-    libraries = [str(installed.build(functional(n), folder)) for n in names]
+    libraries = [str(build(installed, functional(n), folder)) for n in names]
     inputs = text(*some_points(2, 5))
     alone = [run(program, f"fs_{n}", "2", "5", inputs=inputs, preload=p) for n, p in zip(names, libraries, strict=True)]
     for order in (1, -1):
@@ -207,7 +147,7 @@ def test_two_libraries_at_once(libxc):
     same = replace(functional("b88_x"), name="lda_x")  # the same name and number twice: the first one is found
     other = folder / "twice"
     other.mkdir()
-    twice = f"{libraries[0]} {installed.build(same, other)}"
+    twice = f"{libraries[0]} {build(installed, same, other)}"
     found = run(program, "fs_lda_x", "2", "5", inputs=inputs, preload=twice)
     assert found["zk"] == alone[0]["zk"]
     assert [int(v) for v in found["lists"]][1:] == [1, 1, 1, 2]
@@ -217,7 +157,7 @@ def test_two_libraries_at_once(libxc):
 def test_another_version_is_left_alone(tmp_path):
     """A library that was compiled for another libxc says so and adds nothing."""
     installed = Libxc((f"-I{PYSCF / 'include'}", "-Wl,--no-as-needed", "-lxc"))  # header of 7, library of the system
-    library = installed.build(functional("lda_x"), tmp_path)
+    library = build(installed, functional("lda_x"), tmp_path)
     program = Libxc(("-lxc",)).program(tmp_path)
     inputs = text(*some_points(1, 5))
     found = run(program, "fs_lda_x", "1", "5", inputs=inputs, preload=str(library), status=3)
@@ -238,19 +178,19 @@ def test_library_is_built(tmp_path, monkeypatch, capsys):
     found = run(program, "fs_mine", "1", "5", inputs=text(*some_points(1, 5)), preload=str(library))
     assert found["name"] == ["fs_mine"]
     with pytest.raises(fs.InputError, match=r"no include/xc\.h"):
-        fs.export("lda_x", "libxc-preload", library, libxc_prefix=tmp_path)
+        fs.export("lda_x", "libxc-preload", library, libxc_path=tmp_path)
     with pytest.raises(fs.InputError, match=r"ends in \.so"):
-        fs.export("lda_x", "libxc-preload", tmp_path / "mine.c", libxc_prefix=PYSCF)
+        fs.export("lda_x", "libxc-preload", tmp_path / "mine.c", libxc_path=PYSCF)
     monkeypatch.setenv("CC", str(tmp_path / "no compiler"))
     with pytest.raises(fs.FastsfesError, match="was written but not compiled"):
-        fs.export("lda_x", "libxc-preload", library, libxc_prefix=PYSCF)
+        fs.export("lda_x", "libxc-preload", library, libxc_path=PYSCF)
     (tmp_path / "later" / "include").mkdir(parents=True)
     (tmp_path / "later" / "lib").mkdir()
     header = (PYSCF / "include" / "xc.h").read_text().replace('#include "xc_version.h"', "#define XC_MAJOR_VERSION 8")
     (tmp_path / "later" / "include" / "xc.h").write_text(header)
     monkeypatch.delenv("CC")
     with pytest.raises(fs.FastsfesError, match=r"this file is for libxc 5\.2, 6 and 7"):
-        fs.export("lda_x", "libxc-preload", library, libxc_prefix=tmp_path / "later")
+        fs.export("lda_x", "libxc-preload", library, libxc_path=tmp_path / "later")
 
 
 @pytest.mark.skipif(not SYSTEM.exists(), reason="libxc's header is absent; Debian: libxc-dev")
@@ -269,7 +209,7 @@ def test_fortran(tmp_path):
     )
     program = tmp_path / "fortran"
     compile_("gfortran", f"-I{modules.parent}", str(source), "-o", str(program), "-lxcf03", "-lxc")
-    library = Libxc(("-Wl,--no-as-needed", "-lxc")).build(functional("lda_x"), tmp_path)
+    library = build(Libxc(("-Wl,--no-as-needed", "-lxc")), functional("lda_x"), tmp_path)
     environment = {**os.environ, "LD_PRELOAD": str(library)}
     done = subprocess.run([str(program)], capture_output=True, text=True, env=environment, check=True)
     exact = functional("lda_x").energy_density([0.3]).exc[0] / 0.3

@@ -43,9 +43,9 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--libxc",
         type=Path,
-        metavar="PREFIX",
+        metavar="PATH",
         help="libxc-preload: where the libxc is installed that a library (--output NAME.so) is compiled for (default: "
-        "the system's)",
+        "the system's); libxc-tree: the sources, which are changed; the library is built in and installed to --output",
     )
     parser.set_defaults(handler=run)
 
@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
         digits=arguments.digits,
         printed=printed,
         name=arguments.name,
-        libxc_prefix=arguments.libxc,
+        libxc_path=arguments.libxc,
     )
     for path in written:
         print(f"written: {path}")

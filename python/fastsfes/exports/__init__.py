@@ -16,27 +16,41 @@ from ..common.errors import InputError
 from ..common.files import check_output, make_parent, user_path, write_output
 from ..functionals.functional import Functional
 from ..functionals.load import load
-from . import building, c, dot, jax_file, json_file, latex, libxc, libxc_preload, pyscf_file, sympy_file, xcfun
+from . import (
+    building,
+    c,
+    dot,
+    jax_file,
+    json_file,
+    latex,
+    libxc,
+    libxc_preload,
+    libxc_tree,
+    pyscf_file,
+    sympy_file,
+    xcfun,
+)
 
 __all__ = ["FORMATS", "export"]
 
 Writer = Callable[[Functional, str], Mapping[str, str]]
 """From a functional and the stem of the output file to the texts of the files, by their names."""
 
-FORMATS: Mapping[str, tuple[str, str, Writer]] = {
+FORMATS: Mapping[str, tuple[str, str, Writer | None]] = {
     "json": (".json", "JSON that fastsfes reads again", json_file.files),
     "pyscf": (".py", "Python file that needs NumPy and PySCF only, with an `attach` for RKS and UKS", pyscf_file.files),
     "c": (".c", "C99 source and header, first and second derivatives, self-test", c.c_files),
     "cpp": (".hpp", "C++17 header, first and second derivatives, self-test", c.cpp_files),
     "libxc": ("", "folder: Maple file, registration, generated C and test for libxc 7", libxc.files),
     "libxc-preload": (".c", "C file of a library that adds it to a program's libxc by LD_PRELOAD", libxc_preload.files),
+    "libxc-tree": ("", "into libxc's sources (--libxc SOURCE: 5.2, 6 or 7), and the library built of them", None),
     "xcfun": (".hpp", "C++ template over the number type, as XCFun's functionals", xcfun.files),
     "jax": (".py", "JAX functions, differentiable in densities and parameters", jax_file.files),
     "sympy": (".py", "SymPy expressions", sympy_file.files),
     "latex": (".tex", "LaTeX document with formulas and parameters", latex.files),
     "dot": (".dot", "drawing of the factors as graphs, for Graphviz (dot -Tsvg)", dot.files),
 }
-"""Per format the usual ending of the file, what it is, and who writes it."""
+"""Per format the usual ending of the file, what it is, and who writes its files, where that is all."""
 
 
 def export(
@@ -47,27 +61,28 @@ def export(
     digits: int | None = None,
     printed: Mapping[str, str] | None = None,
     name: str | None = None,
-    libxc_prefix: str | Path | None = None,
+    libxc_path: str | Path | None = None,
 ) -> list[Path]:
     """Write a functional for other programs.
 
     Args:
         functional: a functional, or text that `fastsfes.functionals.load` reads.
         format: one of `FORMATS`.
-        path: the file to write, with the ending of the format or none, in a folder that exists; for "libxc" the folder.
-            An existing file is overwritten. For "libxc-preload" a name that ends in .so: the C file is written beside
-            it, with the same stem, and compiled.
+        path: the file to write, with the ending of the format or none, in a folder that exists; for "libxc" the folder,
+            for "libxc-tree" the folder that libxc is built in and installed to. An existing file is overwritten. For
+            "libxc-preload" a name that ends in .so: the C file is written beside it, with the same stem, and compiled.
         digits: of the parameters in the table of "latex"; everything else has all digits always.
         printed: texts of the parameters in the table of "latex", by "channel.name", such as `RoundedParameters.texts`.
         name: what the functional is called there, in place of its own name.
-        libxc_prefix: of the libxc that a library for "libxc-preload" is compiled for; by default the system's.
+        libxc_path: for "libxc-preload" the prefix of the libxc that a library is compiled for, by default the system's;
+            for "libxc-tree" the folder of libxc's sources, which are changed.
 
     Returns:
         The files written.
 
     Raises:
-        InputError: on an unknown format, another format's ending, or a name that libxc
-            or XCFun has for a functional of its own.
+        InputError: on an unknown format, another format's ending, a name that libxc
+            or XCFun has for a functional of its own, or sources of another libxc.
         WriteError: when a file cannot be written.
         FastsfesError: when a library cannot be compiled.
     """
@@ -77,8 +92,14 @@ def export(
         raise InputError(f"digits are for latex; {format} is written with all digits")
     path = user_path(path)
     library = path if format == "libxc-preload" and path.suffix.lower() == ".so" else None
-    if libxc_prefix is not None and library is None:
-        raise InputError("a prefix of libxc is for libxc-preload with a library, a path that ends in .so")
+    if libxc_path is not None:
+        libxc_path = user_path(libxc_path)
+        if library is None and format != "libxc-tree":
+            raise InputError(
+                "a path of libxc is for libxc-preload with a library, a path that ends in .so, and for libxc-tree"
+            )
+    elif format == "libxc-tree":
+        raise InputError("libxc-tree needs libxc's sources: --libxc SOURCE, a folder such as libxc-5.2.3")
     made = load(functional)
     if name is not None:
         if not name.strip():
@@ -98,6 +119,9 @@ def export(
             f'{path}: is a file; format "{format}" is written to a folder, which is made where it is absent'
         )
     writer = FORMATS[format][2] if format != "latex" else partial(latex.files, digits=digits, printed=printed)
+    if writer is None:
+        assert isinstance(libxc_path, Path)
+        return [*libxc_tree.add(made, libxc_path), building.build_tree(libxc_path, path)]
     texts = writer(made, path.stem if ending else path.name)
     folder = path.parent if ending else path
     written = []
@@ -107,6 +131,6 @@ def export(
         write_output(target, text)
         written.append(target)
     if library is not None:
-        building.build_preload(path, library, None if libxc_prefix is None else user_path(libxc_prefix))
+        building.build_preload(path, library, libxc_path)
         written.append(library)
     return written

@@ -1,4 +1,4 @@
-"""Shared libraries from exported C, for formats that are one: a path that ends in .so is compiled."""
+"""Shared libraries from exported C: one of its own for a path that ends in .so, and libxc from its sources."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..common.errors import FastsfesError, InputError
 
-__all__ = ["build_preload"]
+__all__ = ["build_preload", "build_tree"]
 
 
 def build_preload(source: Path, library: Path, prefix: Path | None) -> None:
@@ -42,4 +42,49 @@ def build_preload(source: Path, library: Path, prefix: Path | None) -> None:
         raise FastsfesError(
             f"{source} was written but not compiled: {first}\nthe command was {shlex.join(command)}\nlibxc's "
             "header and library are needed (Debian: libxc-dev; elsewhere --libxc PREFIX)"
+        )
+
+
+def build_tree(tree: Path, prefix: Path) -> Path:
+    """Compile libxc's sources with CMake in `prefix`/build and install them below `prefix`; returns the library.
+
+    First and second derivatives are compiled, which is what exported functionals have. The compiler and its flags are
+    those of the environment variables CC and CFLAGS, the number of compilers at once that of
+    CMAKE_BUILD_PARALLEL_LEVEL, else that of the cores.
+
+    Raises:
+        FastsfesError: when it cannot be compiled; says the command and the first error.
+    """
+    build = prefix / "build"
+    options = {
+        "CMAKE_INSTALL_PREFIX": str(prefix.resolve()),
+        "CMAKE_INSTALL_LIBDIR": "lib",
+        "CMAKE_POLICY_VERSION_MINIMUM": "3.5",  # CMake 4 refuses the 3.1 that libxc asks for
+        "BUILD_SHARED_LIBS": "ON",
+        "BUILD_TESTING": "OFF",
+        "ENABLE_XHOST": "OFF",  # the library may be for another machine
+        "DISABLE_KXC": "ON",
+        "DISABLE_LXC": "ON",
+    }
+    defined = [f"-D{name}={value}" for name, value in options.items()]
+    _run(["cmake", "-S", str(tree), "-B", str(build), *defined], tree)
+    _run(["cmake", "--build", str(build), "--parallel", os.environ.get("CMAKE_BUILD_PARALLEL_LEVEL", str(os.cpu_count()))], tree)
+    _run(["cmake", "--install", str(build)], tree)
+    return prefix / "lib" / "libxc.so"
+
+
+def _run(command: list[str], tree: Path) -> None:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True)
+    except OSError as error:
+        raise FastsfesError(
+            f"the functional is in {tree}, but libxc was not compiled: {command[0]}: {error.strerror} (cmake 3.15 or "
+            "later is needed)"
+        ) from None
+    if done.returncode:
+        lines = [line.strip() for line in (done.stderr + done.stdout).splitlines() if line.strip()]
+        where = next((k for k, line in enumerate(lines) if "rror" in line), 0)
+        first = " ".join(lines[where : where + 2]) or "no message"  # CMake's reason stands below its place
+        raise FastsfesError(
+            f"the functional is in {tree}, but libxc was not compiled: {first}\nthe command was {shlex.join(command)}"
         )

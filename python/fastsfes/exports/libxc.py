@@ -8,17 +8,29 @@ from the `.mpl`. Layout of libxc 7.0: Lehtola et al., SoftwareX 7, 1 (2018), 10.
 
 from __future__ import annotations
 
+import re
+
 from ..formula.expression import Expression
 from ..formula.features import CHANNELS, DENSITY_THRESHOLD, channel_terms, pair_features, spin_features
 from ..functionals.formulas import free_parameters
 from ..functionals.functional import Functional
 from .describe import block_comment, c_string, description, identifier
 from .layout import self_test
-from .libxc_code import THRESHOLD, evaluation, libxc_name, one_line, parameter_names, record
+from .libxc_code import (
+    ARGUMENTS,
+    OUTPUTS,
+    THRESHOLD,
+    evaluation,
+    libxc_name,
+    one_line,
+    out_params,
+    parameter_names,
+    record,
+)
 from .straightline import Language, straight_line
 from .taken import check_name
 
-__all__ = ["MAPLE", "files"]
+__all__ = ["MAPLE", "files", "sources"]
 
 NUMBER = 90001
 """Of the functional in libxc; a number that no functional of libxc has, to be changed where it must be unique."""
@@ -48,20 +60,25 @@ MAPLE = Language(column="maple", number=_maple_number, nan="undefined", powers=T
 def files(functional: Functional, stem: str) -> dict[str, str]:
     """The files by their place in libxc's sources."""
     check_name(identifier(functional.name), "libxc")
-    name, family = libxc_name(functional), functional.family
+    name = libxc_name(functional)
+    return {**sources(functional, name, NUMBER), "README.md": _readme(functional, name)}
+
+
+def sources(functional: Functional, name: str, number: int) -> dict[str, str]:
+    """The files that stand in libxc's sources, by their place; the functional is called `name` there."""
+    family = functional.family
     return {
-        f"maple/{family}_exc/{name}.mpl": _maple(functional),
+        f"maple/{family}_exc/{name}.mpl": _maple(functional, name),
         f"src/maple2c/{family}_exc/{name}.c": evaluation(functional, name),
-        f"src/{name}.c": _registration(functional, name),
+        f"src/{name}.c": _registration(functional, name, number),
         f"testsuite/{name}_test.c": _test(functional, name),
-        "README.md": _readme(functional, name),
     }
 
 
 # -- Maple ------------------------------------------------------------------------------------------------------------
 
 
-def _maple(functional: Functional) -> str:
+def _maple(functional: Functional, name: str) -> str:
     """The energy per particle as a procedure of libxc's reduced variables."""
     energy = _reduced_energy(functional)
     names = parameter_names(functional)
@@ -71,8 +88,8 @@ def _maple(functional: Functional) -> str:
     prefix = ""
     if free_parameters(functional):
         prefix = (
-            f"(* prefix:\n  const {libxc_name(functional)}_params *params;\n\n  assert(p->params != NULL);\n"
-            f"  params = (const {libxc_name(functional)}_params * )(p->params);\n*)\n\n"
+            f"(* prefix:\n  const {name}_params *params;\n\n  assert(p->params != NULL);\n"
+            f"  params = (const {name}_params * )(p->params);\n*)\n\n"
         )
     local = ", ".join(["opz", "omz", *(n for n, _ in code.steps[0])])
     lines = [
@@ -122,12 +139,12 @@ def _reduced_energy(functional: Functional) -> Expression:
 # -- registration -----------------------------------------------------------------------------------------------------
 
 
-def _registration(functional: Functional, name: str) -> str:
+def _registration(functional: Functional, name: str, number: int) -> str:
     family, upper = functional.family, f"XC_{name.upper()}"
     made = record(functional, name)
     lines = [
         block_comment(description(functional)),
-        f'#include "util.h"\n\n#define {upper} {NUMBER} /* {one_line(functional)} */\n',
+        f'#include "util.h"\n\n#define {upper} {number} /* {one_line(functional)} */\n',
         *made.parameters,
     ]
     body = list(made.frame)
@@ -141,7 +158,11 @@ def _registration(functional: Functional, name: str) -> str:
         f"{{N_PAR, names, desc, par_{name}, set_ext_params_cpy}}" if made.values else "{0, NULL, NULL, NULL, NULL}"
     )
     lines += [
-        f'#include "maple2c/{family}_exc/{name}.c"\n#include "work_{family}.c"\n',
+        "#ifndef XC_FLAGS_NEEDS_TAU\n#define XC_FLAGS_NEEDS_TAU 0\n#endif",
+        f"#if XC_MAJOR_VERSION < 6\n#define GPU_DEVICE_FUNCTION\n{out_params(family)}#endif\n",
+        f'#include "maple2c/{family}_exc/{name}.c"\n',
+        *_results_one_by_one(family),
+        f'#include "work_{family}.c"\n',
         '#ifdef __cplusplus\nextern "C"\n#endif',
         f"const xc_func_info_type xc_func_info_{name} = {{",
         f"  {upper},",
@@ -157,6 +178,32 @@ def _registration(functional: Functional, name: str) -> str:
         "};",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _results_one_by_one(family: str) -> list[str]:
+    """The evaluation functions of libxc 5, which have every array of results as an argument."""
+    passed = ", ".join(re.findall(r"\*(\w+)", ARGUMENTS[family]))
+    lines = ["#if XC_MAJOR_VERSION < 6"]
+    for spin in ("unpol", "pol"):
+        lines += [
+            "static inline void",
+            f"func_{spin}(const xc_func_type *p, int order, {ARGUMENTS[family]},",
+            f"    double *zk {family.upper()}_OUT_PARAMS_NO_EXC(XC_COMMA double *, ))",
+            "{",
+            f"  xc_{family}_out_params out;",
+            *(f"  out.{o} = {o};" for o in OUTPUTS[family]),
+            *(
+                line
+                for order, tag in ((2, "fxc"), (1, "vxc"), (0, "exc"))
+                for line in (
+                    f"#ifndef XC_DONT_COMPILE_{tag.upper()}",
+                    f"  if(order >= {order}) {{ func_{tag}_{spin}(p, 0, {passed}, &out); return; }}",
+                    "#endif",
+                )
+            ),
+            "}",
+        ]
+    return [*lines, "#endif\n"]
 
 
 # -- test -------------------------------------------------------------------------------------------------------------

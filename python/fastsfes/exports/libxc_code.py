@@ -20,12 +20,14 @@ from .straightline import straight_line
 __all__ = [
     "ARGUMENTS",
     "GROUPS",
+    "OUTPUTS",
     "THRESHOLD",
     "Record",
     "evaluation",
     "kind_of",
     "libxc_name",
     "one_line",
+    "out_params",
     "parameter_names",
     "record",
 ]
@@ -39,6 +41,16 @@ ARGUMENTS = {
     "mgga": "const double *rho, const double *sigma, const double *lapl, const double *tau",
 }
 """Arguments of libxc's evaluation functions."""
+
+OUTPUTS = {
+    "lda": ("zk", "vrho", "v2rho2"),
+    "gga": ("zk", "vrho", "vsigma", "v2rho2", "v2rhosigma", "v2sigma2"),
+    "mgga": (
+        *("zk", "vrho", "vsigma", "vlapl", "vtau", "v2rho2", "v2rhosigma", "v2rholapl", "v2rhotau", "v2sigma2"),
+        *("v2sigmalapl", "v2sigmatau", "v2lapl2", "v2lapltau", "v2tau2"),
+    ),
+}
+"""libxc's names of energy, first and second derivatives."""
 
 # functions that are compiled for GPUs, too
 _LIBXC_C = replace(
@@ -125,6 +137,12 @@ def evaluation(functional: Functional, name: str) -> str:
                 "#endif\n",
             ]
     return "\n".join([*lines, *helpers, "", *bodies])
+
+
+def out_params(family: str) -> str:
+    """The struct of results that libxc has from version 6 on, as far as it is used."""
+    members = "".join(f"  double *{o};\n" for o in OUTPUTS[family])
+    return f"typedef struct {{\n{members}}} xc_{family}_out_params;\n"
 
 
 def one_line(functional: Functional) -> str:

@@ -16,25 +16,15 @@ from zlib import crc32
 from ..formula.features import DENSITY_THRESHOLD
 from ..functionals.functional import Functional
 from .describe import block_comment, c_string, description, identifier, plain
-from .libxc_code import ARGUMENTS, GROUPS, evaluation, libxc_name, one_line, record
+from .libxc_code import ARGUMENTS, GROUPS, OUTPUTS, evaluation, libxc_name, one_line, out_params, record
 
-__all__ = ["files", "preload_name", "preload_number"]
+__all__ = ["NUMBERS", "files", "full_name", "preload_name", "preload_number"]
 
 _BASE = {"lda": "lda_c_rpa", "gga": "gga_c_wl", "mgga": "mgga_x_gvt4"}
 """Functionals of libxc without parameters, parts, or an initialisation of their own."""
 
-_NUMBERS = range(900, 1000)
+NUMBERS = range(900, 1000)
 """Numbers that no libxc has; programs such as Abinit and Quantum ESPRESSO read three digits."""
-
-_OUTPUTS = {
-    "lda": ("zk", "vrho", "v2rho2"),
-    "gga": ("zk", "vrho", "vsigma", "v2rho2", "v2rhosigma", "v2sigma2"),
-    "mgga": (
-        *("zk", "vrho", "vsigma", "vlapl", "vtau", "v2rho2", "v2rhosigma", "v2rholapl", "v2rhotau", "v2sigma2"),
-        *("v2sigmalapl", "v2sigmatau", "v2lapl2", "v2lapltau", "v2tau2"),
-    ),
-}
-"""libxc's names of energy, first and second derivatives."""
 
 
 def preload_name(functional: Functional) -> str:
@@ -42,9 +32,14 @@ def preload_name(functional: Functional) -> str:
     return f"fs_{identifier(functional.name).removeprefix('fs_')}"
 
 
+def full_name(functional: Functional) -> str:
+    """Its name in libxc's style, such as hyb_mgga_xc_fs_mine."""
+    return libxc_name(functional).removesuffix(identifier(functional.name)) + preload_name(functional)
+
+
 def preload_number(functional: Functional) -> int:
     """Its number in libxc, where that is free; always the same for the same name."""
-    return _NUMBERS[crc32(preload_name(functional).encode()) % len(_NUMBERS)]
+    return NUMBERS[crc32(preload_name(functional).encode()) % len(NUMBERS)]
 
 
 def files(functional: Functional, stem: str) -> dict[str, str]:
@@ -55,11 +50,11 @@ def files(functional: Functional, stem: str) -> dict[str, str]:
     inputs = [*GROUPS[family][:2], *(("lapl", "tau") if family == "mgga" else ())]
     words = {
         "NAME": name,
-        "FULL": libxc_name(functional).replace(identifier(functional.name), name),
+        "FULL": full_name(functional),
         "TITLE": c_string(one_line(functional)),
         "NUMBER": str(preload_number(functional)),
-        "FIRST": str(_NUMBERS[0]),
-        "LAST": str(_NUMBERS[-1]),
+        "FIRST": str(NUMBERS[0]),
+        "LAST": str(NUMBERS[-1]),
         "FAMILY": family,
         "FAMILY_MACRO": made.family,
         "KIND": made.kind,
@@ -71,8 +66,8 @@ def files(functional: Functional, stem: str) -> dict[str, str]:
         "ARGUMENTS": ARGUMENTS[family],
         "PASSED": "".join(f", {v}" for v in inputs),
         "RAISED": "".join(f", {'lapl + ip * p->dim.lapl' if v == 'lapl' else f'my_{v}'}" for v in inputs),
-        "MEMBERS": "".join(f"  double *{o};\n" for o in _OUTPUTS[family]),
-        "TAKEN": "".join(f"  out.{o} = {o};\n" for o in _OUTPUTS[family]),
+        "STRUCT": out_params(family),
+        "TAKEN": "".join(f"  out.{o} = {o};\n" for o in OUTPUTS[family]),
         "FRAME": "".join(f"{line}\n" for line in made.frame),
         "SETTER": _SETTER if made.values else "",
         "PARAMETERS": _PARAMETERS.replace("@NAME@", name) if made.values else "",
@@ -124,9 +119,7 @@ _HEAD = """#ifndef _GNU_SOURCE
 #define XC_FLAGS_NEEDS_TAU 0
 #endif
 #if XC_MAJOR_VERSION < 6
-typedef struct {
-@MEMBERS@} xc_@FAMILY@_out_params;
-#endif
+@STRUCT@#endif
 
 """
 
