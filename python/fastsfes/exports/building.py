@@ -68,7 +68,16 @@ def build_tree(tree: Path, prefix: Path) -> Path:
     }
     defined = [f"-D{name}={value}" for name, value in options.items()]
     _run(["cmake", "-S", str(tree), "-B", str(build), *defined], tree)
-    _run(["cmake", "--build", str(build), "--parallel", os.environ.get("CMAKE_BUILD_PARALLEL_LEVEL", str(os.cpu_count()))], tree)
+    _run(
+        [
+            "cmake",
+            "--build",
+            str(build),
+            "--parallel",
+            os.environ.get("CMAKE_BUILD_PARALLEL_LEVEL", str(os.cpu_count())),
+        ],
+        tree,
+    )
     _run(["cmake", "--install", str(build)], tree)
     return prefix / "lib" / "libxc.so"
 
