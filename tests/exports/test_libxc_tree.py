@@ -187,7 +187,8 @@ def test_library_of_the_sources(source, tmp_path, monkeypatch):
         for spins in (1, 2):
             points = some_points(spins)
             found = run(program, names[key], str(spins), str(len(points[0])), inputs=text(*points))
-            check(values(found, len(points[0])), exact(f, points, spins))
+            # exchange and correlation of PBE cancel in the slopes
+            check(values(found, len(points[0])), exact(f, points, spins), first=5e-11)
         test = tree / "testsuite" / f"{names[key]}_test.c"
         compile_("gcc", str(test), "-o", str(tmp_path / key), *prefix_flags(prefix))
         said = subprocess.run([str(tmp_path / key)], capture_output=True, text=True, check=True).stdout

@@ -111,3 +111,54 @@ def test_recipe(name, tmp_path):
 
 def test_number_of_the_page():
     assert f"`fs_pbe`, number {preload_number(fs.get_functional('pbe'))}," in PAGE.read_text()
+
+
+WINNER = (
+    "x = c0 + c1*w + u(x2, g0)**2; css = c0*w*(1 + u(x2, g0)*w); cos = c0 + c1*u(x2, g0) + w + w**2;"
+    "x.c0 = 0.896; x.c1 = 0.25; x.g0 = 0.0094; css.c0 = -3.7; css.g0 = 0.2; cos.c0 = 1.16; cos.c1 = -1.04;"
+    "cos.g0 = 0.008; hybrid.omega = 0.3; hybrid.short_range = 0.15; hybrid.long_range = 1; nlc.b = 6; nlc.C = 0.01"
+)
+"""What the README's search found: a range-separated hybrid meta-GGA with VV10."""
+
+
+@pytest.mark.slow
+def test_evolved_functional_in_psi4_and_pyscf(tmp_path):
+    """Psi4, through libxc, and PySCF, through `attach`, on the points of Psi4's grid: the same energy."""
+    if shutil.which("psi4") is None:
+        pytest.skip("Psi4 is absent; Debian: psi4")
+    from pyscf import dft, gto
+
+    section = PAGE.read_text().split("\n## Psi4\n")[1]
+    recipe = section.split("```")[1].partition("\n")[2].split("functional = ")[0]
+    vv10 = "dft_vv10_spherical_points 110\ndft_vv10_radial_points 30\ndft_vv10_rho_cutoff 1e-10\n"
+    recipe = recipe.replace("symmetry c1\n", "symmetry c1\nno_reorient\nno_com\n").replace("e_conv", vv10 + "e_conv")
+    recipe += (
+        'functional = {"name": "mine", "xc_functionals": {"FS_WINNER": {}}}\n'
+        'value, wfn = energy("scf", dft_functional=functional, return_wfn=True)\nprint("energy", repr(value))\n'
+        "import numpy as np\npotential = wfn.V_potential()\n"
+        "blocks = [potential.get_block(k) for k in range(potential.nblocks())]\n"
+        'np.save("grid.npy", [np.concatenate([np.array(getattr(b, v)()) for b in blocks]) for v in "xyzw"])\n'
+    )
+    (tmp_path / "water.in").write_text(recipe)
+    library = fs.export(WINNER, "libxc-preload", tmp_path / "libfs_winner.so", name="winner")[-1]
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
+    environment |= {"OMP_NUM_THREADS": "1", "LD_PRELOAD": str(library)}
+    command = ["psi4", "-n", "1", "water.in"]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    (energy,) = re.findall(r"^energy (\S+)$", done.stdout, re.MULTILINE)
+    grid = np.load(tmp_path / "grid.npy")
+
+    class Psi4Grid(dft.gen_grid.Grids):
+        def build(self, *args, **options):
+            self.coords, self.weights = grid[:3].T.copy(), grid[3].copy()
+            self.non0tab = self.make_mask(self.mol, self.coords)
+            return self
+
+    mol = gto.M(atom="O 0 0 0.1; H 0 0.757 0.687; H 0 -0.757 0.687", basis="sto-3g", verbose=0)
+    mf = fs.pyscf.attach(dft.RKS(mol), fs.load(WINNER))
+    mf.grids, mf.nlcgrids, mf.conv_tol = Psi4Grid(mol), Psi4Grid(mol), 1e-11
+    assert float(energy) == pytest.approx(mf.kernel(), abs=1e-8)
+    assert float(energy) == pytest.approx(-75.3170108970, abs=1e-7)

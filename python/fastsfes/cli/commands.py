@@ -75,7 +75,7 @@ COMMANDS = (
         ("fastsfes score", "fastsfes score energies.csv --sets"),
     ),
     Command(
-        "export", "use it", "write a functional for PySCF, libxc, C, C++, XCFun, JAX, SymPy, LaTeX",
+        "export", "use it", "write a functional for PySCF, libxc, C, C++, XCFun, JAX, PyTorch, SymPy, LaTeX",
         ("fastsfes export mine --format pyscf --output mine.py", "fastsfes export mine:7 --format libxc --output new"),
         first="write it for PySCF, libxc, C, C++, JAX, LaTeX and others",
     ),

@@ -29,6 +29,7 @@ from . import (
     libxc_tree,
     pyscf_file,
     sympy_file,
+    torch_file,
     xcfun,
 )
 
@@ -48,11 +49,16 @@ FORMATS: Mapping[str, tuple[str, str, Writer | None]] = {
     "libxc-parameters": (".txt", "refits of forms that libxc has: values of its parameters", libxc_parameters.files),
     "xcfun": (".hpp", "C++ template over the number type, as XCFun's functionals", xcfun.files),
     "jax": (".py", "JAX functions, differentiable in densities and parameters", jax_file.files),
+    "torch": (".py", "PyTorch functions; a path that ends in .fun: TorchScript for Skala and GauXC", torch_file.files),
     "sympy": (".py", "SymPy expressions", sympy_file.files),
     "latex": (".tex", "LaTeX document with formulas and parameters", latex.files),
     "dot": (".dot", "drawing of the factors as graphs, for Graphviz (dot -Tsvg)", dot.files),
 }
 """Per format the usual ending of the file, what it is, and who writes its files, where that is all."""
+
+
+BUILT = {"libxc-preload": (".so", building.build_preload), "torch": (".fun", building.build_torch)}
+"""Per format the ending of a path that is built from the file, which is written beside it, and who builds it."""
 
 
 def export(
@@ -72,7 +78,8 @@ def export(
         format: one of `FORMATS`.
         path: the file to write, with the ending of the format or none, in a folder that exists; for "libxc" the folder,
             for "libxc-tree" the folder that libxc is built in and installed to. An existing file is overwritten. For
-            "libxc-preload" a name that ends in .so: the C file is written beside it, with the same stem, and compiled.
+            "libxc-preload" a name that ends in .so, for "torch" one that ends in .fun: the file is written beside it,
+            with the same stem, and what ends so is built of it.
         digits: of the parameters in the table of "latex"; everything else has all digits always.
         printed: texts of the parameters in the table of "latex", by "channel.name", such as `RoundedParameters.texts`.
         name: what the functional is called there, in place of its own name.
@@ -93,10 +100,10 @@ def export(
     if (digits is not None or printed is not None) and format != "latex":
         raise InputError(f"digits are for latex; {format} is written with all digits")
     path = user_path(path)
-    library = path if format == "libxc-preload" and path.suffix.lower() == ".so" else None
+    library = path if format in BUILT and path.suffix.lower() == BUILT[format][0] else None
     if libxc_path is not None:
         libxc_path = user_path(libxc_path)
-        if library is None and format != "libxc-tree":
+        if format != "libxc-tree" and (library is None or format != "libxc-preload"):
             raise InputError(
                 "a path of libxc is for libxc-preload with a library, a path that ends in .so, and for libxc-tree"
             )
@@ -108,7 +115,7 @@ def export(
             raise InputError("the name is empty; expected one such as my_gas22")
         made = replace(made, name=name)
     if library is not None:
-        path = library.with_suffix(".c")
+        path = library.with_suffix(FORMATS[format][0])
     ending = FORMATS[format][0]
     if ending:
         check_output(path, "")
@@ -133,6 +140,6 @@ def export(
         write_output(target, text)
         written.append(target)
     if library is not None:
-        building.build_preload(path, library, libxc_path)
+        BUILT[format][1](path, library, libxc_path)
         written.append(library)
     return written

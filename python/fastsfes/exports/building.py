@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 from ..common.errors import FastsfesError, InputError
 
-__all__ = ["build_preload", "build_tree"]
+__all__ = ["build_preload", "build_torch", "build_tree"]
 
 
 def build_preload(source: Path, library: Path, prefix: Path | None) -> None:
@@ -42,6 +43,20 @@ def build_preload(source: Path, library: Path, prefix: Path | None) -> None:
         raise FastsfesError(
             f"{source} was written but not compiled: {first}\nthe command was {shlex.join(command)}\nlibxc's "
             "header and library are needed (Debian: libxc-dev; elsewhere --libxc PREFIX)"
+        )
+
+
+def build_torch(source: Path, model: Path, libxc: Path | None) -> None:
+    """Write the TorchScript of an exported Python file, by that file.
+
+    Raises:
+        FastsfesError: when it cannot be written, such as without PyTorch; says the last line of the error.
+    """
+    done = subprocess.run([sys.executable, str(source), str(model)], capture_output=True, text=True)
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise FastsfesError(
+            f"{source} was written, but not {model.name}: {last} (with PyTorch: python {source.name} {model.name})"
         )
 
 

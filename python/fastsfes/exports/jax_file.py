@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..functionals.formulas import VARIABLES
 from ..functionals.functional import Functional
 from .describe import description, identifier, line_comments, thresholds
-from .layout import differentiable_layout, parameter_names, raised
-from .python_code import assignments, body, parameter_table, python_language
-from .straightline import straight_line
+from .python_code import energy_functions, parameter_table, python_language
 
 __all__ = ["files"]
 
@@ -59,32 +56,7 @@ def _float64(x):
 
 def files(functional: Functional, stem: str) -> dict[str, str]:
     """One Python file."""
-    cases, helpers = [], dict[str, None]()
-    layouts = tuple(differentiable_layout(functional, polarised) for polarised in (False, True))
-    names = parameter_names(functional)
-    for polarised, made in zip((False, True), layouts, strict=True):
-        leaves = {v: v for v in made.inputs} | {p: names[p] for p in made.parameters}
-        floors, code = raised(made, JAX, leaves, leaves), straight_line(made.groups, JAX, leaves)
-        helpers |= dict.fromkeys((*floors.helpers, *code.helpers))
-        shapes = "rho (2, n), sigma (3, n), tau (2, n)" if polarised else "rho, sigma, tau of shape (n,)"
-        groups = {g: v for g, v in VARIABLES[polarised].items() if set(v) & set(made.inputs)}
-        lines = [
-            "",
-            "",
-            f"def exc_{'pol' if polarised else 'unpol'}(rho, sigma=None, tau=None, parameters=PARAMETERS):",
-            f'    """Energy per volume, hartree/bohr^3; {shapes}. What the family does not need may be None."""',
-        ]
-        for group, variables in groups.items():
-            one = [v if v in made.inputs else "_" for v in variables]
-            lines.append(f"    {', '.join(one)} = _float64({group})")
-        lines += [f'    {names[p]} = jnp.asarray(parameters["{names[p]}"], dtype=float)' for p in made.parameters]
-        shape = "jnp.shape(rho)[1:]" if polarised else "jnp.shape(rho)"
-        cases += [
-            *lines,
-            *assignments(floors, 0, 4),
-            *body(code, "values")[:-1],
-            f"    return jnp.broadcast_to(values[0], {shape})",
-        ]
+    code, layouts = energy_functions(functional, JAX, "jnp.asarray({}, dtype=float)", "jnp.broadcast_to(values[0], {})")
     h = functional.hybrid
     head = _HEAD.format(
         name=identifier(functional.name),
@@ -103,5 +75,4 @@ def files(functional: Functional, stem: str) -> dict[str, str]:
         "    jax.grad(lambda r: jnp.sum(f.exc_unpol(r, sigma, tau)))(rho)              # vrho",
         "    jax.grad(lambda p: jnp.sum(w * f.exc_unpol(rho, sigma, tau, p)))(f.PARAMETERS)",
     ]
-    text = line_comments([*description(functional), *usage]) + head
-    return {"": text + "".join(f"\n\n{helper}" for helper in helpers) + "\n".join(cases) + "\n"}
+    return {"": line_comments([*description(functional), *usage]) + head + code}

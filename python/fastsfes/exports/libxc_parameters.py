@@ -45,8 +45,8 @@ def _powers(channel: str, names: str, gamma: float = 0.0) -> dict[str, str]:
     """Parameters whose digits are powers: of w and u, or of u alone."""
     made = {}
     for digits in names.split():
-        *w, u = digits
-        factors = [f"{v}**{n}" for v, n in (("w", "".join(w)), (f"u(x2, {gamma or GAMMAS[channel]!r})", u)) if n > "0"]
+        powers = {"w": digits[:-1], f"u(x2, {gamma or GAMMAS[channel]!r})": digits[-1]}
+        factors = [f"{v}**{n}" for v, n in powers.items() if n > "0"]
         made[f"_{'cx' if channel == 'x' else channel}{digits}"] = "*".join(factors) or "1"
     return made
 

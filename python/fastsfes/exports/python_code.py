@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from ..functionals.formulas import free_parameters
+from ..functionals.formulas import VARIABLES, free_parameters
 from ..functionals.functional import Functional
-from .layout import Layout, parameter_names
-from .straightline import Code, Language
+from .layout import Layout, differentiable_layout, parameter_names, raised
+from .straightline import Code, Language, straight_line
 
-__all__ = ["assignments", "body", "parameter_table", "python_language", "tuple_text"]
+__all__ = ["assignments", "body", "energy_functions", "parameter_table", "python_language", "tuple_text"]
 
 _NAMES = {"asinh": "arcsinh"}
 _DIRECT = ("sqrt", "cbrt", "exp", "expm1", "log", "log1p", "tanh", "asinh", "abs")
@@ -56,3 +56,43 @@ def parameter_table(made: tuple[Layout, ...], functional: Functional, wrap: str 
     names, values = parameter_names(functional), free_parameters(functional)
     used = {p for m in made for p in m.parameters}
     return [f'    "{names[p]}": {wrap.format(repr(values[p]))},' for p in values if p in used]
+
+
+def energy_functions(
+    functional: Functional, language: Language, number: str, result: str
+) -> tuple[str, tuple[Layout, ...]]:
+    """Helpers and exc_unpol, exc_pol over arrays that are differentiated: their text, and what they are made of.
+
+    Args:
+        functional: what is evaluated.
+        language: with the function "floor", see `raised`.
+        number: text of a parameter's value in the program's numbers, {} for the value.
+        result: text of values[0] broadcast to a shape, {} for the shape.
+    """
+    cases, helpers = [], dict[str, None]()
+    layouts = tuple(differentiable_layout(functional, polarised) for polarised in (False, True))
+    names = parameter_names(functional)
+    for polarised, made in zip((False, True), layouts, strict=True):
+        leaves = {v: v for v in made.inputs} | {p: names[p] for p in made.parameters}
+        floors, code = raised(made, language, leaves, leaves), straight_line(made.groups, language, leaves)
+        helpers |= dict.fromkeys((*floors.helpers, *code.helpers))
+        shapes = "rho (2, n), sigma (3, n), tau (2, n)" if polarised else "rho, sigma, tau of shape (n,)"
+        groups = {g: v for g, v in VARIABLES[polarised].items() if set(v) & set(made.inputs)}
+        lines = [
+            "",
+            "",
+            f"def exc_{'pol' if polarised else 'unpol'}(rho, sigma=None, tau=None, parameters=PARAMETERS):",
+            f'    """Energy per volume, hartree/bohr^3; {shapes}. What the family does not need may be None."""',
+            f"    shape = _float64(rho).shape{'[1:]' if polarised else ''}",
+        ]
+        for group, variables in groups.items():
+            one = [v if v in made.inputs else "_" for v in variables]
+            lines += [f"    {group} = _float64({group})", *([f"    {', '.join(one)} = {group}"] if polarised else [])]
+        lines += [f"    {names[p]} = {number.format(f'parameters[{names[p]!r}]')}" for p in made.parameters]
+        cases += [
+            *lines,
+            *assignments(floors, 0, 4),
+            *body(code, "values")[:-1],
+            f"    return {result.format('shape')}",
+        ]
+    return "".join(f"\n\n{helper}" for helper in helpers) + "\n".join(cases) + "\n", layouts
