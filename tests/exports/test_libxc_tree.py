@@ -201,8 +201,10 @@ def test_library_of_the_sources(source, tmp_path, monkeypatch):
     # and its regression test: ours has the reference values of libxc's functional of the same formula
     regression = tree / "testsuite" / "regression" / "hyb_gga_xc"
     references = sorted(regression.glob("hyb_gga_xc_b97.*.bz2")) if regression.is_dir() else []
-    for tool in ("xc-regression", "xc-error"):
-        compile_("gcc", str(tree / "testsuite" / f"{tool}.c"), "-o", str(tmp_path / tool), *prefix_flags(prefix))
+    inside = [f"-I{tree / 'src'}", f"-I{prefix / 'build'}"]
+    for tool in ("xc-regression", "xc-error") if references else ():
+        source_ = tree / "testsuite" / f"{tool}.c"
+        compile_("gcc", *inside, str(source_), "-o", str(tmp_path / tool), *prefix_flags(prefix))
     for reference in references:
         _, system, spin, order, _ = reference.name.split(".")
         (tmp_path / "reference").write_bytes(bz2.decompress(reference.read_bytes()))
@@ -210,6 +212,10 @@ def test_library_of_the_sources(source, tmp_path, monkeypatch):
         for name in ("hyb_gga_xc_b97", "hyb_gga_xc_fs_b97"):
             command = [name, spins, order, str(tree / "testsuite" / "input" / system), str(tmp_path / "values")]
             subprocess.run([str(tmp_path / "xc-regression"), *command], check=True, capture_output=True)
+            # it compares functionals of one number only
+            number, _, rest = (tmp_path / "values").read_text().partition(" ")
+            (tmp_path / "values").write_text(f"407 {rest}")
+            assert (number == "407") == (name == "hyb_gga_xc_b97")
             # the tolerances that libxc's own test has
             tolerance = {"0": "5e-8", "1": "5e-5", "2": "5e-4"}[order]
             compared = [str(tmp_path / "xc-error"), str(tmp_path / "values"), str(tmp_path / "reference"), tolerance]
