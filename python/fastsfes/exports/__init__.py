@@ -56,7 +56,6 @@ FORMATS: Mapping[str, tuple[str, str, Writer | None]] = {
 }
 """Per format the usual ending of the file, what it is, and who writes its files, where that is all."""
 
-
 BUILT = {"libxc-preload": (".so", building.build_preload), "torch": (".fun", building.build_torch)}
 """Per format the ending of a path that is built from the file, which is written beside it, and who builds it."""
 
