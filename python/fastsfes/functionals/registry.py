@@ -207,13 +207,6 @@ _REGISTRY: dict[str, _Entry] = {
         f"{_GAS22_CITATION}, Eqs. 9-11",
         WB97M_V,
     ),
-    # without the three-body dispersion energy that belongs to it, which is not a functional of the density
-    "coach": _Entry(
-        published.COACH,
-        "",
-        "Liang, Head-Gordon, arXiv (2026), 10.48550/arXiv.2603.23466",
-        Frame(Hybrid(0.27, 0.22878980716640696, 1.0), VV10(b=5.5, C=0.01), correlation="scan_alpha1"),
-    ),
     # as published: SyFES has the constants of PW92 as printed, libxc's GAS22 has the modified ones
     "gas22_syfes": _Entry(_GAS22, "", f"{_GAS22_CITATION}, Eqs. 9-11, PW92 as printed", SYFES),
 }
@@ -242,7 +235,6 @@ _REFERENCE_EXC = {
     "b97m_v": -0.3513445243618255,
     "wb97m_v": -0.21387021859257546,
     "gas22": -0.21490279331136147,
-    "coach": -0.19895160282835476,
     "gas22_syfes": -0.21490317517301602,
 }
 
