@@ -96,6 +96,21 @@ def test_equals_libxcs_own(name, libxc):
         run(program, f"fs_{name}", *arguments, inputs=inputs, status=3)
 
 
+def test_the_curvature_of_the_fermi_hole_is_limited_where_libxc_limits_it(libxc):
+    """Kinetic energy densities below von Weizsaecker's, as expansions inside spheres have them."""
+    installed, folder = libxc
+    program, library = installed.program(folder), build(installed, functional("r2scan"), folder)
+    for spins in (1, 2):
+        rho, sigma, tau = some_points(spins)
+        tau = tau * np.linspace(0.1, 1.2, len(tau))[:, None]
+        arguments, inputs = (str(spins), str(len(rho))), text(rho, sigma, tau)
+        own = [run(program, o, *arguments, inputs=inputs) for o in ("mgga_x_r2scan", "mgga_c_r2scan")]
+        found = run(program, "fs_r2scan", *arguments, inputs=inputs, preload=str(library))
+        for key in ("exc", "vrho"):  # second derivatives are those of the limited variables in both
+            want = np.sum([values(o, len(rho))[key] for o in own], axis=0)
+            np.testing.assert_allclose(values(found, len(rho))[key], want, rtol=1e-10, atol=1e-12)
+
+
 @pytest.mark.parametrize("name", ["gas22", "odd", "b97"])
 def test_equals_ours_with_parameters_and_thresholds(name, libxc):
     installed, folder = libxc

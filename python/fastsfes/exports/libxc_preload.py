@@ -71,7 +71,9 @@ def files(functional: Functional, stem: str) -> dict[str, str]:
         "FRAME": "".join(f"{line}\n" for line in made.frame),
         "SETTER": _SETTER if made.values else "",
         "PARAMETERS": _PARAMETERS.replace("@NAME@", name) if made.values else "",
-        "INPUTS": "".join(_INPUTS[v] for v in inputs),
+        "INPUTS": "".join(_INPUTS.get(v, "") for v in inputs).replace(
+            "@CURVATURE@", _CURVATURE if family == "mgga" else ""
+        ),
         "UNUSED": "  (void)lapl;\n" if family == "mgga" else "",
         "MACRO": f"{family.upper()}_OUT_PARAMS_NO_EXC(XC_COMMA double *, )",
     }
@@ -118,6 +120,14 @@ _HEAD = """#ifndef _GNU_SOURCE
 #ifndef XC_FLAGS_NEEDS_TAU
 #define XC_FLAGS_NEEDS_TAU 0
 #endif
+/* whether the curvature of the Fermi hole, 1 - sigma/(8 rho tau), is kept from being negative */
+#ifdef XC_FLAGS_ENFORCE_FHC
+#define FLAGS_KEPT XC_FLAGS_ENFORCE_FHC
+#define ENFORCES_FHC(p) ((p)->info->flags & XC_FLAGS_ENFORCE_FHC)
+#else /* libxc 5, as it is built by default */
+#define FLAGS_KEPT 0
+#define ENFORCES_FHC(p) 1
+#endif
 #if XC_MAJOR_VERSION < 6
 @STRUCT@#endif
 
@@ -131,16 +141,21 @@ _INPUTS = {
 """,
     "sigma": """    const double *sigma_p = sigma + ip * p->dim.sigma;
     const double least = p->sigma_threshold * p->sigma_threshold;
-    const double sigma_a = fmax(sigma_p[0], least), sigma_b = fmax(sigma_p[2 * polarised], least);
-    const double mean = 0.5 * (sigma_a + sigma_b);
+    double sigma_a = fmax(sigma_p[0], least), sigma_b = fmax(sigma_p[2 * polarised], least);
+@CURVATURE@    const double mean = 0.5 * (sigma_a + sigma_b);
     const double my_sigma[3] = {sigma_a, polarised ? fmin(fmax(sigma_p[1], -mean), mean) : 0.0, sigma_b};
-""",
-    "lapl": "",
-    "tau": """    const double *tau_p = tau + ip * p->dim.tau;
-    const double my_tau[2] = {fmax(tau_p[0], p->tau_threshold), fmax(tau_p[polarised], p->tau_threshold)};
 """,
 }
 """What libxc's work functions do to the variables of a point, by variable."""
+
+_CURVATURE = """    const double *tau_p = tau + ip * p->dim.tau;
+    const double my_tau[2] = {fmax(tau_p[0], p->tau_threshold), fmax(tau_p[polarised], p->tau_threshold)};
+    if (ENFORCES_FHC(p)) {
+      sigma_a = fmin(sigma_a, 8.0 * my_rho[0] * my_tau[0]);
+      sigma_b = fmin(sigma_b, 8.0 * my_rho[1] * my_tau[1]);
+    }
+"""
+"""What they do where there is a kinetic energy density."""
 
 _TAIL = """
 /* -- evaluation: points below the threshold stay zero, as libxc has it -- */
@@ -257,7 +272,7 @@ int xc_func_init(xc_func_type *p, int functional, int nspin) {
   source.key = short_name;
 #endif
   for (int i = 0; i < XC_MAX_REFERENCES; ++i) info->refs[i] = i == 0 ? &source : NULL;
-  info->flags = @FLAGS@ | MAPLE2C_FLAGS;
+  info->flags = @FLAGS@ | MAPLE2C_FLAGS | (info->flags & FLAGS_KEPT);
   info->dens_threshold = p->dens_threshold = @DENSITY@;
   p->sigma_threshold = pow(p->dens_threshold, 4.0 / 3.0);
   info->@FAMILY@ = EVALUATION;
