@@ -139,8 +139,8 @@ def test_libxc_names_are_checked(text, message):
 
 
 def test_a_name_that_libxc_has_is_pointed_out():
-    with pytest.raises(fs.InputError, match=r"not registered.*libxc has one of that name: libxc:scan"):
-        fs.load_comparison("SCAN")
+    with pytest.raises(fs.InputError, match=r"not registered.*libxc has one of that name: libxc:hse06"):
+        fs.load_comparison("HSE06")
     with pytest.raises(fs.InputError) as caught:
         fs.load_comparison("nonsense")
     assert "libxc" not in str(caught.value)
