@@ -161,15 +161,8 @@ def fit(
     notes = tuple(problem.frame_notes(given))
     began = time.perf_counter()
     if optimizer == "varpro":
-        if starts is None:
-            each = SETTINGS if max_evaluations is None else replace(SETTINGS, max_evaluations=max_evaluations)
-            minimum = find_minimum(
-                problem, free, reduced=reduced, seed=seed, settings=each, bounds=bounds, threads=threads
-            )
-            found, notes = minimum.fitted, (*notes, *minimum.notes)
-        else:
-            settings = FitSettings(starts=starts, seed=seed, max_evaluations=max_evaluations or 200, ftol=1e-12)
-            found = fit_through_levels(problem, reduced, free, settings, bounds=bounds, threads=threads)
+        found, more = _by_varpro(problem, reduced, free, starts, max_evaluations, seed, bounds, threads)
+        notes = (*notes, *more)
     else:
         if equalities or bounds or ridge:
             raise InputError(f'optimizer "{optimizer}" knows no equalities, bounds or ridge; use penalties or "varpro"')
@@ -195,6 +188,25 @@ def fit(
         seconds=seconds,
         notes=notes,
     )
+
+
+def _by_varpro(
+    problem: FitProblem,
+    reduced: FitProblem | None,
+    free: Functional,
+    starts: int | None,
+    max_evaluations: int | None,
+    seed: int,
+    bounds: Mapping[str, tuple[float, float]] | None,
+    threads: int,
+) -> tuple[Fitted, tuple[str, ...]]:
+    """The lowest minimum, or the best of so many starts; and what is to be said of it."""
+    if starts is None:
+        each = SETTINGS if max_evaluations is None else replace(SETTINGS, max_evaluations=max_evaluations)
+        minimum = find_minimum(problem, free, reduced=reduced, seed=seed, settings=each, bounds=bounds, threads=threads)
+        return minimum.fitted, tuple(minimum.notes)
+    settings = FitSettings(starts=starts, seed=seed, max_evaluations=max_evaluations or 200, ftol=1e-12)
+    return fit_through_levels(problem, reduced, free, settings, bounds=bounds, threads=threads), ()
 
 
 def _by_cma(problem: FitProblem, free: Functional, settings: CmaSettings, seed: int, threads: int) -> Fitted:

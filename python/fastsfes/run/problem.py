@@ -215,8 +215,8 @@ def _reaction_problem(
         quadrature.check_correlation(config.correlation, SEARCHED)
     reactions = _selection(dataset)
     keys = {k: channel_key(k, frame.hybrid.omega, frame.correlation) for k in SEARCHED}
-    searched = {k: keys[k] for k in config.channels}
-    data = quadrature.problem(dataset, searched, reactions=reactions, level=LEVEL)
+    nodes = _Nodes(config, dataset, quadrature, {k: keys[k] for k in config.channels}, reactions)
+    data = nodes.rows(LEVEL)
     data = replace(data, target=data.target - frame_energies(dataset, reactions, frame, stored))
     rest = {k: keys[k] for k in SEARCHED if k not in config.channels}  # stays at the local density approximation
     target = _less_local_density(data.target, quadrature, dataset, rest, reactions)
@@ -224,42 +224,11 @@ def _reaction_problem(
     rows = FitRows(
         _channels(data, config.channels), target, data.weights, _blocks(data), conditions=conditions, ridge=config.ridge
     )
-
-    def dense() -> Rows:
-        full = quadrature.problem(dataset, searched, reactions=reactions, level="full")
-        weights = {split: data.weights[part] for split, part in _blocks(data)}
-        return Rows(replace(rows, channels=_channels(full, config.channels)).problem(), weights)
-
-    check = NodeCheck(dataset, quadrature, keys, tuple(reactions), config.fine_quadrature)
-    positions = np.concatenate([part for _, part in _blocks(data)])
-
-    def sample(channels: Sequence[Channel], change: NDArray[np.float64]) -> float:
-        worst = np.argsort(-np.where(np.isfinite(change), change, np.inf), kind="stable")[:AT_ONCE]
-        return check.worst(dict(zip(config.channels, channels, strict=True)), positions[worst].tolist())
-
     _check_features(config, quadrature, rows.channels)
-    graded = _with_estimate(rows, data)
-    evaluate = FitEvaluator(
-        config.channels, graded.problem(), _settings(config), config.threads, None if graded is rows else dense,
-        tolerance=config.node_tolerance or math.inf, sample=sample if check.on_grids else None,
-        max_scale=config.max_scale,
-    )  # fmt: skip
-    subsets = [r.subset for r in reactions]
-    dealt = folds_of(subsets, config.folds, config.keep_subsets)
-    folds = lru_cache(maxsize=1)(partial(_cross_validation, rows, config, subsets, dealt)) if len(dealt) > 1 else None
-    made: dict[str, Term] = {}
-    if conditions.penalties:
-        made["conditions"] = ConditionTerm.make(conditions.penalties, {k: list(v) for k, v, _ in rows.channels})
-    if config.grid_coefficient > 0:
-        made["grid"] = _grid_term(config, dataset, quadrature, searched, reactions, data.weights)
-    if config.cross_validation_coefficient > 0:
-        if folds is None:
-            raise InputError(
-                f"cross-validation needs two subsets that may be left out; the reactions are of "
-                f"{', '.join(sorted(set(subsets)))}"
-            )
-        made["cross_validation"] = folds()
-    evaluate.terms = made
+    check = NodeCheck(dataset, quadrature, keys, tuple(reactions), config.fine_quadrature)
+    evaluate = _evaluator(nodes, data, rows, check)
+    folds = _folds(rows, config, reactions)
+    evaluate.terms = _terms(nodes, data, rows, folds)
     counts = {split: len(part) for split, part in _blocks(data)}
     counts["nodes"] = sum(matrix.shape[1] for _, _, matrix in rows.channels)
     fixed = {k: Channel(Expression.constant(1.0)) for k in rest}
@@ -282,6 +251,69 @@ def _reaction_problem(
         config, evaluate, counts, frame, fixed, lru_cache(maxsize=1)(problems), lru_cache(maxsize=1)(searched_rows),
         dataset, quadrature, check, folds,
     )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Nodes:
+    """What the rows of the searched channels are made of."""
+
+    config: SearchConfig
+    dataset: Dataset
+    quadrature: Quadrature
+    keys: Mapping[str, str]
+    reactions: Sequence[Reaction]
+
+    def rows(self, level: str) -> QuadratureProblem:
+        return self.quadrature.problem(self.dataset, self.keys, reactions=self.reactions, level=level)
+
+
+def _evaluator(nodes: _Nodes, data: QuadratureProblem, rows: FitRows, check: NodeCheck) -> FitEvaluator:
+    """What fits candidates: on few nodes, doubtful ones on all nodes, and then on grids where there are any."""
+    config = nodes.config
+
+    def dense() -> Rows:
+        weights = {split: data.weights[part] for split, part in _blocks(data)}
+        return Rows(replace(rows, channels=_channels(nodes.rows("full"), config.channels)).problem(), weights)
+
+    positions = np.concatenate([part for _, part in _blocks(data)])
+
+    def sample(channels: Sequence[Channel], change: NDArray[np.float64]) -> float:
+        worst = np.argsort(-np.where(np.isfinite(change), change, np.inf), kind="stable")[:AT_ONCE]
+        return check.worst(dict(zip(config.channels, channels, strict=True)), positions[worst].tolist())
+
+    graded = _with_estimate(rows, data)
+    return FitEvaluator(
+        config.channels, graded.problem(), _settings(config), config.threads, None if graded is rows else dense,
+        tolerance=config.node_tolerance or math.inf, sample=sample if check.on_grids else None,
+        max_scale=config.max_scale,
+    )  # fmt: skip
+
+
+def _folds(rows: FitRows, config: SearchConfig, reactions: Sequence[Reaction]) -> Callable[[], CrossValidation] | None:
+    """Fits that leave out subsets; None where there are not two that may be left out."""
+    subsets = [r.subset for r in reactions]
+    dealt = folds_of(subsets, config.folds, config.keep_subsets)
+    return lru_cache(maxsize=1)(partial(_cross_validation, rows, config, subsets, dealt)) if len(dealt) > 1 else None
+
+
+def _terms(
+    nodes: _Nodes, data: QuadratureProblem, rows: FitRows, folds: Callable[[], CrossValidation] | None
+) -> dict[str, Term]:
+    """What else counts in the fitness."""
+    config, made = nodes.config, dict[str, Term]()
+    if rows.conditions.penalties:
+        names = {k: list(v) for k, v, _ in rows.channels}
+        made["conditions"] = ConditionTerm.make(rows.conditions.penalties, names)
+    if config.grid_coefficient > 0:
+        made["grid"] = _grid_term(config, nodes.dataset, nodes.quadrature, nodes.keys, nodes.reactions, data.weights)
+    if config.cross_validation_coefficient > 0:
+        if folds is None:
+            raise InputError(
+                f"cross-validation needs two subsets that may be left out; the reactions are of "
+                f"{', '.join(sorted({r.subset for r in nodes.reactions}))}"
+            )
+        made["cross_validation"] = folds()
+    return made
 
 
 def _selection(dataset: Dataset) -> list[Reaction]:

@@ -14,7 +14,7 @@ import socket
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -267,44 +267,27 @@ def search(
         InputError: when the options do not go together or a directory exists (or, to resume, does not).
         SearchInterrupted: after SIGINT, SIGTERM or SIGUSR1; the run can be resumed.
     """
-    more = False  # candidates than the run began with
     if resume is not None:
-        if config is not None or output is not None or set(options) - {"candidates"}:
-            raise InputError(
-                "resume goes on with the run's own configuration and directory; give neither config nor output, and of "
-                "the options that change the result only candidates"
-            )
-        path = resume.path if isinstance(resume, Run) else user_path(resume)
-        if not (path / CONFIG).is_file():
-            raise InputError(f"{path}: not the directory of a search; expected {CONFIG} in it")
-        if is_selection(path):
-            raise InputError(f"{path}: is a selection; go on with: {resume_command(path)}")
-        stored = SearchConfig.from_toml(path / CONFIG)
-        config = SearchConfig.of(stored, **options)
-        more = _has_more(path, stored, config)
-        _check_named(path, config, executor)
+        asked = _resumed(resume, config, output, options, executor)
     else:
         data = {name: value for name, value in (("dataset", dataset), ("points", points)) if value is not None}
-        config = SearchConfig.of(config, **options, **data)
-        config = replace(config, base=tuple(b for base in config.base for b in _members_of(base)))
-        if go_on and output is not None and (user_path(output) / CONFIG).is_file():
-            resume = path = user_path(output)
-            more = _check_same(path, of_points(config) if config.points else config)
-    where = new_folder(output, config.preset, config.seed) if resume is None else nullcontext(path)
-    if resume is not None and not more and (done := finished(path, report)) is not None:
+        asked = _begun(config, output, go_on, {**options, **data})
+    config = asked.config
+    if asked.path is not None and not asked.more and (done := finished(asked.path, report)) is not None:
         return done
     given = (time_limit, executor, workers, worker_timeout, threads, dataset, points)
     own: dict[str, Any] = dict(zip(RESUME_OPTIONS, given, strict=True))
     texts: dict[str, str] = {}
-    if config.points and resume is None:
+    if config.points and asked.path is None:
         config = of_points(config)
         texts[POINTS] = csv_of_columns(read_columns(config.points))
     here = replace(config, **{k: v for k, v in own.items() if v is not None})
     if texts:
         config = replace(config, points=POINTS)
-    elif here.points == POINTS:
-        here = replace(here, points=str(path / POINTS))
+    elif here.points == POINTS and asked.path is not None:
+        here = replace(here, points=str(asked.path / POINTS))
     parts = prepare(here)
+    where = new_folder(output, config.preset, config.seed) if asked.path is None else nullcontext(asked.path)
     make = problem or make_problem
     with where as path, make_progress(config.candidates, progress or style_here()) as display, signals(path) as stop:
         made = make(here)
@@ -315,15 +298,15 @@ def search(
         with open_executor(
             here.executor, here.workers, set_up, context, threads=here.threads, timeout=here.worker_timeout
         ) as pool:  # first, so that a cluster that is not there leaves nothing behind
-            if resume is None:
+            if asked.path is None:
                 make_folder(path, {CONFIG: with_absolute_paths(config).to_toml(), **texts})
             with RunLock(path, display.message) as lock, open_store(path) as store:
                 log = RunLog(path, display.message)
                 check_data(path, store, made.digests(), log)
-                if more:
+                if asked.more:
                     _extend(path, config.candidates)
                 coordinator = Coordinator(path, config, parts, made, store, lock, stop, log, display, on_epoch)
-                _log_start(log, here, coordinator, resume is not None)
+                _log_start(log, here, coordinator, asked.path is not None)
                 try:
                     coordinator.run(pool, here.time_limit)
                     pool.close()  # the rest is done here
@@ -332,6 +315,57 @@ def search(
                     coordinator.failed(error)
                     raise
     return Run(path)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """Which search a call means.
+
+    Attributes:
+        config: its options.
+        path: the directory of a run that it goes on with.
+        more: whether that gets more candidates than it began with.
+    """
+
+    config: SearchConfig
+    path: Path | None = None
+    more: bool = False
+
+
+def _resumed(
+    resume: str | Path | Run, config: Any, output: str | Path | None, options: Mapping[str, Any], executor: str | None
+) -> _Asked:
+    """An earlier run by its directory."""
+    if config is not None or output is not None or set(options) - {"candidates"}:
+        raise InputError(
+            "resume goes on with the run's own configuration and directory; give neither config nor output, and of "
+            "the options that change the result only candidates"
+        )
+    path = resume.path if isinstance(resume, Run) else user_path(resume)
+    if not (path / CONFIG).is_file():
+        raise InputError(f"{path}: not the directory of a search; expected {CONFIG} in it")
+    if is_selection(path):
+        raise InputError(f"{path}: is a selection; go on with: {resume_command(path)}")
+    stored = SearchConfig.from_toml(path / CONFIG)
+    asked = SearchConfig.of(stored, **options)
+    more = _has_more(path, stored, asked)
+    _check_named(path, asked, executor)
+    return _Asked(asked, path, more)
+
+
+def _begun(
+    config: SearchConfig | Mapping[str, Any] | str | Path | None,
+    output: str | Path | None,
+    go_on: bool,
+    options: Mapping[str, Any],
+) -> _Asked:
+    """A new run, or the one that its output holds already."""
+    asked = SearchConfig.of(config, **options)
+    asked = replace(asked, base=tuple(b for base in asked.base for b in _members_of(base)))
+    if go_on and output is not None and (user_path(output) / CONFIG).is_file():
+        path = user_path(output)
+        return _Asked(asked, path, _check_same(path, of_points(asked) if asked.points else asked))
+    return _Asked(asked)
 
 
 def check_data(path: Path, store: RunStore, now: Mapping[str, str], log: RunLog) -> None:
