@@ -80,11 +80,17 @@ def test_forked_children_compute_the_same_in_one_thread(parent: str, tmp_path: P
     assert done.stdout == "same\n", done.stderr
 
 
-def test_a_process_that_ends_while_it_compiles_leaves_nothing(tmp_path: Path) -> None:
-    compiler = tmp_path / "slow-c++"
+def slow_compiler(folder: Path) -> Path:
+    """One that works for a minute, and makes the file `started` when it begins."""
+    compiler = folder / "slow-c++"
     real = fs.build_info()["jit"]["compiler"]
-    compiler.write_text(f'#!/bin/sh\ntouch {tmp_path}/started\nsleep 60\nexec {real} "$@"\n')
+    compiler.write_text(f'#!/bin/sh\ntouch {folder}/started\nsleep 60\nexec {real} "$@"\n')
     compiler.chmod(0o755)
+    return compiler
+
+
+def test_a_process_that_ends_while_it_compiles_leaves_nothing(tmp_path: Path) -> None:
+    compiler = slow_compiler(tmp_path)
     code = (
         "import pathlib, time\n"
         "from fastsfes import _core\n"
@@ -100,10 +106,7 @@ def test_a_process_that_ends_while_it_compiles_leaves_nothing(tmp_path: Path) ->
 
 
 def test_the_compiler_keeps_no_file_of_ours_open_nor_its_lock(tmp_path: Path) -> None:
-    compiler, locked = tmp_path / "slow-c++", tmp_path / "locked"
-    real = fs.build_info()["jit"]["compiler"]
-    compiler.write_text(f'#!/bin/sh\ntouch {tmp_path}/started\nsleep 60\nexec {real} "$@"\n')
-    compiler.chmod(0o755)
+    compiler, locked = slow_compiler(tmp_path), tmp_path / "locked"
     code = (
         "import fcntl, os, pathlib, time\n"
         "from fastsfes import _core\n"
