@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ast
-import os
 import itertools
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
