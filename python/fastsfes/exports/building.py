@@ -47,7 +47,7 @@ def build_preload(source: Path, library: Path, prefix: Path | None) -> None:
 
 
 def build_torch(source: Path, model: Path, libxc: Path | None) -> None:
-    """Write the TorchScript of an exported Python file, by that file.
+    """Write the TorchScript of an exported Python file, by that file; it has nothing to do with libxc.
 
     Raises:
         FastsfesError: when it cannot be written, such as without PyTorch; says the last line of the error.

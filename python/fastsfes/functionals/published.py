@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-__all__ = ["LYP_C", "M06_L", "R2SCAN_C", "R2SCAN_X", "SCAN_C", "SCAN_X", "TPSS_C", "TPSS_X", "Formula"]
+__all__ = ["M06_L", "R2SCAN_C", "R2SCAN_X", "SCAN_C", "SCAN_X", "TPSS_C", "TPSS_X", "Formula"]
 
 Formula = tuple[str, Mapping[str, float]]
 """Text and the values of its parameters."""
@@ -213,15 +213,3 @@ M06_L: Mapping[str, Formula] = {
         },
     ),
 }  # fmt: skip
-
-# -- LYP (10.1103/PhysRevB.37.785) in the form without the Laplacian (10.1016/0009-2614(89)87234-3) --------------------
-
-# C_F/2 = (3/20)(3 pi^2)^(2/3)
-LYP_C: Formula = (
-    "r = 1/cbrt(rho); v = 1/(1 + d*r); k = (c + d*v)*r; m = 4*rho_a*rho_b/rho**2; f_a = 2*rho_a/rho; f_b = 2*rho_b/rho;"
-    "g_a = sigma_aa/rho**(8/3); g_b = sigma_bb/rho**(8/3); g = sigma/rho**(8/3);"
-    "-a*rho*v*(m + b*exp(-c*r)*(g*(m*(47 - 7*k)/72 - 2/3) + 1.4356170000940956*m*(f_a**(8/3) + f_b**(8/3))"
-    " - m*(5/2 - k/18)*(g_a + g_b)/4 - m*(k - 11)*(g_a*f_a + g_b*f_b)/72 + 2/3*(g_a + g_b)"
-    " - (f_a**2*g_b + f_b**2*g_a)/4))",
-    {"a": 0.04918, "b": 0.132, "c": 0.2533, "d": 0.349},
-)
