@@ -248,6 +248,33 @@ def test_wrong_input_is_one_sentence(columns: Columns) -> None:
         Library(parse_terms(["css = rs"]))
 
 
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {"always": ["x: w"], "never": ["x: w"]},
+        {"always": ["x: w"], "never": ["x: 1"], "heredity": ["x: w only with x: 1"]},
+        {"always": ["x: w"], "never": ["cos: 1"], "groups": ["x: w; cos: 1"]},
+        {
+            "always": ["x: w"],
+            "never": ["cos: 1"],
+            "heredity": ["x: w only with x: 1"],
+            "groups": ["x: 1; cos: 1"],
+        },
+    ],
+)
+def test_rules_that_contradict_each_other_are_refused(columns: Columns, rules: dict[str, list[str]]) -> None:
+    with pytest.raises(
+        InputError, match=r'contradict each other: "(x: w|x: 1|cos: 1)" would always be chosen and never'
+    ):
+        Rules.make(columns, **rules)
+
+
+def test_what_is_always_chosen_takes_along_what_it_needs(columns: Columns) -> None:
+    rules = Rules.make(columns, always=["x: w"], heredity=["x: w only with x: 1"], groups=["x: 1; cos: 1"])
+    names = columns.term_library.names
+    assert [names[k] for k in rules.always] == [n for n in names if n in ("x: w", "x: 1", "cos: 1")]
+
+
 @pytest.mark.parametrize("criterion", ["train_validation", "cross_validation"])
 def test_digits_are_those_of_the_reactions_that_were_fitted(columns: Columns, criterion: str) -> None:
     selector = Selector(columns, Rules.make(columns), criterion, Settings(restarts=2, patience=2, screen=20, nodes=0))

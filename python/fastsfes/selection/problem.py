@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -245,6 +245,8 @@ class Rules:
             eye = np.eye(len(library))[-2:]
             bounded += [(sign * row, least, math.inf) for sign, least in ((1.0, 0.0), (-1.0, -1.0)) for row in eye]
         count = len(library)
+        parents, together = _parents(library, heredity), _groups(library, groups)
+        chosen, excluded = _followed(library, library.find(always), library.find(never), parents, together)
         return cls(
             np.array([row for row, _ in held]).reshape(-1, count),
             np.array([value for _, value in held]),
@@ -254,11 +256,35 @@ class Rules:
             np.array([row for row, _ in graded]).reshape(-1, count),
             np.array([value for _, value in graded]),
             np.full(count, limit),
-            tuple(library.find(always)),
-            tuple(library.find(never)),
-            _parents(library, heredity),
-            _groups(library, groups),
+            chosen,
+            excluded,
+            parents,
+            together,
         )
+
+
+def _followed(
+    library: Library,
+    always: Iterable[int],
+    never: Iterable[int],
+    parents: Sequence[Sequence[int]],
+    groups: Sequence[Sequence[int]],
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """What is always and never chosen, with what follows from that by heredity and groups."""
+    needs = [{*of} for of in parents] or [set[int]() for _ in range(len(library))]
+    for group in groups:
+        for k in group:
+            needs[k] |= {*group} - {k}
+    chosen, excluded = {*always}, {*never}
+    for _ in range(len(library)):
+        chosen |= {k for j in chosen for k in needs[j]}
+        excluded |= {j for j, of in enumerate(needs) if of & excluded}
+    if both := sorted(chosen & excluded):
+        raise InputError(
+            f'the rules contradict each other: "{library.names[both[0]]}" would always be chosen and never; change '
+            f"--always, --never, --heredity or --groups"
+        )
+    return tuple(sorted(chosen)), tuple(sorted(excluded))
 
 
 def _penalties(text: str, library: Library, frame: Frame) -> Sequence[Penalty]:
