@@ -32,6 +32,8 @@ STOPPING = (signal.SIGINT, *BATCH)
 REQUEUE = 75
 """Exit status after SIGUSR1 (EX_TEMPFAIL of sysexits.h): nothing is wrong, the job should be queued again."""
 
+_LATER = 0.01
+"""Seconds until a signal comes again whose exception was dropped."""
 
 _COMMANDS = ("fastsfes", "fastsfes-bench")
 
@@ -53,23 +55,45 @@ def exit_status(number: int) -> int:
 def handled(numbers: Sequence[signal.Signals], handler: Callable[[int], None], *, once: bool = False) -> Iterator[None]:
     """Call `handler` with the number when one of these signals comes; outside the main thread nothing is changed.
 
-    With `once`, a second signal of the same number acts as it did before.
+    With `once`, a second signal of the same number acts as it did before. A `Stopped` that `handler` raises where
+    Python drops exceptions (in a destructor, in the callback of a weak reference) is not lost: its signal comes again.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     old: dict[int, Any] = {}
+    dropping = False
 
     def act(number: int, frame: object) -> None:
+        if dropping:
+            come_again(number)
+            return
         if once:
             signal.signal(number, old[number])
         handler(number)
 
+    def come_again(number: int) -> None:
+        # from another thread, since what is raised before this returns is dropped too
+        signal.signal(number, act)
+        threading.Timer(_LATER, signal.pthread_kill, (threading.main_thread().ident, number)).start()
+
+    def dropped(drop: sys.UnraisableHookArgs) -> None:
+        nonlocal dropping
+        if not isinstance(drop.exc_value, Stopped):
+            dropped_before(drop)
+            return
+        dropping = True
+        come_again(drop.exc_value.signal)
+        dropping = False
+
+    dropped_before = sys.unraisablehook
     for each in numbers:
         old[each] = signal.signal(each, act)
+    sys.unraisablehook = dropped
     try:
         yield
     finally:
+        sys.unraisablehook = dropped_before
         for number, before in old.items():
             signal.signal(number, before)
 
