@@ -20,11 +20,22 @@ from test_search import SMALL
 
 from fastsfes import FastsfesError, InputError
 from fastsfes.cli import main
-from fastsfes.common.runfolder import BEST, CONFIG, EVENTS, FRONT, HISTORY, LOCK, LOG, SUMMARY
+from fastsfes.common.runfolder import (
+    BEST,
+    CONFIG,
+    EVENTS,
+    FRONT,
+    HISTORY,
+    LOCK,
+    LOG,
+    SUMMARY,
+    VALIDATION_RESULT,
+)
 from fastsfes.run import lock as runlock
 from fastsfes.run.lock import Witness
 from fastsfes.run.search import Run, search
 from fastsfes.run.store import RunStore
+from fastsfes.validation.result import read_validation
 
 
 @pytest.fixture(scope="module")
@@ -148,6 +159,27 @@ def test_pipes_are_not_waited_for(run: Path, capsys: pytest.CaptureFixture[str])
     os.mkfifo(run / CONFIG)
     assert main(["show", str(run), "--watch"]) == 2
     assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", [SUMMARY, BEST, FRONT, CONFIG])
+def test_files_of_gigabytes_are_one_sentence(name: str, run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    search(resume=run, problem=three_channels)
+    _gigabytes(run / name)
+    assert main(["show", str(run), "--pareto"]) in (0, 2)
+    said = capsys.readouterr().err
+    assert "is larger than" in said
+    assert "Traceback" not in said
+
+
+def test_a_validation_of_gigabytes_is_one_sentence(tmp_path: Path) -> None:
+    _gigabytes(tmp_path / VALIDATION_RESULT)
+    with pytest.raises(InputError, match=r"larger than 64 MB; expected the result of a validation"):
+        read_validation(tmp_path / VALIDATION_RESULT, "validate again")
+
+
+def _gigabytes(path: Path) -> None:
+    with open(path, "wb") as file:
+        file.truncate(4 * 2**30)  # sparse: takes no space
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def read_bytes(path: Path | str, what: str, limit: int = LARGEST) -> bytes:
         except OSError as error:
             raise InputError(f"{path}: cannot be read: {error.strerror}; expected {what}") from None
     if len(content) > limit:
-        raise InputError(f"{path}: is larger than {limit // 2**20} MB, which no {what.removeprefix('a ')} is")
+        raise InputError(f"{path}: cannot be read: it is larger than {limit // 2**20} MB; expected {what}")
     return content
 
 
