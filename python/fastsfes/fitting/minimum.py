@@ -27,8 +27,14 @@ REPRODUCED = 3
 REFINED = 8
 """Different minima on the reduced nodes that are refined on all nodes."""
 
+BRIEF = 40
+"""Evaluations of each on all nodes, after which those go on that may become the lowest."""
+
 _SAME = 1e-6
 """Losses of one minimum differ by less, relative."""
+
+_NEAR = 0.01
+"""By how much more a fit of `BRIEF` evaluations may be off than the lowest, relative."""
 
 _SCALES = (1e-6, 1e2)
 """Between which scales start: u(x2, g) is a step somewhere between x2 = 1e-2 and 1e6."""
@@ -108,9 +114,9 @@ def find_minimum(
             if reached >= REPRODUCED and not _at_limit(few, best, moving):
                 break
     tried = len(found)
-    last = _different(found)[:REFINED]
-    last = fit(problem, [functional, *(f.functional for f in last)], to_the_end)
-    last += fit(problem, also, to_the_end) if also else []
+    some = [functional, *(f.functional for f in _different(found)[:REFINED]), *also]
+    some = [f.functional for f in _contenders(fit(problem, some, replace(to_the_end, max_evaluations=BRIEF)))]
+    last = fit(problem, some, to_the_end)
     best = min([confirmed(problem, f) for f in last] or [best], key=_loss)
     return Minimum(best, tried, reached, tuple(_notes(problem, functional, first[0], best, moving, tried, reached)))
 
@@ -134,6 +140,12 @@ def _different(found: Sequence[Fitted]) -> list[Fitted]:
         if not kept or _loss(fitted) > _loss(kept[-1]) * (1.0 + 1e-4):
             kept.append(fitted)
     return kept
+
+
+def _contenders(found: Sequence[Fitted]) -> list[Fitted]:
+    """One of each minimum that may become the lowest when its fit goes on."""
+    kept = _different(found)
+    return [f for f in kept if _loss(f) <= _loss(kept[0]) * (1.0 + _NEAR)]
 
 
 def _starts(
