@@ -13,11 +13,13 @@
 #include "core/family/free_coefficients.hpp"
 #include "core/family/recognise.hpp"
 #include "core/family/superfluous.hpp"
+#include "core/fit/cache.hpp"
 
 namespace fastsfes::family {
 namespace {
 
-constexpr std::size_t kMostRounds = 20;
+constexpr std::size_t kBytesPerNode = 200;
+constexpr std::size_t kMemory = std::size_t{1} << 25;  ///< bytes of forms that are known
 
 normal::Size size_of(const Expression& e) { return normal::size(e.graph(), e.root()); }
 
@@ -169,29 +171,63 @@ bool reduce(NormalForm& form, std::size_t limit) {
   return changed;
 }
 
-NormalForm reduced(const Expression& expression, const Values& values) {
-  NormalForm form = renamed({expression, values});
-  std::size_t limit = size_of(form.expression).nodes;
-  // A round may leave what the next one shortens; should rounds go in a circle, the form with the first text stands.
-  std::vector<std::pair<std::string, NormalForm>> seen;
-  bool done = false;  // whether the form, whatever its parameters are called, has nothing superfluous
-  for (std::size_t k = 0; k < kMostRounds; ++k) {
-    const std::string text = form.expression.str();
-    const auto it = std::find_if(seen.begin(), seen.end(), [&](const auto& s) { return s.first == text; });
-    if (it != seen.end()) {
-      return std::min_element(it, seen.end(), [](const auto& a, const auto& b) { return a.first < b.first; })->second;
-    }
-    seen.emplace_back(text, form);
-    const Reparametrised absorbed = absorb(form.expression);  // before sums like 2*c + 1 are multiplied out
-    if (!absorbed.meaning.empty()) adopt(form, absorbed, limit);
-    form.expression = normal::readable(form.expression, limit);
-    if (done && form.expression.str() == text) return form;
-    done = !reduce(form, limit);
-    form = renamed(form);
-    // the form is the best within its own length too, so that it is its own normal form
-    if (done) limit = size_of(form.expression).nodes;
+/// A form on its way to the normal one. What becomes of it does not depend on how it came about.
+struct State {
+  NormalForm form;
+  std::size_t limit;  ///< of nodes
+  bool done;          ///< whether the form, whatever its parameters are called, has nothing superfluous
+  std::string text;
+
+  State(NormalForm given, std::size_t nodes, bool is_done)
+      : form(std::move(given)), limit(nodes), done(is_done), text(form.expression.str()) {}
+  [[nodiscard]] bool is(const State& other) const {
+    return text == other.text && limit == other.limit && done == other.done;
   }
-  return form;
+  [[nodiscard]] std::string key() const { return (done ? "=" : "~") + std::to_string(limit) + ' ' + text; }
+};
+
+/// One round of the way; nothing where it has come to its end.
+std::optional<State> next(const State& state) {
+  NormalForm form = state.form;
+  const Reparametrised absorbed = absorb(form.expression);  // before sums like 2*c + 1 are multiplied out
+  if (!absorbed.meaning.empty()) adopt(form, absorbed, state.limit);
+  form.expression = normal::readable(form.expression, state.limit);
+  if (state.done && form.expression.str() == state.text) return std::nullopt;
+  const bool done = !reduce(form, state.limit);
+  form = renamed(form);
+  // the form is the best within its own length too, so that it is its own normal form
+  State found(form, done ? size_of(form.expression).nodes : state.limit, done);
+  if (found.text == state.text) return std::nullopt;
+  return found;
+}
+
+struct Kept {
+  NormalForm form;
+  [[nodiscard]] std::size_t bytes() const { return kBytesPerNode * form.expression.graph().size(); }
+};
+
+/// The end of a way. Evolution makes the same forms again and again, from texts that differ: where no values go with
+/// them they are known.
+std::shared_ptr<const Kept> end_of(const State& state, std::vector<State>& way) {
+  static fit::Cache<Kept> known(kMemory);
+  const auto make = [&] {
+    way.push_back(state);
+    std::optional<State> following = next(state);
+    if (!following) return std::make_shared<const Kept>(Kept{state.form});
+    // a round may leave what the next one shortens; should rounds go in a circle, the form with the first text stands
+    const auto again = std::find_if(way.begin(), way.end(), [&](const State& s) { return s.is(*following); });
+    if (again == way.end()) return end_of(*following, way);
+    const auto first = std::min_element(again, way.end(), [](auto& a, auto& b) { return a.text < b.text; });
+    return std::make_shared<const Kept>(Kept{first->form});
+  };
+  return state.form.values.empty() ? known.get(state.key(), make) : make();
+}
+
+NormalForm reduced(const Expression& expression, const Values& values) {
+  NormalForm start = renamed({expression, values});
+  const std::size_t limit = size_of(start.expression).nodes;
+  std::vector<State> way;
+  return end_of(State(std::move(start), limit, false), way)->form;
 }
 
 }  // namespace

@@ -1,7 +1,9 @@
 #include "core/family/probes.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <numeric>
 
 #include "core/base/stop.hpp"
 #include "core/expression/features.hpp"
@@ -35,6 +37,10 @@ constexpr double kStep = 3e-6;  ///< of central differences, relative: their err
 // logarithms of densities, gradients and the like at the probes; all other features lie in (-0.95, 0.95)
 constexpr double kLowest = -3.0, kHighest = 2.0;
 
+/// One of 63 sets of parameters; those that share one are evaluated together.
+std::uint64_t member(std::size_t parameter) { return std::uint64_t{1} << (parameter % 63); }
+constexpr std::uint64_t kPoints = std::uint64_t{1} << 63;  ///< what depends on nothing else is evaluated once
+
 }  // namespace
 
 double generic_value(std::size_t k) { return 0.05 + 1.9 * fraction(static_cast<double>(k + 1), kGolden); }
@@ -49,10 +55,13 @@ Probes::Probes(const Expression& expression, std::size_t points)
   const std::vector<std::string> features = flat_.features();
   const auto all = all_features();
   slot_.resize(flat_.root() + 1, 0);
+  depends_.resize(flat_.root() + 1, kPoints);
   for (NodeId id = 0; id <= flat_.root(); ++id) {
+    for (std::size_t k = 0; k < static_cast<std::size_t>(g.arity(id)); ++k) depends_[id] |= depends_[g[id].args[k]];
     if (g[id].op != Op::Parameter && g[id].op != Op::Feature) continue;
     const auto& names = g[id].op == Op::Parameter ? parameters_ : features;
     slot_[id] = static_cast<std::size_t>(std::find(names.begin(), names.end(), g.name(id)) - names.begin());
+    if (g[id].op == Op::Parameter) depends_[id] |= member(slot_[id]);
   }
   for (std::size_t i = 0; i < points; ++i) {
     points_.emplace_back();
@@ -66,54 +75,72 @@ Probes::Probes(const Expression& expression, std::size_t points)
       points_.back().push_back(row->nonnegative ? std::exp(kLowest + (kHighest - kLowest) * x) : 1.9 * x - 0.95);
     }
   }
+  keep_all();
 }
 
-std::vector<double> Probes::evaluate(const std::vector<double>& parameters) const {
-  const Graph& g = flat_.graph();
-  const std::size_t n = points_.size();
-  std::vector<double> values((flat_.root() + 1) * n);
-  for (NodeId id = 0; id <= flat_.root(); ++id) {
-    const Node& node = g[id];
-    double* own = values.data() + id * n;
-    const double *a = values.data() + node.args[0] * n, *b = values.data() + node.args[1] * n,
-                 *c = values.data() + node.args[2] * n;
-    switch (node.op) {
-      case Op::Constant:
-        std::fill(own, own + n, node.value);
-        break;
-      case Op::Parameter:
-        std::fill(own, own + n, slot_[id] < parameters.size() ? parameters[slot_[id]] : 0.0);
-        break;
-      case Op::Feature:
-        for (std::size_t i = 0; i < n; ++i) own[i] = slot_[id] < points_[i].size() ? points_[i][slot_[id]] : 0.0;
-        break;
-      case Op::Add:
-        for (std::size_t i = 0; i < n; ++i) own[i] = a[i] + b[i];
-        break;
-      case Op::Mul:
-        for (std::size_t i = 0; i < n; ++i) own[i] = a[i] * b[i];
-        break;
-      case Op::Sub:
-        for (std::size_t i = 0; i < n; ++i) own[i] = a[i] - b[i];
-        break;
-      case Op::Div:
-        for (std::size_t i = 0; i < n; ++i) own[i] = a[i] / b[i];
-        break;
-      case Op::Pow:
-        if (g.is_constant(node.args[1]) && is_small_whole(g[node.args[1]].value)) {
-          const int whole = static_cast<int>(g[node.args[1]].value);
-          for (std::size_t i = 0; i < n; ++i) own[i] = raised(a[i], whole);
-          break;
-        }
-        [[fallthrough]];
-      default:
-        for (std::size_t i = 0; i < n; ++i) own[i] = evaluate_primitive(node.op, a[i], b[i], c[i]);
-    }
+std::vector<double> Probes::evaluate(const std::vector<double>& parameters) {
+  const std::size_t n = kept_.size();
+  Set changed = 0;
+  if (values_.empty() || parameters.size() != last_.size()) {
+    values_.resize((flat_.root() + 1) * n);
+    last_ = parameters;
+    changed = ~Set{0};
   }
-  return {values.end() - static_cast<std::ptrdiff_t>(n), values.end()};
+  for (std::size_t k = 0; k < parameters.size(); ++k) {
+    if (std::bit_cast<std::uint64_t>(parameters[k]) != std::bit_cast<std::uint64_t>(last_[k])) changed |= member(k);
+  }
+  last_ = parameters;
+  for (NodeId id = 0; id <= flat_.root(); ++id) {
+    if (depends_[id] & changed) evaluate(id);
+  }
+  return {values_.end() - static_cast<std::ptrdiff_t>(n), values_.end()};
 }
 
-std::vector<std::vector<double>> Probes::jacobian(const std::vector<double>& parameters) const {
+void Probes::evaluate(NodeId id) {
+  const Graph& g = flat_.graph();
+  const std::size_t n = kept_.size();
+  const Node& node = g[id];
+  double* own = values_.data() + id * n;
+  const double *a = values_.data() + node.args[0] * n, *b = values_.data() + node.args[1] * n,
+               *c = values_.data() + node.args[2] * n;
+  switch (node.op) {
+    case Op::Constant:
+      std::fill(own, own + n, node.value);
+      break;
+    case Op::Parameter:
+      std::fill(own, own + n, slot_[id] < last_.size() ? last_[slot_[id]] : 0.0);
+      break;
+    case Op::Feature:
+      for (std::size_t i = 0; i < n; ++i) {
+        const std::vector<double>& point = points_[kept_[i]];
+        own[i] = slot_[id] < point.size() ? point[slot_[id]] : 0.0;
+      }
+      break;
+    case Op::Add:
+      for (std::size_t i = 0; i < n; ++i) own[i] = a[i] + b[i];
+      break;
+    case Op::Mul:
+      for (std::size_t i = 0; i < n; ++i) own[i] = a[i] * b[i];
+      break;
+    case Op::Sub:
+      for (std::size_t i = 0; i < n; ++i) own[i] = a[i] - b[i];
+      break;
+    case Op::Div:
+      for (std::size_t i = 0; i < n; ++i) own[i] = a[i] / b[i];
+      break;
+    case Op::Pow:
+      if (g.is_constant(node.args[1]) && is_small_whole(g[node.args[1]].value)) {
+        const int whole = static_cast<int>(g[node.args[1]].value);
+        for (std::size_t i = 0; i < n; ++i) own[i] = raised(a[i], whole);
+        break;
+      }
+      [[fallthrough]];
+    default:
+      for (std::size_t i = 0; i < n; ++i) own[i] = evaluate_primitive(node.op, a[i], b[i], c[i]);
+  }
+}
+
+std::vector<std::vector<double>> Probes::jacobian(const std::vector<double>& parameters) {
   std::vector<std::vector<double>> columns;
   for (std::size_t k = 0; k < parameters.size(); ++k) {
     check_stop();
@@ -137,15 +164,24 @@ std::vector<char> Probes::keep_finite(const std::vector<double>& parameters) {
 }
 
 void Probes::keep(const std::vector<char>& wanted) {
-  std::vector<std::vector<double>> kept;
+  std::vector<std::size_t> kept;
   for (std::size_t i = 0; i < wanted.size(); ++i) {
-    if (wanted[i]) kept.push_back(points_[i]);
+    if (wanted[i]) kept.push_back(kept_[i]);
   }
-  points_ = std::move(kept);
+  if (kept.size() == kept_.size()) return;
+  kept_ = std::move(kept);
+  values_.clear();
+}
+
+void Probes::keep_all() {
+  if (kept_.size() == points_.size()) return;
+  kept_.resize(points_.size());
+  std::iota(kept_.begin(), kept_.end(), std::size_t{0});
+  values_.clear();
 }
 
 double value(const Expression& expression, const Values& values) {
-  const Probes probes(expression, 1);
+  Probes probes(expression, 1);
   std::vector<double> parameters;
   for (const std::string& name : probes.parameters()) parameters.push_back(values.at(name));
   return probes.evaluate(parameters)[0];

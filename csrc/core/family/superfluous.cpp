@@ -88,8 +88,8 @@ struct Target {
 };
 
 /// Nothing where the expression has values at too few points.
-std::optional<Target> target_of(const Expression& expression, const Values& values) {
-  Probes whole(expression, points_for(expression));
+std::optional<Target> target_of(Probes& whole, const Values& values) {
+  whole.keep_all();
   std::vector<double> parameters;
   for (const std::string& name : whole.parameters()) parameters.push_back(values.at(name));
   Target target;
@@ -111,7 +111,7 @@ double distance(const std::vector<double>& values, const Target& target) {
 }
 
 /// Gauss and Newton's method with halved steps: the largest difference left.
-double solve(const Probes& probes, const Target& target, std::vector<double>& theta, double enough) {
+double solve(Probes& probes, const Target& target, std::vector<double>& theta, double enough) {
   std::vector<double> now = probes.evaluate(theta);
   double left = distance(now, target);
   if (theta.empty()) return left;
@@ -201,8 +201,8 @@ std::vector<Superfluous> superfluous(const Expression& expression) {
     for (std::size_t k = parameters.size(); k-- > 0;) {
       std::vector<double> fixed = parameters;
       fixed[k] = value;
-      Probes some(expression, points_for(expression));
-      if (rank_at(some, fixed, probes.parameters()[k]) == all) found.push_back({probes.parameters()[k], value});
+      probes.keep_all();
+      if (rank_at(probes, fixed, probes.parameters()[k]) == all) found.push_back({probes.parameters()[k], value});
     }
   }
   return found;
@@ -210,7 +210,8 @@ std::vector<Superfluous> superfluous(const Expression& expression) {
 
 std::optional<Values> refitted(const Expression& shorter, const Expression& expression, const Values& values,
                                const Superfluous& removed) {
-  const std::optional<Target> target = target_of(expression, values);
+  Probes whole(expression, points_for(expression));
+  const std::optional<Target> target = target_of(whole, values);
   if (!target) return std::nullopt;
   Probes probes(shorter, target->kept.size());
   probes.keep(target->kept);
@@ -229,7 +230,8 @@ std::optional<Values> refitted(const Expression& shorter, const Expression& expr
 }
 
 Values polished(const Expression& form, Values mapped, const Expression& expression, const Values& values) {
-  const std::optional<Target> target = target_of(expression, values);
+  Probes whole(expression, points_for(expression));
+  const std::optional<Target> target = target_of(whole, values);
   if (!target) return mapped;
   Probes probes(form, target->kept.size());
   probes.keep(target->kept);
@@ -243,6 +245,7 @@ Values polished(const Expression& form, Values mapped, const Expression& express
 bool replaces(const Expression& shorter, const Expression& expression, const Superfluous& removed) {
   const std::vector<char> scales = block_parameters(expression.graph(), expression.root());
   const std::vector<std::string> names = expression.parameters();
+  Probes whole(expression, points_for(expression)), probes(shorter, points_for(expression));
   bool tried = false;
   std::size_t last = 0;  // the start that led to the goal is tried first the next time
   // All patterns must agree, in whatever order: the one that rejected the last time is likely to do so again.
@@ -254,9 +257,9 @@ bool replaces(const Expression& shorter, const Expression& expression, const Sup
       const double size = kSizes[pattern % 3] * generic_value(kFirstGeneric + k + pattern * (names.size() + 1));
       values[names[k]] = is_scale(expression, scales, names[k]) ? size : size * generic_sign(pattern, k);
     }
-    const std::optional<Target> target = target_of(expression, values);
+    const std::optional<Target> target = target_of(whole, values);
     if (!target) continue;  // no values there
-    Probes probes(shorter, target->kept.size());
+    probes.keep_all();
     probes.keep(target->kept);
     std::vector<std::vector<double>> from = starts(probes, values, removed);
     const auto leads = [&](std::size_t k) {
