@@ -41,6 +41,49 @@ def core(session: nox.Session) -> None:
 
 
 @nox.session
+def aarch64(session: nox.Session) -> None:
+    """Build the core for ARM, run its checks under qemu, and compare every operation's bits with this machine's.
+
+    Needs Debian's g++-aarch64-linux-gnu and qemu-user.
+    """
+    session.install("cmake", "ninja", "pybind11")
+    emulator = ["qemu-aarch64", "-L", "/usr/aarch64-linux-gnu"]
+    include = session.run("python", "-c", "import sysconfig; print(sysconfig.get_path('include'))", silent=True)
+    here, there = Path("build/release"), Path("build/aarch64")
+    session.run("cmake", "--preset", "release")
+    session.run(
+        "cmake", "--preset", "release", "-B", str(there),
+        "-DCMAKE_SYSTEM_NAME=Linux", "-DCMAKE_SYSTEM_PROCESSOR=aarch64",
+        "-DCMAKE_CXX_COMPILER=aarch64-linux-gnu-g++", f"-DCMAKE_CROSSCOMPILING_EMULATOR={';'.join(emulator)}",
+        f"-DPython_EXECUTABLE={session.bin}/python", f"-DPython_INCLUDE_DIR={str(include).strip()}",
+    )  # fmt: skip
+    for folder in (here, there):
+        session.run("cmake", "--build", str(folder), "--target", "core_checks")
+    program = "csrc/tests/core_checks"
+    own = session.run(str(here / program), "--bits", external=True, silent=True)
+    other = session.run(*emulator, str(there / program), "--bits", external=True, silent=True)
+    if own != other:
+        session.error(f"bits differ\n{own}\n{other}")
+    session.log(f"{len(str(own).splitlines()) - 1} operations give the same bits")
+
+
+@nox.session
+def libcxx(session: nox.Session) -> None:
+    """Build everything as macOS does, with Clang and LLVM's library, warnings as errors; run the core's checks.
+
+    Needs Debian's clang, libomp-dev and libc++-dev.
+    """
+    session.install("cmake", "ninja", "pybind11")
+    folder = "build/libcxx"
+    session.run(
+        "cmake", "--preset", "release", "-B", folder,
+        "-DCMAKE_CXX_COMPILER=clang++", "-DCMAKE_CXX_FLAGS=-stdlib=libc++",
+    )  # fmt: skip
+    session.run("cmake", "--build", folder)
+    session.run("ctest", "--test-dir", folder, "--output-on-failure", "--no-tests=error")
+
+
+@nox.session
 def tests(session: nox.Session) -> None:
     """Run the default tests."""
     session.install(".[test]")
@@ -59,6 +102,13 @@ def docs(session: nox.Session) -> None:
     """Build the site into docs/_build/html; warnings, links to nowhere and tutorials that fail are errors."""
     session.install(".[docs]")
     session.run("sphinx-build", "-b", "html", "-W", "--keep-going", "docs", "docs/_build/html", *session.posargs)
+
+
+@nox.session
+def links(session: nox.Session) -> None:
+    """Ask whether the pages outside that the site links to are there; needs the network."""
+    session.install(".[docs]")
+    session.run("sphinx-build", "-q", "-b", "linkcheck", "-D", "nb_execution_mode=off", "docs", "docs/_build/links")
 
 
 @nox.session

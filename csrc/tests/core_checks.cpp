@@ -1,12 +1,13 @@
 // Checks of the core without Python: digests, formulas, programs on every instruction set, teams. Exits with the number
 // of checks that failed. Build and run: cmake --preset release && cmake --build --preset release && ctest --preset
-// release
+// release. With --bits it prints a digest of the values of every operation, which two processors can be compared by.
 #include <atomic>
 #include <bit>
 #include <chrono>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
+#include <limits>
 #include <random>
 #include <string>
 #include <vector>
@@ -62,8 +63,18 @@ void check_formulas() {
   }
 }
 
+/// The bits of values, of which all NaN are one.
+std::string bits(const std::vector<double>& values) {
+  std::string text;
+  for (const double x : values) {
+    const auto one = std::bit_cast<std::uint64_t>(std::isnan(x) ? std::numeric_limits<double>::quiet_NaN() : x);
+    for (int byte = 0; byte < 8; ++byte) text += static_cast<char>(one >> (8 * byte));
+  }
+  return text;
+}
+
 /// Every operation gives the same bits on all instruction sets of this processor, NaN and infinities included.
-void check_instruction_sets() {
+void check_instruction_sets(bool print) {
   std::vector<const KernelTable*> tables{&kernels_generic()};
 #if defined(__x86_64__)
   if (best_isa() >= Isa::Avx2) tables.push_back(&kernels_avx2());
@@ -73,29 +84,29 @@ void check_instruction_sets() {
   std::mt19937_64 random(1);
   std::vector<double> a(n), b(n), c(n);
   for (std::vector<double>* v : {&a, &b, &c}) {
-    for (double& x : *v)
-      x = std::ldexp(static_cast<double>(random() >> 11) * 0x1p-52 - 1.0, static_cast<int>(random() % 60) - 30);
+    for (double& x : *v) {
+      const double mantissa = static_cast<double>(random() >> 11) * 0x1p-52 - 1.0;
+      x = std::ldexp(mantissa, static_cast<int>(random() % 60) - 30);
+    }
     (*v)[1] = INFINITY, (*v)[2] = -INFINITY, (*v)[3] = NAN, (*v)[4] = 0.0, (*v)[5] = -0.0, (*v)[6] = 5e-324;
   }
   for (int op = 0; op < kOpCount; ++op) {
     for (int variant = 0; variant < 8; ++variant) {
-      std::vector<double> first;
+      std::string first;
       for (const KernelTable* table : tables) {
         const Kernel kernel = table->kernels[op][variant];
         if (kernel == nullptr) continue;
         std::vector<double> out(n);
         kernel(a.data(), b.data(), c.data(), out.data(), n);
-        if (first.empty()) first = out;
-        bool same = true;
-        for (std::size_t i = 0; i < n; ++i) {
-          same = same && (std::bit_cast<std::uint64_t>(first[i]) == std::bit_cast<std::uint64_t>(out[i]) ||
-                          (std::isnan(first[i]) && std::isnan(out[i])));
-        }
-        if (!same)
+        const std::string own = bits(out);
+        if (first.empty()) first = own;
+        if (own != first)
           std::fprintf(stderr, "%s %s variant %d: ", op_info(static_cast<Op>(op)).name,
                        table == tables.back() ? "best" : "avx2", variant);
-        check(same, "same bits on every instruction set");
+        check(own == first, "same bits on every instruction set");
       }
+      if (print && !first.empty())
+        std::printf("%s %d %s\n", op_info(static_cast<Op>(op)).name, variant, jit::sha256(first).c_str());
     }
   }
 }
@@ -146,10 +157,11 @@ void check_stopping() {
 
 }  // namespace
 
-int main() {
+int main(int count, char** arguments) {
+  const bool print = count > 1 && std::string(arguments[1]) == "--bits";
   check_digests();
   check_formulas();
-  check_instruction_sets();
+  check_instruction_sets(print);
   check_teams();
   check_stopping();
   std::printf("%d failed\n", failures);

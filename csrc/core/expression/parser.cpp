@@ -23,7 +23,8 @@ bool is_digit(char c) { return c >= '0' && c <= '9'; }
 /// Control characters, NUL included, would cut or garble a message.
 std::string printable(std::string text) {
   for (char& c : text) {
-    if ((c >= 0 && c < ' ') || c == 0x7f) c = '?';
+    const auto byte = static_cast<unsigned char>(c);  // char has a sign on some machines only
+    if (byte < ' ' || byte == 0x7f) c = '?';
   }
   return text;
 }
