@@ -78,6 +78,27 @@ def test_libxc_with_these_values(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", REFITTED)
+def test_exact_exchange_and_vv10_of_psi4_and_vasp(name, tmp_path):
+    """They do not come from libxc there: what the sections say of them is the functional's."""
+    f = refitted(name)
+    (path,) = fs.export(f, "libxc-parameters", tmp_path / "mine.txt")
+    said: dict = {}
+    exec("\n".join(section(path.read_text(), "Psi4 1.4 or later")), said)
+    psi4, h = said["functional"], f.hybrid
+    code, values = external_parameters(f)
+    assert psi4["x_functionals"] == {code.upper(): {"tweak": values}}
+    fractions = psi4.get("x_hf", {"alpha": 0.0, "beta": 0.0, "omega": 0.0})
+    assert (fractions["alpha"], fractions["omega"]) == (h.short_range, h.omega)
+    assert fractions["alpha"] + fractions["beta"] == pytest.approx(h.long_range, rel=1e-15)
+    nlc = {"type": "nl", "params": {"b": f.nlc.b, "c": f.nlc.C}} if f.nlc else None
+    assert psi4.get("dispersion") == nlc
+    incar = section(path.read_text(), "VASP 6.4 or later, INCAR")
+    assert ("LHFCALC = .TRUE." in incar) == (f"AEXX = {h.short_range!r}" in incar) == (name == "b97")
+    assert any(f"{h.short_range!r} at short range" in line for line in incar) == bool(h.omega)
+    assert any("VV10 is missing" in line for line in incar) == bool(f.nlc)
+
+
+@pytest.mark.parametrize("name", REFITTED)
 def test_names_and_order_are_those_of_libxc(name, tmp_path):
     """Names, order and, for the registered functional, values are those that libxc says of itself; VASP counts them."""
     import ctypes

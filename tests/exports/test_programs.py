@@ -35,6 +35,14 @@ def of_elk(output: str, folder: Path) -> tuple[float, list[float]]:
     return float((folder / "TOTENERGY.OUT").read_text().split()[-1]), []
 
 
+def of_abinit(output: str, folder: Path) -> tuple[float, list[float]]:
+    (energy,) = re.findall(r"^ +etotal +(\S+)$", output, re.MULTILINE)
+    # forces of all atoms and the six components of the stress
+    (forces,) = re.findall(r"^ +fcart +((?:\S+E[+-]\d+\s+)+)", output, re.MULTILINE)
+    (stress,) = re.findall(r"^ +strten +((?:\S+E[+-]\d+\s+)+)", output, re.MULTILINE)
+    return float(energy), [float(v) for v in f"{forces} {stress}".split()]
+
+
 @dataclass(frozen=True)
 class Program:
     """How a recipe is run.
@@ -46,6 +54,7 @@ class Program:
         ours: what the recipe says of the functional.
         own: what stands there for the program's own exchange and correlation: names and numbers of libxc.
         second: what makes the recipe one of another system: patterns and their replacements.
+        meta: what meta-GGAs need besides.
         result: energy (hartree) and forces (the program's unit) of its output.
     """
 
@@ -56,6 +65,7 @@ class Program:
     own: str
     second: tuple[tuple[str, str], ...]
     result: Callable[[str, Path], tuple[float, list[float]]]
+    meta: str = ""
 
 
 SILICON = """    &CELL
@@ -124,6 +134,23 @@ PROGRAMS = {
         ),
         of_elk,
     ),
+    "Abinit": Program(
+        "abinit, abinit-data",
+        ("abinit", "INPUT"),
+        "/usr/share/abinit/psp/14si.pspgth",
+        "ixc -937",
+        "ixc -X_NUMBERC_NUMBER",
+        # O2: open shells whose determinant is one of its kind
+        (
+            (r"(?s)acell.*?xred.*?\n", "acell 8 8 9\nnatom 2\ntypat 1 1\nxcart 0 0 0 0 0 2.3\nnsppol 2\noccopt 2\n"),
+            (r"(?s)ngkpt.*?\nntypat", "nband 7 5\nocc 12*1\nspinat 0 0 1 0 0 1\nkptopt 0\nnkpt 1\nntypat"),
+            (r"znucl 14", "znucl 8"),
+            (r"14si", "08o"),
+            (r"ecut 8", "ecut 15"),
+        ),
+        of_abinit,
+        "usekden 1",
+    ),
 }
 
 OWN = {
@@ -147,7 +174,7 @@ def test_recipe(name, functional, system, tmp_path):
         pytest.skip("libxc's header is absent; Debian: libxc-dev")
     section = PAGE.read_text().split(f"\n## {name}\n")[1].split("\n## ")[0]
     recipe = section.split("```")[1].partition("\n")[2]
-    (file,) = re.findall(r"`(\S+\.(?:in|inp|py))`:\n", section)
+    (file,) = re.findall(r"`(\S+\.(?:in|inp|py|abi))`:\n", section)
     assert program.ours in recipe
     (expected,) = re.findall(r"the energy (-[\d.]+) hartree", section)
     for pattern, replacement in program.second if system == "second" else ():
@@ -165,6 +192,8 @@ def test_recipe(name, functional, system, tmp_path):
     for kind, text in (("ours", mine.replace("937", number)), ("own", theirs)):
         folder = tmp_path / kind
         folder.mkdir()
+        if fs.get_functional(functional).family == "mgga":
+            text += f"\n{program.meta}" * bool(program.meta)
         (folder / file).write_text(recipe.replace(program.ours, text))
         command = [file if part == "INPUT" else part for part in program.command]
         done = subprocess.run(
@@ -185,12 +214,51 @@ def test_number_of_the_page():
     assert f"`fs_pbe`, number {preload_number(fs.get_functional('pbe'))}," in PAGE.read_text()
 
 
+@pytest.mark.parametrize(("program", "package"), [("pw.x", "quantum-espresso"), ("nwchem.openmpi", "nwchem-openmpi")])
+def test_programs_that_the_page_refuses(program, package):
+    """Debian's are built without libxc."""
+    path = shutil.which(program)
+    if path is None or not Path(f"/var/lib/dpkg/info/{package}.list").exists():
+        pytest.skip(f"Debian's {package} is absent")
+    needed = subprocess.run(["ldd", path], capture_output=True, text=True, check=True).stdout
+    assert "libc.so" in needed
+    assert "libxc.so" not in needed
+
+
 WINNER = (
     "x = c0 + c1*w + u(x2, g0)**2; css = c0*w*(1 + u(x2, g0)*w); cos = c0 + c1*u(x2, g0) + w + w**2;"
     "x.c0 = 0.896; x.c1 = 0.25; x.g0 = 0.0094; css.c0 = -3.7; css.g0 = 0.2; cos.c0 = 1.16; cos.c1 = -1.04;"
     "cos.g0 = 0.008; hybrid.omega = 0.3; hybrid.short_range = 0.15; hybrid.long_range = 1; nlc.b = 6; nlc.C = 0.01"
 )
 """What the README's search found: a range-separated hybrid meta-GGA with VV10."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["b97", "wb97x_v"])
+def test_psi4_takes_the_section_of_libxc_parameters(name, tmp_path):
+    """Psi4's own functional and the exported one with libxc's values: exact exchange and VV10 are said as Psi4 wants.
+
+    Debian's Psi4 1.3 cannot set libxc's parameters, so that they are left out: those of the registered functional are
+    libxc's own.
+    """
+    if shutil.which("psi4") is None:
+        pytest.skip("Psi4 is absent; Debian: psi4")
+    (path,) = fs.export(name, "libxc-parameters", tmp_path / "mine.txt")
+    said: dict = {}
+    exec(re.search(r"^functional = .*$", path.read_text(), re.MULTILINE)[0], said)
+    parts = said["functional"]
+    ((code, values),) = parts["x_functionals"].items()
+    assert values.pop("tweak")
+    recipe = PAGE.read_text().split("\n## Psi4\n")[1].split("```")[1].partition("\n")[2].split("functional = ")[0]
+    for number, functional in enumerate((parts, {"name": "own", "xc_functionals": {code: {}}})):
+        recipe += f'print("energy{number}", repr(energy("scf", dft_functional={functional!r})))\n'
+    (tmp_path / "water.in").write_text(recipe)
+    done = subprocess.run(
+        ["psi4", "-n", "1", "water.in"], cwd=tmp_path, capture_output=True, text=True, stdin=subprocess.DEVNULL
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    energies = dict(re.findall(r"^energy(\d) (\S+)$", done.stdout, re.MULTILINE))
+    assert float(energies["0"]) == pytest.approx(float(energies["1"]), abs=1e-9)  # converged to 1e-10
 
 
 @pytest.mark.slow

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
+
 import numpy as np
 import pytest
-from pyscf import dft, gto
+from pyscf import dft, gto, scf
 from pyscf.dft import libxc
 from pyscf.pbc import dft as periodic
 from pyscf.pbc import gto as cells
-from pyscf.pbc.grad import krks_stress
+from pyscf.pbc.dft.multigrid import MultiGridNumInt2
 
 import fastsfes as fs
+
+scf.hf.MUTE_CHKFILE = True  # no temporary file per calculation
 
 HYDRIDE = "Li 0 0 0; H 0 0 1.6"
 META = "x = 1 + 0.3*u(x2, g) + 0.2*w; x.g = 0.004; css = 1 + w; cos = 1 - 0.1*w**2"
@@ -74,26 +78,72 @@ def test_spinors():
     assert energies[0] == pytest.approx(energies[1], abs=1e-9)
 
 
-@pytest.mark.parametrize(("ours", "theirs"), [("lda", "lda,pw_mod"), ("pbe", "pbe"), ("pbe0", "pbe0")])
-def test_periodic(ours, theirs, cell):
-    """k points, one and two spins, the gamma point: energies and forces of libxc's functional of the same formula."""
-    fs.pyscf.register(ours, name="mine")
-    kpts = cell.make_kpts([2, 1, 1])
-    made = [lambda: periodic.RKS(cell), lambda: periodic.KRKS(cell, kpts)]
-    if ours != "pbe0":
-        made.append(lambda: periodic.KUKS(cell, kpts))
-    for make in made:
-        a, b = (converged(make(), xc) for xc in ("mine", theirs))
-        assert a.e_tot == pytest.approx(b.e_tot, abs=1e-9)
-        if ours == "pbe" and len(made) == 3 and isinstance(a, periodic.krks.KRKS):
-            forces = [mf.nuc_grad_method().kernel() for mf in (a, b)]
-            np.testing.assert_allclose(forces[0], forces[1], atol=1e-7)
+THEIRS = {"lda": "lda,pw_mod"}
+"""libxc's name where it is another one."""
 
 
-def test_stress(cell):
-    fs.pyscf.register("pbe", name="mine")
-    made = [converged(periodic.KRKS(cell, cell.make_kpts([2, 1, 1])), xc).nuc_grad_method() for xc in ("mine", "pbe")]
-    found = [krks_stress.kernel(gradients) for gradients in made]
+def slow(*values):
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
+def periodic_pair(kind, name, cell, integrator=None):
+    """Ours and libxc's functional of the same formula; two k points, or the gamma point."""
+    fs.pyscf.register(name, name="mine")
+    made = []
+    for xc in ("mine", THEIRS.get(name, name)):
+        mf = getattr(periodic, kind)(cell, *([cell.make_kpts([2, 1, 1])] if kind.startswith("K") else []))
+        if integrator is not None:
+            mf._numint = integrator(cell)
+        made.append(converged(mf, xc))
+    return made
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        slow("KRKS", "lda"), slow("KUKS", "lda"), ("KRKS", "pbe"), slow("KUKS", "pbe"), slow("KRKS", "pbe0"),
+        slow("KUKS", "pbe0"),
+    ],
+)  # fmt: skip
+def test_periodic(kind, name, cell):
+    """Energies and forces at k points, one and two spins."""
+    ours, libxcs = periodic_pair(kind, name, cell)
+    assert ours.e_tot == pytest.approx(libxcs.e_tot, abs=1e-9)
+    forces = [mf.nuc_grad_method().kernel() for mf in (ours, libxcs)]
+    np.testing.assert_allclose(forces[0], forces[1], atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [("RKS", "r2scan"), slow("UKS", "r2scan"), slow("KRKS", "r2scan"), ("KUKS", "r2scan"), slow("KRKS", "tpss")],
+)
+def test_periodic_meta_gga_is_libxcs(kind, name, cell):
+    """Energies; PySCF has no forces of meta-GGAs in a cell."""
+    ours, libxcs = periodic_pair(kind, name, cell)
+    assert ours.e_tot == pytest.approx(libxcs.e_tot, abs=1e-9)
+
+
+@pytest.mark.parametrize(("kind", "name"), [("RKS", "lda"), ("RKS", "pbe"), ("UKS", "pbe0")])
+def test_gamma_point(kind, name, cell):
+    """Energies and forces with the integrator that PySCF has forces of at the gamma point."""
+    ours, libxcs = periodic_pair(kind, name, cell, MultiGridNumInt2)
+    assert ours.e_tot == pytest.approx(libxcs.e_tot, abs=1e-9)
+    forces = [mf.nuc_grad_method().kernel() for mf in (ours, libxcs)]
+    np.testing.assert_allclose(forces[0], forces[1], atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("KRKS", "pbe"), slow("KUKS", "pbe"), ("RKS", "r2scan"), slow("UKS", "r2scan"), slow("KRKS", "r2scan"),
+        slow("KUKS", "r2scan"),
+    ],
+)  # fmt: skip
+def test_stress(kind, name, cell):
+    module = importlib.import_module(f"pyscf.pbc.grad.{kind.lower()}")
+    stress = importlib.import_module(f"pyscf.pbc.grad.{kind.lower()}_stress")
+    found = [stress.kernel(module.Gradients(mf)) for mf in periodic_pair(kind, name, cell)]
+    assert abs(found[1]).max() > 1e-4
     np.testing.assert_allclose(found[0], found[1], atol=1e-8)
 
 

@@ -182,7 +182,19 @@ def files(functional: Functional, stem: str) -> dict[str, str]:
     name, values = external_parameters(functional)
     form, own = FORMS[name], identifier(functional.name)
     numbers = ", ".join(map(repr, values.values()))
-    tweak = ", ".join(f'"{k}": {v!r}' for k, v in values.items())
+    h = functional.hybrid
+    # exact exchange and VV10 are said here: Psi4 asks libxc for the first before it sets the values, VASP never
+    psi4: dict[str, object] = {"name": own, "x_functionals": {name.upper(): {"tweak": values}}, "c_functionals": {}}
+    incar: list[str] = []
+    if form.hybrid:
+        psi4["x_hf"] = {"alpha": h.short_range, "beta": h.long_range - h.short_range, "omega": h.omega}
+        incar += ["LHFCALC = .TRUE.", f"AEXX = {h.short_range!r}"]
+    if h.omega:
+        said = f"{h.short_range!r} at short range, {h.long_range!r} at long range, omega {h.omega!r} 1/bohr"
+        incar = [f"# to be said in VASP's own way: exact exchange, {said}"]
+    if form.nlc is not None:
+        psi4["dispersion"] = {"type": "nl", "params": dict(zip("bc", form.nlc, strict=True))}
+        incar.append("# VV10 is missing: VASP has rVV10, another functional")
     meta = name.removeprefix("hyb_").startswith("mgga")
     sections = {
         "names and values": [f"{k} = {v!r}" for k, v in values.items()],
@@ -196,12 +208,10 @@ def files(functional: Functional, stem: str) -> dict[str, str]:
             f'libxc.register_custom_functional_("{own}", "{name}", ext_params={{{form.number}: [{numbers}]}})',
             f'# then mf.xc = "{own}"',
         ],
-        "Psi4 1.4 or later": [
-            f'functional = {{"name": "{own}", "x_functionals": {{"{name.upper()}": {{"use_libxc": {bool(form.hybrid)}, '
-            f'"tweak": {{{tweak}}}}}}}, "c_functionals": {{}}}}',
-        ],
+        "Psi4 1.4 or later": [f"functional = {psi4!r}"],
         "VASP 6.4 or later, INCAR": [
             f"{'METAGGA' if meta else 'GGA'} = LIBXC",
+            *incar,
             f"LIBXC1 = {name.upper()}",
             *(f"LIBXC1_P{k} = {v!r}" for k, v in enumerate(values.values(), 1)),
         ],
