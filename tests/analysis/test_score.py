@@ -120,6 +120,8 @@ def test_weighted_average_over_gmtkn55_sets() -> None:
         ("species,a\nx,1\nx,2\n", "line 3: species 'x' occurs twice"),
         ("species,a\nx,nan\n", "line 2: 'nan' is not finite"),
         ("species,a\nx,1\n", "no reaction of GSCDB138"),
+        ("species,a\n\n\nx,y\n", "line 4: 'y' is not a number"),
+        ("species,a\n" + 200_000 * "x" + ",1\n", "line 2: is not a line of a table"),
     ],
 )
 def test_bad_tables_are_refused(tmp_path: Path, text: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -127,6 +129,18 @@ def test_bad_tables_are_refused(tmp_path: Path, text: str, message: str, capsys:
     path.write_text(text)
     assert main(["score", str(path)]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_folders_options_without_a_table_and_unknown_columns_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for arguments, message in (
+        ([str(tmp_path)], f"{tmp_path}: cannot be read: it is not a regular file"),
+        (["--no-published"], "take a table of energies"),
+        (["--method", "a"], "take a table of energies"),
+    ):
+        assert main(["score", *arguments]) == 2
+        assert message in capsys.readouterr().err
 
 
 def test_command_puts_published_functionals_beside(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -139,5 +153,10 @@ def test_command_puts_published_functionals_beside(tmp_path: Path, capsys: pytes
     assert [s["name"] for s in document["scores"][0]["sets"]] == ["A24", "S22"]
     assert len(document["published"]) == 16
     assert all(len(s["sets"]) == 2 for s in document["published"])
-    assert main(["score", str(path), "--sets"]) == 0
-    assert "wB97M-V (published)" in capsys.readouterr().out
+    path.write_text(path.read_text() + "S22_9,-1\nS22_8,-1\n")
+    assert main(["score", str(path), "--sets", "--method", "mine"]) == 0
+    out = capsys.readouterr().out
+    assert "wB97M-V (published)" in out
+    assert "mine: not in GSCDB138: 'S22_9', 'S22_8'" in out
+    assert main(["score", str(path), "--method", "theirs"]) == 2
+    assert "--method theirs: is no column of the table; it has mine" in capsys.readouterr().err

@@ -195,6 +195,32 @@ def test_wrong_arguments(arguments, status, expected, capsys, tmp_path, monkeypa
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["build", "{}", "--output", "{}"],
+        ["fold", "{}", "--output", "{}"],
+        ["fold", "small", "--output", "{}"],
+        ["match", "{}", "--densities", "builtin", "--output", "{}"],
+        ["match", "builtin", "--densities", "small", "--output", "{}"],
+        ["import", ".", "--grids", "{}", "--output", "{}"],
+    ],
+)
+def test_what_a_command_reads_is_not_overwritten(arguments, small_file, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("FASTSFES_DATA", str(tmp_path))
+    path = shutil.copy(small_file, tmp_path / "small.h5")
+    before = path.read_bytes()
+    assert main(["dataset", *(a.format(path) for a in arguments)]) == 2
+    assert "is read by the same command and would be lost; give another name" in capsys.readouterr().err
+    assert path.read_bytes() == before
+
+
+def test_a_folder_is_no_list_of_species(small_file, tmp_path, capsys):
+    command = ["dataset", "build", str(small_file), "--output", str(tmp_path / "x.h5"), "--species", str(tmp_path)]
+    assert main(command) == 2
+    assert f"{tmp_path}: cannot be read: it is not a regular file" in capsys.readouterr().err
+
+
 def test_a_reader_that_has_seen_enough_is_no_error(small_file):
     code = "import sys; from fastsfes.cli import main; sys.exit(main(['dataset', 'info', sys.argv[1], '--json']))"
     command = [sys.executable, "-c", code, str(small_file)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -124,6 +125,17 @@ def test_solids(kpts: list[int] | None) -> None:
         (lambda g: g.attrs.__setitem__("multiplicity", 0), "multiplicity 0 must be at least 1"),
         (lambda g: g["rho"].__setitem__(0, np.nan), "rho holds NaN"),
         (lambda g: g["tau"].__setitem__(0, -1.0), "tau is negative somewhere"),
+        # other units, factors, names and states
+        (lambda g: g.attrs.__setitem__("charge", 0.5), "charge is 0.5, not a whole number"),
+        (lambda g: g.attrs.__setitem__("energy", np.nan), "energy is not e_tot - e_xc_semilocal"),
+        (lambda g: g.attrs.__setitem__("multiplicity", 3), "multiplicity 3 needs spin densities"),
+        (lambda g: g.attrs.__setitem__("xc", "foo"), 'libxc has no functional "foo"'),
+        (lambda g: g.attrs.__setitem__("xc", "pbe"), "pbe on this density has a semilocal energy"),
+        (lambda g: g["weights"].write_direct(0.529177**3 * g["weights"][:]), "0.296 electrons, not a whole number"),
+        (lambda g: g["sigma"].write_direct(np.sqrt(g["sigma"][:])), "tau is below"),
+        (lambda g: g["tau"].write_direct(0.5 * g["tau"][:]), "tau is below"),
+        (lambda g: g["tau"].write_direct(1.01 * g["tau"][:]), ""),  # B97 does not see tau
+        (lambda g: g["rho"].write_direct(1.01 * g["rho"][:]), "b97 on this density has a semilocal energy"),
         (lambda g: (g.__delitem__("rho"), g.create_dataset("rho", data=np.ones(3))), "do|expected"),
     ],
 )
@@ -133,8 +145,31 @@ def test_damaged_species_are_refused_and_the_others_kept(folder: Path, change: o
     with h5py.File(folder / "grids.h5", "r+") as file:
         change(file["h2"])  # type: ignore[operator]
     result = import_grids(folder, folder / "grids.h5", folder / "made.h5")
-    assert (result.imported, list(result.refused)) == (1, ["h2"])
+    assert (result.imported, list(result.refused)) == ((1, ["h2"]) if message else (2, []))
+    if not message:
+        return
     assert message.split("|")[0] in result.refused["h2"] or message.split("|")[-1] in result.refused["h2"]
+
+
+def test_the_order_of_the_spins_and_the_geometry_are_checked(folder: Path, records: dict[str, GridRecord]) -> None:
+    from fastsfes.datasets.grids import import_grids
+
+    swapped = {k: a[::-1] for k, a in records["h"].arrays.items() if k != "weights"}
+    write_grid_file(folder / "grids.h5", {**records, "h": replace(records["h"], **swapped)})
+    refused = import_grids(folder, folder / "grids.h5", folder / "made.h5").refused
+    assert "rho holds -1.00 more electrons of the first spin than of the second, multiplicity 2 says 1" in refused["h"]
+    (folder / "geometries").mkdir()
+    for name, text in (("h2", "3\n1 1\nH 0 0 0\nH 0 0 1\nH 0 1 0\n"), ("h", "1\n0 2\nLi 0 0 0\n")):
+        (folder / "geometries" / f"{name}.xyz").write_text(text)
+    h2 = records["h2"]
+    write_grid_file(folder / "grids.h5", {**records, "h2": replace(h2, attributes={**h2.attributes, "charge": 1})})
+    # A lithium atom whose 1s shell a pseudopotential stands for has one electron as well.
+    assert import_grids(folder, folder / "grids.h5", folder / "made.h5").refused == {}
+    (folder / "geometries" / "h2.xyz").write_text("2\n1 1\nH 0 0 0\nBe 0 0 1\n")
+    assert import_grids(folder, folder / "grids.h5", folder / "made.h5").refused == {}
+    (folder / "geometries" / "h2.xyz").write_text("1\n1 1\nH 0 0 0\n")
+    refused = import_grids(folder, folder / "grids.h5", folder / "made.h5").refused
+    assert "it holds 2.00 electrons, the geometry 0" in refused["h2"]
 
 
 def test_other_files_are_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

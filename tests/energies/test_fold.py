@@ -101,6 +101,20 @@ def test_the_grid_is_refused_in_a_sentence(folded: Path) -> None:
         fs.wrmsd("gas22", fs.Dataset.open(folded), "train", method="grid")
 
 
+def test_a_seal_and_what_it_seals_stay_when_folded_again(folded: Path, tmp_path: Path) -> None:
+    path = tmp_path / "smaller.h5"
+    assert main(["dataset", "fold", str(folded), "--output", str(path), "--nodes", "50"]) == 0
+    again = fs.Dataset.open(path)
+    assert again.is_sealed
+    assert again.contents.reactions == fs.Dataset.open(folded).contents.reactions
+
+
+def test_no_quadrature_can_be_made_without_densities(folded: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for more in ([], ["--like", "default", "--grid", "level 5"]):
+        assert main(["dataset", "quadrature", str(folded), "--name", "x", *more]) == 2
+        assert "holds no densities, so no quadrature can be made of it" in capsys.readouterr().err
+
+
 def test_a_sealed_test_split_is_read_on_purpose_and_counted(
     folded: Path, builtin: fs.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

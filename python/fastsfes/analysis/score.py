@@ -8,8 +8,6 @@ GMTKN55 has too. Energies that are rounded too much for a set's finite differenc
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -24,7 +22,7 @@ import numpy.typing as npt
 
 from ..common.errors import InputError
 from ..common.files import plain
-from ..common.reading import read_text
+from ..common.reading import csv_rows, read_text
 from ..datasets.benchmark import BenchmarkReaction, BenchmarkSet, Tables, packaged_tables
 from ..datasets.xyz import parse_number
 
@@ -86,12 +84,14 @@ class Score:
         sets: name -> score, in the published order; sets of which any energy is absent are not in it.
         incomplete: sets that could not be scored though some energies are there -> why.
         errors: reaction -> calculated minus reference value in the set's unit.
+        unknown: names among the energies that no reaction has.
     """
 
     method: str
     sets: Mapping[str, SetScore]
     incomplete: Mapping[str, str]
     errors: Mapping[str, float]
+    unknown: tuple[str, ...] = ()
 
     @cached_property
     def mean(self) -> float:
@@ -136,6 +136,7 @@ class Score:
             "wtmad4": self.wtmad4,
             "sets": [vars(s) for s in self.sets.values()],
             "incomplete": dict(self.incomplete),
+            "unknown": list(self.unknown),
         }
         return dict(plain(made))
 
@@ -180,12 +181,12 @@ def read_energies(path: Path | str) -> dict[str, dict[str, float]]:
 
     Empty cells are energies that are not there.
     """
-    lines = [line for line in csv.reader(io.StringIO(read_text(path, "a table of energies"))) if any(line)]
-    methods = [cell.strip() for cell in lines[0][1:]] if lines else []
+    rows = [row for row in csv_rows(read_text(path, "a table of energies"), str(path)) if any(row[1])]
+    methods = [cell.strip() for cell in rows[0][1][1:]] if rows else []
     if not methods or len(set(methods)) != len(methods) or not all(methods):
         raise InputError(f"{path}: line 1 does not name methods; expected a header such as 'species,my functional'")
     found: dict[str, dict[str, float]] = {name: {} for name in methods}
-    for number, cells in enumerate(lines[1:], start=2):
+    for number, cells in rows[1:]:
         if len(cells) > len(methods) + 1:
             raise InputError(
                 f"{path}, line {number}: {len(cells)} cells; expected a species and {len(methods)} energies"
@@ -255,7 +256,8 @@ def _score(tables: Tables, energies: Mapping[str, float], method: str) -> Score:
     if not sets and not incomplete:
         example = next(iter(tables.reactions[0].coefficients))
         raise InputError(f"no reaction of GSCDB138 has energies of all its species; names are such as {example!r}")
-    return Score(method, sets, incomplete, errors)
+    known = {name for r in tables.reactions for name in r.coefficients}
+    return Score(method, sets, incomplete, errors, tuple(name for name in energies if name not in known))
 
 
 def _by_set(tables: Tables) -> dict[str, list[BenchmarkReaction]]:

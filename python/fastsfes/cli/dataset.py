@@ -125,7 +125,7 @@ def run_build(arguments: argparse.Namespace) -> int:
     """``fastsfes dataset build``: 0, or 1 when a calculation failed or did not converge."""
     from ..datasets.production import build_dataset
 
-    check_output(arguments.output)
+    check_output(arguments.output, read=[arguments.source])
     o = BuildOptions(**given_arguments(BuildOptions, arguments))
     contents, defaults = _source(arguments.source, o)
     settings = replace(defaults, **given_arguments(ScfSettings, arguments))
@@ -163,7 +163,7 @@ def run_import(arguments: argparse.Namespace) -> int:
     from ..datasets.grids import import_grids
     from ..datasets.production import import_folder
 
-    check_output(arguments.output)
+    check_output(arguments.output, read=[arguments.grids] if arguments.grids is not None else [])
     given = {key: getattr(arguments, key) for key in ("xc", "grid", "density_fit")}
     if arguments.grids is not None:
         if arguments.densities is not None or any(given.values()):

@@ -14,7 +14,7 @@ from ..datasets.dataset import Dataset
 from ..datasets.matching import TOLERANCE
 from ..datasets.model import SPLITS
 from ..datasets.packaged import PACKAGED
-from ..datasets.places import user_datasets, user_folder
+from ..datasets.places import find_dataset, user_datasets, user_folder
 from ..datasets.readers import is_source, read_folder
 from ..energies.quadrature import FOLDED_NODES, fold_dataset, list_quadratures, worst_error
 
@@ -75,7 +75,7 @@ def run_list(arguments: argparse.Namespace) -> int:
 
 def run_match(arguments: argparse.Namespace) -> int:
     """``fastsfes dataset match``: 0."""
-    check_output(arguments.output)
+    check_output(arguments.output, read=map(_file, [arguments.source, *arguments.densities]))
     source = Path(arguments.source)
     contents = read_folder(source) if is_source(source) else Dataset.open(arguments.source).contents
     found = adopt_densities(contents, arguments.densities, arguments.output, tolerance=arguments.tolerance)
@@ -92,12 +92,10 @@ def run_match(arguments: argparse.Namespace) -> int:
 
 def run_fold(arguments: argparse.Namespace) -> int:
     """``fastsfes dataset fold``: 0."""
-    check_output(arguments.output)
+    check_output(arguments.output, read=[_file(arguments.dataset)])
     if arguments.nodes < 10:
         raise InputError(f"--nodes {arguments.nodes} must be at least 10")
     dataset = Dataset.open(arguments.dataset)
-    if dataset.path is not None and dataset.path.resolve() == arguments.output.resolve():
-        raise InputError(f"--output {arguments.output}: is the dataset itself; its densities would be lost")
     made = fold_dataset(
         dataset, arguments.output, name=arguments.name, nodes=arguments.nodes, fine=arguments.fine,
         sealed=arguments.sealed,
@@ -109,6 +107,11 @@ def run_fold(arguments: argparse.Namespace) -> int:
     size = arguments.output.stat().st_size
     print(f"{arguments.output}: {len(made[0].species)} species in {size / 1e6:.1f} MB")
     return 0
+
+
+def _file(name: str) -> Path | str:
+    """The file of a dataset that is called by its name, else the file that the name is."""
+    return find_dataset(name) or name
 
 
 def _describe(name: str, path: Path, where: str) -> dict[str, Any]:

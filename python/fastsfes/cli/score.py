@@ -48,10 +48,12 @@ def add_parser(subparsers: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the scores; 0, or 1 when no set could be scored."""
+    if arguments.energies is None and (arguments.method or arguments.no_published):
+        raise InputError("--method and --no-published take a table of energies; name its file")
     own = score_file(arguments.energies) if arguments.energies is not None else {}
     for name in arguments.method or ():
         if name not in own:
-            raise InputError(f"--method {name}: is none of {', '.join(own) or 'no file given'}")
+            raise InputError(f"--method {name}: is no column of the table; it has {', '.join(own)}")
     if arguments.method:
         own = {name: own[name] for name in arguments.method}
     published = {} if arguments.no_published else published_scores()
@@ -71,6 +73,9 @@ def run(arguments: argparse.Namespace) -> int:
         for name, s in own.items():
             for label, reason in s.incomplete.items():
                 print(f"{name}: not scored: {label}: {reason}")
+            if s.unknown:
+                more = f" and {len(s.unknown) - 3} more" if len(s.unknown) > 3 else ""
+                print(f"{name}: not in GSCDB138: {', '.join(map(repr, s.unknown[:3]))}{more}")
     return 1 if own and not any(s.sets for s in own.values()) else 0
 
 

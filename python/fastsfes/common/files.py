@@ -8,7 +8,7 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
@@ -46,11 +46,15 @@ def user_path(path: str | Path) -> Path:
         raise InputError(f"{path}: {str(error).rstrip('.').lower()}; write the whole path") from None
 
 
-def check_output(path: Path | None, option: str = "--output") -> None:
+def check_output(path: Path | None, option: str = "--output", *, read: Iterable[Path | str] = ()) -> None:
     """Whether a file can be written there, before the work is done: folders of files are not made, typing errors are.
 
+    Args:
+        path, option: the file, and what it is called in errors.
+        read: what the same command reads; a name of a dataset may be among them.
+
     Raises:
-        InputError: when the folder is absent, or the path is a folder.
+        InputError: when the folder is absent, or the path is a folder or a file that is read.
     """
     if path is None:
         return
@@ -59,6 +63,8 @@ def check_output(path: Path | None, option: str = "--output") -> None:
         raise InputError(f"{option} {path}: the folder {path.parent} does not exist; make it".lstrip())
     if path.is_dir():
         raise InputError(f"{option} {path}: is a folder; give the name of a file".lstrip())
+    if path.resolve() in (user_path(each).resolve() for each in read):
+        raise InputError(f"{option} {path}: is read by the same command and would be lost; give another name".lstrip())
 
 
 def make_parent(path: Path) -> None:

@@ -11,8 +11,6 @@ The test split of a sealed dataset stays what it is; the others are divided thre
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -21,7 +19,7 @@ import numpy as np
 
 from ..common.errors import InputError
 from ..common.files import user_path
-from ..common.reading import read_text
+from ..common.reading import csv_rows, read_text
 from .model import SPLITS, DatasetContents, Reaction
 
 __all__ = ["chosen", "divided"]
@@ -115,13 +113,15 @@ def _splits(contents: DatasetContents, reactions: _Rows, value: str) -> Iterable
 def _splits_of_file(contents: DatasetContents, reactions: _Rows, value: str) -> Iterable[Reaction]:
     path = user_path(value)
     text = read_text(path, "random:SEED, by-subset:SEED or a CSV file with the columns reaction and split")
-    rows = list(csv.DictReader(io.StringIO(text)))
-    if not rows or not {"reaction", "split"} <= set(rows[0]):
+    rows = [(number, [c.strip() for c in cells]) for number, cells in csv_rows(text, str(path)) if any(cells)]
+    header = rows[0][1] if len(rows) > 1 else []
+    if not {"reaction", "split"} <= set(header):
         raise InputError(f"{path}: expected a CSV file with the columns reaction and split")
     known = {r.name: r for r in reactions}
     found = []
-    for number, row in enumerate(rows, start=2):
-        name, split = str(row["reaction"]).strip(), str(row["split"]).strip()
+    for number, cells in rows[1:]:
+        row = dict(zip(header, cells, strict=False))
+        name, split = row.get("reaction", ""), row.get("split", "")
         if name not in known:
             raise InputError(f'{path}, line {number}: there is no reaction "{name}"')
         if split not in SPLITS:

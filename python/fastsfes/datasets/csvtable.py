@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..common.errors import InputError
-from ..common.reading import read_text
+from ..common.reading import csv_rows, read_text
 from .model import check_name
 from .xyz import parse_number
 
@@ -37,7 +35,7 @@ def read_eval_csv(path: Path) -> list[EvalRow]:
     text = read_text(path, "a table of reactions, coefficients, species and references")
     rows: list[EvalRow] = []
     seen: dict[str, int] = {}
-    for number, cells in _lines(path, text):
+    for number, cells in csv_rows(text, str(path)):
         cells = [cell.strip() for cell in cells]
         while cells and not cells[-1]:
             cells.pop()
@@ -64,11 +62,3 @@ def read_eval_csv(path: Path) -> list[EvalRow]:
     if not rows:
         raise InputError(f"{path}: holds no reactions")
     return rows
-
-
-def _lines(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
-    reader = csv.reader(io.StringIO(text.replace("\r\n", "\n").replace("\r", "\n")))
-    try:
-        yield from enumerate(reader, start=1)
-    except csv.Error as error:
-        raise InputError(f"{path}, line {reader.line_num}: is not a line of a table ({error})") from None

@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..common.errors import InputError
-from ..densities.gridfile import read_grid_file
+from ..densities.gridfile import counting_error, read_grid_file
 from ..densities.record import GridRecord
-from .model import Species
+from .model import Species, nuclear_charge
 from .plain import read_plain
 from .production import ImportResult
 from .storage import NamedDensity, write_dataset
@@ -55,8 +55,13 @@ def import_grids(folder: Path | str, grids: Path | str, output: Path | str) -> I
 def _mismatch(species: Species | None, record: GridRecord) -> str | None:
     """Why a density cannot belong to a geometry, or None."""
     given = record.attributes["charge"], record.attributes["spin"]
-    if species is None or given == (species.charge, species.spin):
+    if species is None:
         return None
-    return (
-        f"charge and unpaired electrons are {given} in the grid file, {(species.charge, species.spin)} in the geometry"
-    )
+    if given != (wanted := (species.charge, species.spin)):
+        return f"charge and unpaired electrons are {given} in the grid file, {wanted} in the geometry"
+    expected = sum(nuclear_charge(symbol) for symbol in species.symbols) - species.charge
+    # Pseudopotentials stand for whole shells of a core.
+    core = max(0, 2 * round((expected - record.electrons) / 2.0))
+    if abs(expected - core - record.electrons) > counting_error(expected):
+        return f"it holds {record.electrons:.2f} electrons, the geometry {expected}, less pairs that are a core's"
+    return None

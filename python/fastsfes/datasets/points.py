@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from ..common.errors import InputError
 from ..common.files import user_path
-from ..common.reading import damage, read_bytes
+from ..common.reading import csv_rows, damage, read_bytes
 from ..formula.features import CHANNELS, channel, listed
 from .model import SPLITS
 
@@ -178,10 +178,7 @@ def _npz(content: bytes, where: str) -> dict[str, Any]:
 
 
 def _csv(text: str, where: str) -> dict[str, Any]:
-    try:
-        lines = [[c.strip() for c in line] for line in csv.reader(io.StringIO(text)) if any(c.strip() for c in line)]
-    except csv.Error as error:
-        raise InputError(f"{where}: is not a table ({error})") from None
+    lines = [[c.strip() for c in cells] for _, cells in csv_rows(text, where) if any(c.strip() for c in cells)]
     if len(lines) < 2:
         raise InputError(f"{where}: expected a line of names and a line per point; {_REMEDY}")
     names = lines[0]

@@ -28,13 +28,24 @@ from ..common.errors import InputError
 from ..common.reading import DAMAGE, short
 from ..common.reading.hdf5 import attributes as read_attributes
 from ..common.reading.hdf5 import child, open_file, read
+from ..functionals.libxc import LibxcFunctional
+from ..functionals.registry import list_functionals
 from .hdf5 import RecordError, check_grid_record, write_array, write_atomically
 from .record import ENERGY_NAMES, Energies, GridRecord
 
-__all__ = ["FORMAT", "from_pyscf", "read_grid_file", "write_grid_file"]
+__all__ = ["FORMAT", "counting_error", "from_pyscf", "read_grid_file", "write_grid_file"]
 
 FORMAT = "fastsfes-grids"
 VERSION = 1
+
+_STATE = {"charge": 0, "multiplicity": 1}
+"""Attribute -> what holds when it is absent."""
+
+_BELOW = 0.1
+"""Part of the electrons where tau may be less than one orbital would have: core densities without orbitals."""
+
+_SEMILOCAL = 1e-3
+"""hartree: versions of libxc and density thresholds differ less, wrong factors more."""
 
 _OWN_GRID = "its own"
 _ARRAYS = ("weights", "rho", "sigma", "tau")
@@ -95,16 +106,16 @@ def _read(group: h5py.Group, where: str) -> GridRecord:
         frozen = float(given["energy"])
         if "e_tot" not in given:
             known["e_tot"] = frozen + known["e_xc_semilocal"]
-        elif abs(known["e_tot"] - known["e_xc_semilocal"] - frozen) > 1e-8:
+        elif not abs(known["e_tot"] - known["e_xc_semilocal"] - frozen) <= 1e-8:
             raise RecordError(f"{where}: energy is not e_tot - e_xc_semilocal")
     elif not {"e_tot", "e_xc_semilocal"} <= given.keys():
         raise RecordError(f"{where} lacks the attribute energy, the energy that does not change (hartree)")
-    multiplicity = int(given.get("multiplicity", 1))
+    charge, multiplicity = (_whole(given.get(key, default), f"{where}: {key}") for key, default in _STATE.items())
     if multiplicity < 1:
         raise RecordError(f"{where}: multiplicity {multiplicity} must be at least 1")
     attributes = {
         "xc": str(given["xc"]),
-        "charge": int(given.get("charge", 0)),
+        "charge": charge,
         "spin": multiplicity - 1,
         "converged": True,
         "grid": _OWN_GRID,
@@ -115,7 +126,59 @@ def _read(group: h5py.Group, where: str) -> GridRecord:
     arrays = {key: np.asarray(read(group, key), dtype=np.float64) for key in _ARRAYS}
     record = GridRecord(**arrays, energies=Energies(**known), attributes=attributes)
     check_grid_record(record, where)
+    _check_conventions(record, where)
     return record
+
+
+def _whole(value: Any, where: str) -> int:
+    if not isinstance(value, (int, float)) or value != round(value):
+        raise RecordError(f"{where} is {value!r}, not a whole number")
+    return int(value)
+
+
+def _check_conventions(record: GridRecord, where: str) -> None:
+    """Units, order of the spins and factors: what a density of another convention cannot fulfil; raises RecordError."""
+    electrons, spin = record.electrons, int(record.attributes["spin"])
+    if abs(electrons - round(electrons)) > counting_error(electrons) or electrons < 0.5:
+        raise RecordError(f"{where}: holds {electrons:.3f} electrons, not a whole number; expected atomic units")
+    if record.rho.ndim == 1 and spin:
+        raise RecordError(f"{where}: multiplicity {spin + 1} needs spin densities, (2, n)")
+    unpaired = 0.0 if record.rho.ndim == 1 else float(np.sum(record.weights * (record.rho[0] - record.rho[1])))
+    # Metals have fractions of unpaired electrons.
+    if abs(unpaired - spin) > 0.5:
+        raise RecordError(
+            f"{where}: rho holds {unpaired:.2f} more electrons of the first spin than of the second, multiplicity "
+            f"{spin + 1} says {spin}"
+        )
+    # tau >= |grad rho|^2 / (8 rho) for every spin; noise where there is hardly any density is none of its business.
+    rho, tau = np.atleast_2d(record.rho), np.atleast_2d(record.tau)
+    sigma = np.atleast_2d(record.sigma)[:: 1 if record.rho.ndim == 1 else 2]
+    below = np.sum(record.weights * rho * (8.0 * rho * tau < 0.99 * sigma))
+    if below > _BELOW * electrons:
+        raise RecordError(
+            f"{where}: tau is below |grad rho|^2/(8 rho) for {100.0 * below / electrons:.0f} % of the electrons; "
+            "expected tau = (1/2) sum |grad phi|^2 and sigma = |grad rho|^2 of the same orbitals, in atomic units"
+        )
+    xc, stated = str(record.attributes["xc"]), record.energies.e_xc_semilocal
+    try:
+        maker = LibxcFunctional(xc)
+    except InputError as error:
+        if xc.lower() not in list_functionals():
+            raise RecordError(f"{where}: {error}") from None
+        return
+    if stated:
+        values = maker.energy_density(record.rho, record.sigma, record.tau).exc
+        found = float(np.sum(record.weights * np.asarray(values)))
+        if abs(found - stated) > _SEMILOCAL:
+            raise RecordError(
+                f"{where}: {xc} on this density has a semilocal energy of {found:.6f} hartree, e_xc_semilocal says "
+                f"{stated:.6f}; are density, sigma and tau in the order and units of the format?"
+            )
+
+
+def counting_error(electrons: float) -> float:
+    """What coarse grids lose of so many electrons."""
+    return 0.1 + 1e-3 * abs(electrons)
 
 
 def from_pyscf(mf: Any) -> GridRecord:

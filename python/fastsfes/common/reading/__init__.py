@@ -2,11 +2,12 @@
 
 from .members import closed, object_member, text_member
 from .shape import shaped
-from .text import DAMAGE, damage, finite, parse_json, read_bytes, read_text, short
+from .text import DAMAGE, csv_rows, damage, finite, parse_json, read_bytes, read_text, short
 
 __all__ = [
     "DAMAGE",
     "closed",
+    "csv_rows",
     "damage",
     "finite",
     "object_member",

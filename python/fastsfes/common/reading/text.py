@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import math
 import os
@@ -16,7 +18,7 @@ from typing import Any
 
 from ..errors import FastsfesError, InputError
 
-__all__ = ["DAMAGE", "LARGEST", "damage", "finite", "parse_json", "read_bytes", "read_text", "short"]
+__all__ = ["DAMAGE", "LARGEST", "csv_rows", "damage", "finite", "parse_json", "read_bytes", "read_text", "short"]
 
 LARGEST = 64 * 2**20
 """Bytes of a text file that are read at most; the largest honest one, MGCDB84's table, has 0.6 MB."""
@@ -57,9 +59,10 @@ def read_bytes(path: Path | str, what: str, limit: int = LARGEST) -> bytes:
         raise InputError(f"{path}: cannot be read: {error.strerror}; expected {what}") from None
     except ValueError:
         raise InputError(f"{str(path)!r}: is not the name of a file; expected {what}") from None
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise InputError(f"{path}: cannot be read: it is not a regular file; expected {what}")
     with open(handle, "rb") as stream:
-        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-            raise InputError(f"{path}: cannot be read: it is not a regular file; expected {what}")
         try:
             content = stream.read(limit + 1)
         except OSError as error:
@@ -75,6 +78,20 @@ def read_text(path: Path | str, what: str, limit: int = LARGEST) -> str:
         return read_bytes(path, what, limit).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: cannot be read: it is not UTF-8 text ({error.reason}); expected {what}") from None
+
+
+def csv_rows(text: str, where: str) -> Iterator[tuple[int, list[str]]]:
+    """Line number (of the last line, when a quoted cell holds several) and cells of each row of a CSV text.
+
+    Raises:
+        InputError: names the line that is none of a table.
+    """
+    reader = csv.reader(io.StringIO(text.replace("\r\n", "\n").replace("\r", "\n")))
+    try:
+        for cells in reader:
+            yield reader.line_num, cells
+    except csv.Error as error:
+        raise InputError(f"{where}, line {reader.line_num}: is not a line of a table ({error})") from None
 
 
 def parse_json(text: str, where: str) -> Any:

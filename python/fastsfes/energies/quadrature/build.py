@@ -85,6 +85,11 @@ def build_quadrature(
     rows = tuple(sorted({dataset.representative(name) for name in wanted}))
     if not rows:
         raise InputError(f"dataset {dataset.name!r} has no converged density")
+    if not dataset.has_densities:
+        raise InputError(
+            f"dataset {dataset.name!r} is folded onto nodes and holds no densities, so no quadrature can be made of "
+            "it; use those that it has, or the dataset that it was folded from"
+        )
     if like is not None:
         if like.species != rows:
             raise InputError(f'quadrature "{like.name}" has other species than the densities; build it again')

@@ -85,14 +85,15 @@ def fold_dataset(
         output: the file to write.
         name: of the new dataset; by default that of the old one.
         nodes, quadrature, fine: what to fold, see `fold_quadratures`; both are names in the file.
-        sealed: whether the test split is for final reports only (see `Dataset.unsealed`).
+        sealed: whether the test split is for final reports only (see `Dataset.unsealed`); a seal stays in any case.
 
     Returns:
         The quadratures that were stored.
     """
     base = Quadrature.load(dataset, quadrature)
     made = fold_quadratures(base, None if fine is None else Quadrature.load(dataset, fine), nodes)
-    reactions = dataset.available
+    usable = set(dataset.density_names)
+    reactions = tuple(r for r in dataset.contents.reactions if usable.issuperset(r.coefficients))
     used = {species for reaction in reactions for species in reaction.coefficients}
     contents = replace(
         dataset.contents,
@@ -105,7 +106,7 @@ def fold_dataset(
         sources={
             subset: text for subset, text in dataset.contents.sources.items() if subset in {r.subset for r in reactions}
         },
-        sealed=sealed,
+        sealed=sealed or dataset.contents.sealed,
     )
     # A density is called after the first of its species; those that no reaction needs are gone.
     first: dict[str, str] = {}

@@ -109,12 +109,16 @@ FILES = {
     },
 }
 
+#: wB97M-V's energies of two molecules; the second is not that of any state there.
+ENERGIES = ",PBE0,wB97M-V\nh2,-1.16,-1.17\nh2_far,,-0.5\n"
+
 
 def write_archive(folder: Path) -> tuple[Path, Path]:
     """Write the archive unpacked and packed; returns (folder, archive)."""
     plain = folder / "GSCDB138"
     contents = {name: xlsx(sheets) for name, sheets in FILES.items()}
     contents |= {f"xyz_files/{name}.xyz": text.encode() for name, text in GEOMETRIES.items()}
+    contents["Analysis/Molecule_Energies.csv"] = ENERGIES.encode()
     for name, content in contents.items():
         path = plain / name
         path.parent.mkdir(parents=True, exist_ok=True)
