@@ -38,6 +38,10 @@ CASES = [
     ("c0 + (c0*u(x2, g) + c0*w + w*c5) + u(x2, g)*w", "c0 + c1*w + u(x2, g0)*(c0 + w)"),
     ("c0*u(x2, g) + c0*u(x2, g)*w", "c0*u(x2, g0)*(1 + w)"),
     ("c - u(x2, g) + 2*w**2*(c - u(x2, g))", "(1 + 2*w**2)*(c0 - u(x2, g0))"),
+    # coefficients that are one up to a whole number are one parameter
+    ("c0 + u(x2, g) + u(x2, g)*w + (c0 + u(x2, g) + u(x2, g)*w)*c5", "c0 + c1*u(x2, g0)*(1 + w)"),
+    ("w + u(x2, g) + w*u(x2, g) + c5*(w + u(x2, g) + w*u(x2, g))", "c0*(u(x2, g0) + w + u(x2, g0)*w)"),
+    ("c + (1 + b)*w + 2*u(x2, g)*(1 + b)", "c0 + c1*(2*u(x2, g0) + w)"),
     # blocks of numbers are numbers where that saves a parameter
     ("c + u(0, g)*w", "c0"),
     ("pbe_x(0, k, m)*w + c", "c0 + w"),

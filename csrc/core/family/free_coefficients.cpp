@@ -15,6 +15,7 @@ namespace fastsfes::family {
 namespace {
 
 using normal::Factor;
+using normal::Prefer;
 using normal::Sum;
 using normal::Term;
 
@@ -23,27 +24,34 @@ constexpr std::size_t kMostParameters = 60;
 
 /// A coefficient and what it multiplies.
 struct Group {
-  normal::Factors rest;
+  Sum rest;
   Sum coefficient;
   bool free = false;
 };
 
 class Coefficients {
  public:
-  Coefficients(normal::Shortener& shortener, const Sum& sum) : s_(shortener), g_(shortener.graph()) {
+  /// With `together`, sums that are coefficients of several terms, up to whole numbers, are one.
+  Coefficients(normal::Shortener& shortener, const Sum& sum, bool together)
+      : s_(shortener), g_(shortener.graph()), together_(together) {
     count_ = g_.parameters().size();
+    std::vector<std::pair<Term, Sum>> found;  // features and functions, and what they are multiplied by
     for (const Term& term : sum) {
       Term rest, own{{}, term.coefficient};
       for (const Factor& f : term.factors) (depends(f.atom) ? rest : own).factors.push_back(f);
       for (const Factor& f : rest.factors) held_ |= inside(f.atom);
-      const auto it = std::find_if(groups_.begin(), groups_.end(), [&](auto& g) { return g.rest == rest.factors; });
-      if (it == groups_.end()) {
-        groups_.push_back({rest.factors, {own}});
+      const auto it = std::find_if(found.begin(), found.end(), [&](auto& g) { return g.first == rest; });
+      if (it == found.end()) {
+        found.push_back({rest, {own}});
       } else {
-        it->coefficient.push_back(own);
+        it->second.push_back(own);
       }
     }
+    for (auto& [rest, coefficient] : found) join(rest, std::move(coefficient));
   }
+
+  /// Whether there are fewer coefficients than terms.
+  [[nodiscard]] bool joined() const { return joined_; }
 
   /// The sum in new parameters, or nothing.
   std::optional<Reparametrised> result() {
@@ -57,9 +65,12 @@ class Coefficients {
       if (group.free && !plain) {
         const std::string name = "?" + std::to_string(meaning.size());
         meaning.emplace(name, normal::in_reading_order(g_, s_.written(own)));
-        normal::add(total, normal::product(Term{group.rest, 1.0}, Term{{{g_.parameter(name), 1.0}}, 1.0}));
+        const Term parameter{{{g_.parameter(name), 1.0}}, 1.0};
+        for (const Term& rest : group.rest) normal::add(total, normal::product(rest, parameter));
       } else {
-        for (const Term& term : own) normal::add(total, normal::product(Term{group.rest, 1.0}, term));
+        for (const Term& rest : group.rest) {
+          for (const Term& term : own) normal::add(total, normal::product(rest, term));
+        }
       }
     }
     rescale(total, meaning);
@@ -68,6 +79,27 @@ class Coefficients {
   }
 
  private:
+  /// Adds a term, with `together` to the group that has its coefficient: u + c*u + 2*(1 + c)*w is (1 + c)*(u + 2*w).
+  void join(Term rest, Sum coefficient) {
+    for (Group& group : groups_) {
+      if (!together_ || coefficient.size() == 1) break;  // a product can be taken out as it is
+      const double times = normal::multiple(coefficient, group.coefficient);
+      const double inverse = normal::multiple(group.coefficient, coefficient);
+      if (times != 0.0 && normal::is_whole(times)) {
+        rest.coefficient = times;
+      } else if (inverse != 0.0 && normal::is_whole(inverse)) {
+        for (Term& other : group.rest) other.coefficient *= inverse;
+        group.coefficient = std::move(coefficient);
+      } else {
+        continue;
+      }
+      group.rest.push_back(std::move(rest));
+      joined_ = true;
+      return;
+    }
+    groups_.push_back({{std::move(rest)}, std::move(coefficient)});
+  }
+
   void look(NodeId id) {
     if (seen_.size() <= id) seen_.resize(g_.size(), {0, -1});
     if (seen_[id].second >= 0) return;
@@ -162,6 +194,7 @@ class Coefficients {
 
   normal::Shortener& s_;
   Graph& g_;
+  bool together_, joined_ = false;
   std::size_t count_;
   Set held_ = 0;
   std::vector<Group> groups_;
@@ -174,17 +207,27 @@ std::optional<Reparametrised> free_coefficients(const Expression& expression) {
   if (expression.parameters().empty() || expression.graph().parameters().size() > kMostParameters) return std::nullopt;
   Graph graph;
   const NodeId root = graph.import(expression.graph(), expression.root());
-  normal::Shortener shortener(graph, normal::Prefer::Nodes);
+  normal::Shortener shortener(graph, Prefer::Nodes);
   std::optional<Reparametrised> best;
-  normal::Size least;
-  for (const auto view : {normal::Shortener::View::Factors, normal::Shortener::View::None}) {
-    const Sum sum = shortener.sum(root, view);
-    auto found = Coefficients(shortener, sum).result();
-    if (!found) continue;
+  std::size_t fewest = expression.parameters().size();
+  normal::Size least = normal::size(expression.graph(), expression.root());
+  const auto consider = [&](Coefficients coefficients, bool must_gain) {
+    auto found = coefficients.result();
+    if (!found) return;
+    const std::size_t parameters = found->expression.parameters().size();
     const normal::Size size = normal::size(found->expression.graph(), found->expression.root());
-    if (best && !normal::better(size, least, normal::Prefer::Nodes)) continue;
+    if ((best || must_gain) && (parameters > fewest || (parameters == fewest && !better(size, least, Prefer::Nodes)))) {
+      return;
+    }
     best = std::move(found);
+    fewest = parameters;
     least = size;
+  };
+  for (const bool together : {false, true}) {
+    for (const auto view : {normal::Shortener::View::Factors, normal::Shortener::View::None}) {
+      Coefficients coefficients(shortener, shortener.sum(root, view), together);
+      if (!together || coefficients.joined()) consider(std::move(coefficients), together);
+    }
   }
   return best;
 }

@@ -22,6 +22,19 @@ void add(Sum& total, const Term& term, double scale) {
   if (scale * term.coefficient != 0.0) total.push_back({term.factors, scale * term.coefficient});
 }
 
+double multiple(const Sum& sum, const Sum& of) {
+  if (sum.size() != of.size()) return 0.0;
+  double ratio = 0.0;
+  for (const Term& term : sum) {
+    const auto same = std::find_if(of.begin(), of.end(), [&](const Term& t) { return t.factors == term.factors; });
+    if (same == of.end()) return 0.0;
+    const double now = term.coefficient / same->coefficient;
+    if (now * same->coefficient != term.coefficient || (ratio != 0.0 && now != ratio)) return 0.0;
+    ratio = now;
+  }
+  return ratio;
+}
+
 Term product(const Term& a, const Term& b) {
   Term found{{}, a.coefficient * b.coefficient};
   auto i = a.factors.begin(), j = b.factors.begin();

@@ -65,6 +65,8 @@ void add(Sum& total, const Term& term, double scale = 1.0);
 [[nodiscard]] Term product(const Term& a, const Term& b);
 /// The term to a power that keeps it one term: an integer.
 [[nodiscard]] Term power(const Term& term, double exponent);
+/// The number that times one sum is another, exactly; 0 where there is none.
+[[nodiscard]] double multiple(const Sum& sum, const Sum& of);
 /// Every term with every other.
 [[nodiscard]] Sum product(const Sum& a, const Sum& b);
 /// `from` without the factors of `by`.

@@ -109,7 +109,8 @@ def _checks(summary: dict[str, Any]) -> list[str]:
     if (pick := summary.get("pick")) is not None:
         said.append(f"Picked by the rule {pick['rule']} of {pick['of']} on the front. {_sentence(verdict(pick))}")
     if report.get("test_readings") is not None:
-        said.append(f"The sealed test split had been read {report['test_readings']} times then.")
+        readings = report["test_readings"]
+        said.append(f"The sealed test split had been read {readings} time{'' if readings == 1 else 's'} then.")
     return said
 
 
