@@ -149,6 +149,9 @@ def test_doctor_of_folders_and_packages(
     blocked.write_text("")
     monkeypatch.setenv("FASTSFES_DATA", str(blocked / "folder"))
     monkeypatch.setattr(shutil, "which", lambda name: None)
+    with monkeypatch.context() as patch:
+        patch.setenv("FASTSFES_DATA", "~nobody-of-that-name")
+        assert [f.state for f in doctor._data()] == ["ok", "broken"]
     assert [f.state for f in doctor._data()] == ["ok", "broken"]
     assert {f.state for f in doctor._optional() if f.topic in ("mpiexec", "sbatch")} == {"absent"}
     assert main(["doctor"]) == 1

@@ -148,6 +148,23 @@ def test_a_folder_that_cannot_be_written_does_not_stop_a_report(
     assert data.test_readings == 0
 
 
+def test_without_a_home_reports_are_made_and_the_rest_says_so(
+    folded: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for folder in ("~nobody-of-that-name/data", ""):
+        monkeypatch.setenv("FASTSFES_DATA", folder)
+        monkeypatch.setenv("XDG_DATA_HOME", "~nobody-of-that-name")
+        data = fs.Dataset.open(folded)
+        assert data.unsealed("x").split("test")
+        assert data.test_readings == 0
+        assert fs.Dataset.open("builtin").path
+        assert main(["dataset", "list"]) == 2
+        err = capsys.readouterr().err
+        assert "~nobody-of-that-name" in err
+        assert "write the whole path" in err
+    assert "set FASTSFES_DATA" in err
+
+
 def test_datasets_are_listed_and_opened_by_name(
     folded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

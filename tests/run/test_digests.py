@@ -79,6 +79,11 @@ def test_a_copy_elsewhere_goes_on_with_the_same_bits(
     done = search(resume=tmp_path / "run", dataset=str(moved), report=False, time_limit=1e9)
     assert done.best.to_dict() == replace(whole.best, name=done.best.name).to_dict()
     assert done.summary["candidates"] == whole.summary["candidates"]
+    again = {"resume": tmp_path / "run", "dataset": str(moved), "report": False}
+    assert search(**again) == done
+    change(moved, "reactions/reference", 12.5)
+    with pytest.raises(fs.InputError, match="began with other data"):
+        search(**again)  # though nothing is left to do
 
 
 def test_changed_bases_are_refused(dataset: Path, tmp_path: Path) -> None:

@@ -220,7 +220,11 @@ def _data() -> Iterator[Finding]:
         yield Finding("datasets", "broken", f"{', '.join(lost)}: the file is absent", "pip install fastsfes again")
     else:
         yield Finding("datasets", "ok", f"{', '.join(PACKAGED)} are packaged")
-    yield _folder("own datasets", user_folder(), "FASTSFES_DATA names another folder")
+    remedy = "FASTSFES_DATA names another folder"
+    try:
+        yield _folder("own datasets", user_folder(), remedy)
+    except InputError as error:  # there is no home
+        yield Finding("own datasets", "broken", str(error), remedy)
 
 
 def _folder(topic: str, folder: Path, remedy: str) -> Finding:

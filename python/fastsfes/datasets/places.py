@@ -11,19 +11,27 @@ import re
 import shutil
 from pathlib import Path
 
-from ..common.files import WriteError, make_parent, written
+from ..common.errors import InputError
+from ..common.files import WriteError, make_parent, user_path, written
 from .packaged import PACKAGED
 
 __all__ = ["find_dataset", "own_copy", "user_datasets", "user_folder"]
 
 
 def user_folder() -> Path:
-    """The user's folder of datasets; it need not exist."""
+    """The user's folder of datasets; it need not exist.
+
+    Raises:
+        InputError: when it begins with the home of somebody who has none, as in some containers.
+    """
     chosen = os.environ.get("FASTSFES_DATA", "").strip()
     if chosen:
-        return Path(chosen).expanduser()
+        return user_path(chosen)
     base = os.environ.get("XDG_DATA_HOME", "").strip() or "~/.local/share"
-    return Path(base).expanduser() / "fastsfes"
+    try:
+        return user_path(base) / "fastsfes"
+    except InputError as error:
+        raise InputError(f"{error}, or set FASTSFES_DATA to your folder of datasets") from None
 
 
 def user_datasets() -> dict[str, Path]:

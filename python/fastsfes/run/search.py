@@ -273,7 +273,8 @@ def search(
         data = {name: value for name, value in (("dataset", dataset), ("points", points)) if value is not None}
         asked = _begun(config, output, go_on, {**options, **data})
     config = asked.config
-    if asked.path is not None and not asked.more and (done := finished(asked.path, report)) is not None:
+    done = finished(asked.path, report) if asked.path is not None and not asked.more else None
+    if done is not None and dataset is None and points is None:
         return done
     given = (time_limit, executor, workers, worker_timeout, threads, dataset, points)
     own: dict[str, Any] = dict(zip(RESUME_OPTIONS, given, strict=True))
@@ -303,6 +304,8 @@ def search(
             with RunLock(path, display.message) as lock, open_store(path) as store:
                 log = RunLog(path, display.message)
                 check_data(path, store, made.digests(), log)
+                if done is not None:
+                    return done
                 if asked.more:
                     _extend(path, config.candidates)
                 coordinator = Coordinator(path, config, parts, made, store, lock, stop, log, display, on_epoch)
