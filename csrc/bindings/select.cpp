@@ -7,6 +7,7 @@
 #include "core/select/bound.hpp"
 #include "core/select/conditioned.hpp"
 #include "core/select/criterion.hpp"
+#include "core/select/dependence.hpp"
 #include "core/select/search.hpp"
 #include "core/select/sweep.hpp"
 
@@ -76,7 +77,12 @@ select::Input read(const Array& matrix, const Array& target, const Array& equali
 
 /// A problem with the criterion that it may have.
 struct Selection {
-  explicit Selection(select::Input given) : input(std::move(given)), problem(input) {}
+  explicit Selection(select::Input given) : input(std::move(given)), problem(input) {
+    for (std::size_t j = 0; j < problem.terms; ++j) {
+      check(!problem.always[j] || !problem.never[j],
+            "term " + std::to_string(j) + " would always be chosen and never: the rules contradict each other");
+    }
+  }
   select::Input input;
   select::Problem problem;
   std::unique_ptr<select::Criterion> criterion;
@@ -86,6 +92,13 @@ struct Selection {
 bool interrupted() {
   py::gil_scoped_acquire acquire;
   return PyErr_Occurred() != nullptr || PyErr_CheckSignals() != 0;
+}
+
+void check_size(const select::Problem& problem, std::size_t size) {
+  const std::size_t most = problem.open().size(), least = problem.forced();
+  check(size >= std::max<std::size_t>(least, 1) && size <= most, "cannot choose " + std::to_string(size) + " of " +
+                                                                     std::to_string(most) + " terms, " +
+                                                                     std::to_string(least) + " of them always");
 }
 
 void check_subset(const select::Problem& problem, const Sizes& terms) {
@@ -140,10 +153,7 @@ void register_select(py::module_& m) {
           [](const Selection& self, std::size_t size, std::size_t restarts, std::size_t patience, std::size_t screen,
              std::size_t keep, std::uint64_t seed, int threads, std::vector<Sizes> starts, bool judged) {
             const select::Problem& p = self.problem;
-            const auto never = static_cast<std::size_t>(std::count(p.never.begin(), p.never.end(), 1));
-            check(size >= std::max<std::size_t>(p.forced(), 1) && size <= p.terms - never,
-                  "cannot choose " + std::to_string(size) + " of " + std::to_string(p.terms - never) + " terms, " +
-                      std::to_string(p.forced()) + " of them always");
+            check_size(p, size);
             check(restarts > 0 && keep > 0 && screen > 0,
                   "expected positive numbers of restarts, subsets and screened");
             for (const Sizes& start : starts) check_subset(p, start);
@@ -170,6 +180,7 @@ void register_select(py::module_& m) {
       .def(
           "bound",
           [](const Selection& self, std::size_t size, double value, std::size_t nodes) {
+            check_size(self.problem, size);
             select::Bound found;
             {
               py::gil_scoped_release release;
@@ -179,6 +190,14 @@ void register_select(py::module_& m) {
             return py::make_tuple(found.terms, found.value, found.lower, found.complete, found.nodes);
           },
           py::arg("size"), py::arg("value"), py::arg("nodes"))
+      .def("open", [](const Selection& self) { return self.problem.open(); })
+      .def(
+          "independent",
+          [](const Selection& self, const Sizes& terms) {
+            check_subset(self.problem, terms);
+            return select::independent(self.problem, terms);
+          },
+          py::arg("terms"))
       .def(
           "solve",
           [](const Selection& self, const Sizes& terms) -> py::object {

@@ -328,19 +328,20 @@ def test_a_bare_chkfile_gets_its_energies_computed(pyscf_chkfile, hydrogen_fluor
     assert record.energies.e_xx_lr == pytest.approx(hydrogen_fluoride.energies.e_xx_lr, abs=1e-5)
 
 
-def test_a_chkfile_whose_orbitals_feel_vv10_is_stationary_with_it(tmp_path, monkeypatch):
-    """Orbitals of a Fock matrix with VV10 are converged, though without VV10 in it they are not."""
+@pytest.mark.parametrize(("iterated", "other"), [("", 0), (0, "")])
+def test_a_chkfile_is_stationary_with_or_without_vv10(tmp_path, monkeypatch, iterated, other):
+    """Orbitals of a Fock matrix with VV10 are converged, though without VV10 in it they are not; and the reverse."""
     # VV10 moves so small a molecule by 1.7e-4: a tighter bound tells the two.
     monkeypatch.setattr(chkfile, "_STATIONARY", 1e-5)
     path = tmp_path / "HF.chk"
     mf = make_mean_field(build_mole(*FLUORIDE, 0, 0, "sto-3g"), WITH_VV10)
-    mf.nlc = ""
+    mf.nlc = iterated
     mf.conv_tol, mf.conv_tol_grad = 1e-12, 1e-8
     mf.chkfile = str(path)
     mf.kernel()
     assert mf.converged
     overlap, density = mf.get_ovlp(), mf.make_rdm1()
-    mf.nlc = 0
+    mf.nlc = other
     product = mf.get_fock(dm=density) @ density @ overlap
     assert np.abs(product - product.T).max() > 10 * chkfile._STATIONARY
     assert read_chkfile(path, settings=said(WITH_VV10)).converged

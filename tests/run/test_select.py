@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 import fastsfes as fs
@@ -14,7 +16,6 @@ from fastsfes.common.errors import InputError
 from fastsfes.evolve.island import Individual
 from fastsfes.fitting import FitProblem
 from fastsfes.functionals.frame import Hybrid
-from fastsfes.run import select as module
 from fastsfes.run.search import Run
 from fastsfes.run.select import select_run
 from fastsfes.run.select_config import SelectConfig
@@ -253,15 +254,59 @@ def test_a_selection_is_validated(tmp_path: Path) -> None:
         ({"terms": ["x = u(x2, g)"]}, "has no number"),
         ({"reference": "wb97m_v"}, "needs a ridge"),
         ({"nothing": 1}, "no option"),
+        ({"sizes": 6.5}, "expected whole numbers"),
+        ({"sizes": [True]}, "expected whole numbers"),
+        ({"sizes": []}, "expected numbers of terms"),
+        ({"terms": 5}, "expected a list of names"),
+        ({"always": [5]}, "expected a list of names"),
+        ({"dataset": 5}, "expected text"),
+        ({"terms": ["y = 1"]}, 'no channel "y" of an energy'),
+        ({"always": ["x: w**9"]}, "is no term of the library"),
+        ({"always": ["x: 1"], "never": ["x: 1"]}, "contradict each other"),
+        ({"groups": ["x: 1"]}, "two terms or more"),
+        ({"heredity": ["x: 1 needs x: w"]}, "TERM only with TERM"),
+        ({"constraints": ["f_x < 2"]}, "is not understood"),
+        ({"terms": ["x = log(w)"]}, "is not finite everywhere"),
+        ({"terms": ["x = u(x2, g)"], "sizes": 1, "scales": ["x.g = nan"]}, "expected CHANNEL.NAME = NUMBERS"),
+        ({"terms": ["x = log(g)*w"], "sizes": 1, "scales": ["x.g = 2 -1"]}, "is not finite everywhere"),
+        ({"frame": "nothing"}, "not registered"),
+        ({"quadrature": "nothing"}, "is not there"),
+        ({"reference": "wb97m_v", "ridge": 1}, "no sum of the library's terms"),
+        ({"criteria": ["cross_validation"], "keep_subsets": ["*"]}, "at least two subsets"),
     ],
 )
-def test_wrong_options_are_one_sentence(tmp_path: Path, changes: dict[str, object], message: str) -> None:
+def test_wrong_options_are_one_sentence_and_leave_nothing(
+    tmp_path: Path, changes: dict[str, object], message: str
+) -> None:
     with pytest.raises(InputError, match=message) as error:
         select_run(small(**changes), output=tmp_path / "run", report=False)
     assert "\n" not in str(error.value)
+    assert not list(tmp_path.iterdir())  # so that the right command may use the name
+
+
+@pytest.mark.parametrize("sizes", [6, np.int64(6), "6", (6,), np.array([6]), range(6, 7)])
+def test_sizes_as_numbers_in_python(sizes: Any) -> None:
+    assert small(sizes=sizes).numbers == [6]
+
+
+def test_lists_and_data_as_python_has_them() -> None:
+    config = SelectConfig(terms=tuple(TERMS), criteria="train", dataset=fs.Dataset.open("builtin"))  # type: ignore[arg-type]
+    assert config.criteria == ("train",)
+    assert config.dataset == "builtin"
 
 
 def test_conditions_that_nothing_meets(tmp_path: Path) -> None:
     config = small(constraints=["f_css(x2=0, w=0) = 1", "2 <= f_css(x2=0, w=0)"], sizes="4")
-    with pytest.raises(fs.FastsfesError, match="no subset of any size meets the conditions"):
-        module.select_run(config, output=tmp_path / "run", report=False)
+    with pytest.raises(InputError, match="no coefficients of the terms meet all conditions"):
+        select_run(config, output=tmp_path / "run", report=False)
+    assert not list(tmp_path.iterdir())
+
+
+def test_sizes_without_a_subset_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two terms that go together, and one that goes alone: two of one channel cannot be had with a second group."""
+    groups = ["x: 1; css: 1", "cos: 1; cos: w"]
+    config = small(terms=["x = 1", "css = 1", "cos = 1; w"], groups=groups, sizes="2:4")
+    run = select_run(config, output=tmp_path / "run", report=False)
+    assert [r["size"] for r in run.summary["selection"]] == [2, 4]
+    assert main(["show", str(run.path)]) == 0
+    assert "3 terms by train: no subset of independent terms keeps the rules" in capsys.readouterr().out

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -105,6 +106,71 @@ def test_enumeration_agrees_with_20_terms(seed: int, size: int) -> None:
     everything = max(itertools.combinations(range(20), size), key=explained)
     assert tuple(terms) == everything
     assert tuple(exact.search(size, restarts=6)["subsets"][0][0]) == everything
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_terms_that_depend_on_each_other_are_never_chosen_together(seed: int) -> None:
+    """Twelve columns of rank nine: the best of the independent subsets, with a certificate, and none of ten."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(40, 9))
+    x = np.column_stack([x, x[:, 0] - 2 * x[:, 1], x[:, 2] + x[:, 3] - x[:, 4], 3 * x[:, 0]])
+    x = x[:, rng.permutation(12)] * 10.0 ** rng.uniform(-3, 3, size=12)
+    y = rng.normal(size=40)
+    problem = selection(x, y)
+    assert len(problem.independent(range(12))) == 9
+
+    def value(s: tuple[int, ...]) -> float:
+        singular = np.linalg.svd(x[:, s] / np.linalg.norm(x[:, s], axis=0), compute_uv=False)
+        return residual(x, y, s) if singular[-1] > 1e-8 else np.inf
+
+    for size in (3, 6, 9):
+        best = min(map(value, itertools.combinations(range(12), size)))
+        found = problem.search(size, restarts=4)["subsets"]
+        # equal subsets, such as all of rank nine, differ by rounding
+        assert found[0][1] == pytest.approx(best, rel=1e-9)
+        assert {len(s) for s, _ in found} == {size}
+        terms, least, lower, complete, _ = problem.bound(size, np.inf, 10**6)
+        assert complete
+        assert least == lower == pytest.approx(best, rel=1e-9)
+        assert value(tuple(terms)) == pytest.approx(best, rel=1e-9)
+    assert problem.search(10, restarts=4)["subsets"] == []
+    assert problem.bound(10, np.inf, 10**6)[0] == []
+
+
+def test_nothing_is_certified_where_rounding_decides() -> None:
+    """Columns that depend on others to 1e-6 leave four digits of a residual by the Gram matrix: a bound must hold."""
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        x = rng.normal(size=(40, 8))
+        x = np.column_stack([x, x[:, 0] - 2 * x[:, 1] + 1e-6 * rng.normal(size=40)])
+        y = rng.normal(size=40) + 2e6 * (x[:, 8] - x[:, 0] + 2 * x[:, 1])
+        best = min(residual(x, y, s) for s in itertools.combinations(range(9), 4))
+        _, _, lower, complete, _ = selection(x, y).bound(4, np.inf, 10**6)
+        assert not complete
+        assert 0 < lower <= best
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {"always": [1], "never": [1]},
+        {"always": [1], "never": [2], "parents": [[], [2], [], []]},
+        {"always": [1], "never": [3], "parents": [[], [2], [], []], "groups": [[2, 3]]},
+    ],
+)
+def test_contradictions_are_refused_by_the_core_too(rules: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=r"term \d would always be chosen and never"):
+        selection(*data(0, terms=4), **rules)
+
+
+def test_what_is_always_chosen_with_others_counts_in_the_size() -> None:
+    problem = selection(*data(0, terms=4), always=[1], parents=[[], [2], [], []], groups=[[2, 3]])
+    assert problem.open() == [1, 2, 3, 0]
+    for size in (2, 5):
+        with pytest.raises(InputError, match=f"cannot choose {size} of 4 terms, 3 of them always"):
+            problem.search(size)
+        with pytest.raises(InputError, match=f"cannot choose {size} of 4 terms, 3 of them always"):
+            problem.bound(size, np.inf, 100)
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -45,6 +47,23 @@ def test_factors_lists_and_copies() -> None:
     assert len([t for t in terms if t.kind == "cos"]) == 3  # 2*w*w and w**2*2 are one
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1 - 2*w", lambda u, w: 1 - 2 * w),
+        ("w*u(x2, 0.004) + u(x2, 0.004)*w**2", lambda u, w: w * u + u * w**2),
+        ("(1 - 2*w)*u(x2, 4e-3)", lambda u, w: (1 - 2 * w) * u),
+        ("-w*u(x2, 4e-3)", lambda u, w: -w * u),
+        ("2.5e-1*w*u(x2, 4e-3)**-1", lambda u, w: 0.25 * w / u),
+    ],
+)
+def test_sums_stay_whole(text: str, value: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> None:
+    (term,) = parse_terms([f"x = {text}"])
+    x2, w = np.array([0.5, 3.0, 200.0]), np.array([-0.9, 0.1, 0.7])
+    wanted = value(0.004 * x2 / (1 + 0.004 * x2), w)
+    np.testing.assert_allclose(values(term.expression, x2=x2, w=w), wanted, rtol=1e-14)
+
+
 def test_scales() -> None:
     library = Library(parse_terms(["x = u(x2, g)^0:2", "cos = w"]))
     assert library.scales == ("x.g",)
@@ -80,6 +99,7 @@ def test_terms_of_a_functional_and_its_coefficients() -> None:
         ("x = w^4:2", "must rise"),
         ("x = w * * w", "a factor is missing"),
         ("x = w +", "terms"),
+        ("x = w^0:2 + 1", "terms"),
         ("nothing = w", "nothing"),
     ],
 )

@@ -15,6 +15,7 @@ from fastsfes.common.errors import InputError
 from fastsfes.fitting import Point, folds_of, parse_conditions
 from fastsfes.run.problem import make_problem
 from fastsfes.selection import (
+    CERTIFICATES,
     CRITERIA,
     Columns,
     Library,
@@ -22,6 +23,7 @@ from fastsfes.selection import (
     Selected,
     Selector,
     Settings,
+    certificate,
     fitted_shares,
     parse_terms,
 )
@@ -246,6 +248,8 @@ def test_wrong_input_is_one_sentence(columns: Columns) -> None:
         Selector(columns, Rules.make(columns), "test")
     with pytest.raises(InputError, match="has no feature"):
         Library(parse_terms(["css = rs"]))
+    with pytest.raises(InputError, match='no channel "y" of an energy; expected one of x, css, cos, c, one'):
+        parse_terms(["y = 1"])
 
 
 @pytest.mark.parametrize(
@@ -267,6 +271,55 @@ def test_rules_that_contradict_each_other_are_refused(columns: Columns, rules: d
         InputError, match=r'contradict each other: "(x: w|x: 1|cos: 1)" would always be chosen and never'
     ):
         Rules.make(columns, **rules)
+
+
+def test_conditions_that_others_imply_change_nothing(columns: Columns) -> None:
+    settings = Settings(restarts=2, patience=2, nodes=0)
+    found = [
+        Selector(columns, Rules.make(columns, conditions), "train", settings).search(6)[0]
+        for conditions in (["uniform_gas"], ["f_css(x2=0, w=0) = 1", "uniform_gas", "f_css(x2=0, w=0) = 1"])
+    ]
+    assert found[0].chosen == found[1].chosen
+    # the order of the conditions is another one
+    np.testing.assert_allclose(found[0].coefficients, found[1].coefficients, rtol=1e-6)
+
+
+def test_conditions_that_nothing_can_meet_are_refused(columns: Columns) -> None:
+    with pytest.raises(InputError, match=r'contradict each other: "uniform_gas of f_css" cannot hold'):
+        Rules.make(columns, ["f_css(x2=0, w=0) = 0.9", "uniform_gas"])
+    with pytest.raises(InputError, match=r'"uniform_gas of f_cos": no term that may be chosen has a value there'):
+        Rules.make(columns, ["uniform_gas"], never=["cos: 1"])
+    few = Columns.make(Library(parse_terms(["x = 1; w", "css = 1", "cos = 1"])), fs.Dataset.open("builtin"))
+    with pytest.raises(InputError, match="no coefficients of the terms meet all conditions and limits"):
+        Selector(few, Rules.make(few, ["2 <= f_x <= 3"], limit=0.5)).check([3])
+
+
+def test_sizes_that_no_independent_terms_have_are_refused() -> None:
+    """w, 1 - 2*w and 1 are two terms however they are chosen."""
+    library = Library(parse_terms(["x = 1; w; 1 - 2*w; u(x2, 0.004)", "css = 1", "cos = 1"]))
+    columns = Columns.make(library, fs.Dataset.open("builtin"))
+    selector = Selector(columns, Rules.make(columns), "train", Settings(restarts=2, patience=2))
+    selector.check([1, 5])
+    with pytest.raises(InputError, match=r'choose 6 .* has 6 terms, 5 .* independent .* "x: 1 - 2\*w" is a sum .* 1:5'):
+        selector.check([5, 6])
+    assert selector.search(6) == []
+    found = selector.search(4)[0]
+    assert found.certificate == "optimal"
+    assert len(found.chosen) == len(found.coefficients) == 4
+    with pytest.raises(InputError, match=r'always: "x: 1 - 2\*w" is a sum of others always chosen'):
+        Selector(columns, Rules.make(columns, always=["x: 1", "x: w", "x: 1 - 2*w"])).check([5])
+    # a ridge tells them apart
+    Selector(columns, Rules.make(columns), "train", Settings(ridge=1.0)).check([6])
+
+
+def test_the_docs_have_every_certificate() -> None:
+    page = " ".join((Path(__file__).parents[2] / "docs" / "selection.md").read_text(encoding="utf-8").split())
+    names = {"restarts": "N", "agreeing": "M", "gap": "g"}
+    searched = certificate("restarts", **names)
+    for key, (_, meaning) in CERTIFICATES.items():
+        shown = {"near": "0.5"}.get(key, "g")
+        words = certificate(key, **(names if key == "restarts" else {"gap": shown, "restarts": searched}))
+        assert f"* *{words}*: {meaning}" in page
 
 
 def test_what_is_always_chosen_takes_along_what_it_needs(columns: Columns) -> None:

@@ -7,13 +7,15 @@
 #include <utility>
 
 #include "core/select/conditioned.hpp"
+#include "core/select/dependence.hpp"
 #include "core/select/sweep.hpp"
 
 namespace fastsfes::select {
 namespace {
 
-constexpr double kCarrier = 1e-10;  // of the inverse's diagonal: below it the equalities need the term
-constexpr double kRounding = 1e-9;  // relative: what cancellation may add to a residual along a path
+constexpr double kCarrier = 1e-10;    // of the inverse's diagonal: below it the equalities need the term
+constexpr double kRounding = 1e-9;    // relative: what cancellation may add to a residual along a path
+constexpr double kLargest = 1e9;      // of the inverse's diagonal, which multiplies rounding errors
 
 /// A set of terms, with the inverse Gram matrix and the coefficients of its terms.
 struct Set {
@@ -51,22 +53,60 @@ class Search {
     found_.lower = std::numeric_limits<double>::infinity();
   }
 
+  /// All subsets of some terms, of which the first `kept` stay. Where terms depend on each other, a subset without all
+  /// of those lacks the first of them, or has it and lacks the second, and so on.
+  void divide(const std::vector<std::size_t>& terms, std::size_t kept) {
+    if (kept > size_ || terms.size() < size_) return;
+    Sweep sweep(problem_);
+    if (budget_ > 0 && sweep.start(terms)) {
+      const Set set{terms, sweep.inverse_of_chosen(), sweep.coefficients(), sweep.residual()};
+      double least = set.value;
+      if (trusted(set)) {
+        visit(set, kept, 0.0);
+      } else if (raise(terms, least)) {
+        give_up(least);
+      }
+      return;
+    }
+    std::vector<std::size_t> dependent;
+    if (found_.nodes < budget_) {
+      found_.nodes += terms.size();  // as many sets take that time
+      dependent = circuit(problem_, terms);
+    }
+    if (dependent.empty()) {  // all terms together bound the rest
+      give_up(problem_.rest);
+      return;
+    }
+    std::vector<std::size_t> held(terms.begin(), terms.begin() + static_cast<std::ptrdiff_t>(kept));
+    for (std::size_t gone : dependent) {
+      if (std::count(held.begin(), held.end(), gone) > 0) continue;
+      std::vector<std::size_t> left = held;
+      for (std::size_t j : terms) {
+        if (j != gone && std::count(held.begin(), held.end(), j) == 0) left.push_back(j);
+      }
+      divide(left, held.size());
+      held.push_back(gone);
+    }
+  }
+
+  Bound finish() {
+    found_.complete = budget_ > 0 && !open_;
+    found_.lower = found_.complete ? found_.value : std::min(found_.lower, found_.value);
+    std::sort(found_.terms.begin(), found_.terms.end());
+    return found_;
+  }
+
+ private:
   /// Terms at the first `kept` places stay; no subset of the set has a residual below `least`.
   void visit(const Set& set, std::size_t kept, double least) {
     if (kept > size_) return;
     least = std::max(least, set.value);
     if (found_.nodes >= budget_ || (found_.nodes % 4096 == 4095 && stop_ && stop_())) {
-      budget_ = 0;
-      found_.lower = std::min(found_.lower, least);
+      give_up(least);
       return;
     }
     ++found_.nodes;
-    if (problem_.conditional) {
-      const auto status = conditioned_.solve(set.terms, found_.value);
-      if (status != Conditioned::Status::Optimal) return;
-      least = std::max(least, conditioned_.value());
-    }
-    if (!(least < found_.value * (1.0 - kRounding))) return;
+    if (!raise(set.terms, least)) return;
     const std::size_t n = set.terms.size();
     if (n == size_) {
       if (!problem_.allowed(set.terms)) return;
@@ -89,20 +129,43 @@ class Search {
     const Set sorted = arranged(set, places);
     // The cheapest first, so that good subsets are known early; the k-th keeps the k costlier ones.
     for (std::size_t k = order.size(); k-- > 0;) {
-      if (kept + k > size_ || problem_.always[sorted.terms[kept + k]]) continue;
+      if (kept + k > size_) continue;
       if (!(set.value + order[k].first < found_.value * (1.0 - kRounding))) break;  // and so are the costlier ones
       visit(without(sorted, kept + k), kept + k, least);
     }
   }
 
-  Bound finish() {
-    found_.complete = budget_ > 0;
-    found_.lower = found_.complete ? found_.value : std::min(found_.lower, found_.value);
-    std::sort(found_.terms.begin(), found_.terms.end());
-    return found_;
+  /// Raises `least` to what the conditions leave of it; false where no subset of the terms is of use.
+  bool raise(const std::vector<std::size_t>& terms, double& least) {
+    if (problem_.conditional) {
+      const auto status = conditioned_.solve(terms, found_.value);
+      if (status == Conditioned::Status::Optimal) {
+        least = std::max(least, conditioned_.value());
+      } else if (status != Conditioned::Status::Undecided) {
+        return false;
+      } else if (terms.size() == size_) {
+        open_ = true;
+        found_.lower = std::min(found_.lower, least);
+        return false;
+      }
+    }
+    return least < found_.value * (1.0 - kRounding);
   }
 
- private:
+  void give_up(double least) {
+    budget_ = 0;
+    found_.lower = std::min(found_.lower, least);
+  }
+
+  /// Whether the residuals of subsets, which follow from the inverse, have digits enough to be compared.
+  static bool trusted(const Set& set) {
+    const std::size_t n = set.terms.size();
+    for (std::size_t a = 0; a < n; ++a) {
+      if (set.inverse[a * n + a] > kLargest) return false;
+    }
+    return true;
+  }
+
   static Set arranged(const Set& set, const std::vector<std::size_t>& places) {
     const std::size_t n = places.size();
     Set out;
@@ -118,6 +181,7 @@ class Search {
 
   const Problem& problem_;
   std::size_t size_, budget_;
+  bool open_ = false;  ///< a subset of this size was left undecided by rounding
   const std::function<bool()>& stop_;
   Conditioned conditioned_;
   Bound found_;
@@ -127,23 +191,8 @@ class Search {
 
 Bound leaps_and_bounds(const Problem& problem, std::size_t size, double value, std::size_t nodes,
                        const std::function<bool()>& stop) {
-  Set all;
-  for (std::size_t j = 0; j < problem.terms; ++j) {
-    if (!problem.never[j]) all.terms.push_back(j);
-  }
-  Sweep sweep(problem);
-  if (!sweep.start(all.terms)) {
-    // Terms that are not independent: all of them together bound the rest.
-    Bound out;
-    out.value = value;
-    out.lower = problem.rest;
-    return out;
-  }
-  all.inverse = sweep.inverse_of_chosen();
-  all.coefficient = sweep.coefficients();
-  all.value = sweep.residual();
   Search search(problem, size, value, nodes, stop);
-  search.visit(all, 0, 0.0);
+  search.divide(problem.open(), problem.forced());
   return search.finish();
 }
 

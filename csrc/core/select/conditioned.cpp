@@ -6,42 +6,29 @@
 #include <utility>
 
 #include "core/fit/linalg.hpp"
+#include "core/select/dependence.hpp"
 #include "core/select/scan.hpp"
 
 namespace fastsfes::select {
 namespace {
 
-constexpr double kPivot = 1e-20;      // of a unit column, squared: below it the subset is singular
-constexpr double kByGram = 1e-6;      // the same: below it the Gram matrix has lost too many digits
+constexpr double kByGram = 1e-6;      // of a unit column, squared: below it the Gram matrix has lost too many digits
 constexpr double kViolated = 1e-11;   // of a condition of unit norm, relative to the coefficients
 constexpr std::size_t kSlacks = 16;   // room for slacks, and how much more when it is full
 constexpr double kDependent = 1e-20;  // square of the part of a normal that active ones leave free, relative
 
-/// L (rows) and L^-1 X^T y from the columns themselves, by Gram-Schmidt twice over: half the digits that the Gram
-/// matrix loses. False where a term depends on those before it.
+/// L (rows) and L^-1 X^T y from the columns themselves. False where a term depends on those before it.
 bool orthogonalise(const Problem& problem, const std::vector<std::size_t>& chosen, std::vector<double>& lower,
                    std::vector<double>& d) {
   const fit::LinalgTable& t = fit::linalg();
   const std::size_t n = chosen.size(), length = problem.length;
-  std::vector<double> q(n * length), left(problem.target);
+  Orthonormal basis(problem, n);
+  std::vector<double> left(problem.target);
   std::fill(lower.begin(), lower.end(), 0.0);
   for (std::size_t a = 0; a < n; ++a) {
-    double* own = &q[a * length];
-    std::copy_n(&problem.columns[chosen[a] * length], length, own);
-    for (int round = 0; round < 2; ++round) {
-      for (std::size_t b = 0; b < a; ++b) {
-        const double x = t.dot(&q[b * length], own, length);
-        t.axpy(-x, &q[b * length], own, length);
-        lower[a * n + b] += x;
-      }
-    }
-    const double square = t.dot(own, own, length);
-    if (!(square > kPivot)) return false;
-    const double size = std::sqrt(square);
-    for (std::size_t k = 0; k < length; ++k) own[k] /= size;
-    lower[a * n + a] = size;
-    d[a] = t.dot(own, left.data(), length);
-    t.axpy(-d[a], own, left.data(), length);
+    if (!basis.add(chosen[a], &lower[a * n])) return false;
+    d[a] = t.dot(basis.back(), left.data(), length);
+    t.axpy(-d[a], basis.back(), left.data(), length);
   }
   return true;
 }
@@ -318,8 +305,8 @@ Conditioned::Status Conditioned::solve(const std::vector<std::size_t>& chosen, d
   double slack = 0.0;
   for (std::size_t round = 0; most_violated(condition, slack); ++round) {
     normal_of(condition);
-    // A vertex can be revisited only through rounding: such a subset is of no use.
-    if (round > 50 + 10 * terms_ + problem_.graded) return Status::Infeasible;
+    // A vertex can be revisited only through rounding: such a subset is of no use, and says nothing of others.
+    if (round > 50 + 10 * terms_ + problem_.graded) return Status::Undecided;
     if (const Status s = enforce(condition, slack, false, above); s != Status::Optimal) return s;
   }
   active_.erase(active_.begin(), active_.begin() + static_cast<std::ptrdiff_t>(fixed_));

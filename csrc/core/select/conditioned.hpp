@@ -12,7 +12,7 @@ namespace fastsfes::select {
 /// so that it may stop as soon as the value is above what would be of use.
 class Conditioned {
  public:
-  enum class Status { Optimal, Above, Infeasible };
+  enum class Status { Optimal, Above, Infeasible, Undecided };
   struct Active {
     std::size_t condition;  ///< inequality k, or inequalities + place for a limit
     double sign;            ///< of the limit: +1 for the lower one

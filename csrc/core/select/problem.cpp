@@ -106,20 +106,40 @@ Problem::Problem(const Input& input) : terms(input.terms), stride(padded(input.t
   groups = input.groups;
   group.assign(terms, kAlone);
   for (std::size_t g = 0; g < groups.size(); ++g) {
-    bool all = false, none = false;
-    for (std::size_t j : groups[g]) {
-      group[j] = g;
-      all = all || always[j];
-      none = none || never[j];
-    }
-    for (std::size_t j : groups[g]) {
-      always[j] = all;
-      never[j] = none;
+    for (std::size_t j : groups[g]) group[j] = g;
+  }
+  follow();
+}
+
+void Problem::follow() {
+  // What a term needs is always chosen with it, and where that is never chosen, it is not either.
+  const auto needs = [&](std::size_t term, std::size_t needed) {
+    const bool all = always[term] && !always[needed], none = never[needed] && !never[term];
+    if (all) always[needed] = 1;
+    if (none) never[term] = 1;
+    return all || none;
+  };
+  for (bool more = true; more;) {
+    more = false;
+    for (std::size_t j = 0; j < terms; ++j) {
+      for (std::size_t p : parents[j]) more = needs(j, p) || more;
+      if (group[j] == kAlone) continue;
+      for (std::size_t other : groups[group[j]]) more = needs(j, other) || more;
     }
   }
 }
 
 std::size_t Problem::forced() const { return static_cast<std::size_t>(std::count(always.begin(), always.end(), 1)); }
+
+std::vector<std::size_t> Problem::open() const {
+  std::vector<std::size_t> out;
+  for (std::uint8_t forced : {std::uint8_t{1}, std::uint8_t{0}}) {
+    for (std::size_t j = 0; j < terms; ++j) {
+      if (!never[j] && always[j] == forced) out.push_back(j);
+    }
+  }
+  return out;
+}
 
 bool Problem::allowed(const std::vector<std::size_t>& chosen) const {
   std::vector<std::uint8_t> in(terms, 0);

@@ -57,7 +57,12 @@ class Problem {
   std::size_t graded;  ///< inequalities that may be violated
 
   [[nodiscard]] std::size_t forced() const;  ///< how many terms are always chosen
+  /// Terms that may be chosen, those that always are first.
+  [[nodiscard]] std::vector<std::size_t> open() const;
   [[nodiscard]] bool allowed(const std::vector<std::size_t>& chosen) const;
+
+ private:
+  void follow();  ///< what is always and never chosen by heredity and groups
 };
 
 }  // namespace fastsfes::select

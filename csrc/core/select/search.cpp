@@ -246,7 +246,7 @@ class Restart {
     exact_ = true;
     if (problem_.conditional) relax();
     if (judge_) value_ = (*judge_)(sweep_.chosen(), kInfinite);
-    best_.see(sweep_.chosen(), value_);
+    if (sweep_.chosen().size() == plan_.size) best_.see(sweep_.chosen(), value_);  // a start may begin with fewer
   }
 
   /// The objective of a subset; above `above` any larger number.

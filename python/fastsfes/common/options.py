@@ -11,6 +11,7 @@ import dataclasses
 import json
 import math
 import numbers
+import operator
 import os
 import sys
 from collections.abc import Iterable, Mapping
@@ -46,8 +47,9 @@ __all__ = [
 ]
 
 T = TypeVar("T")
-KINDS = ("int", "float", "bool", "text", "names", "words", "pool")
-"""Types of options; "names" and "words" are lists of texts, "pool" maps names to weights.
+KINDS = ("int", "float", "bool", "text", "names", "words", "pool", "numbers")
+"""Types of options; "names" and "words" are lists of texts, "pool" maps names to weights, "numbers" is a text of whole
+numbers and ranges, as in 6:14 or 8,10,12, for which a number or a list of them may stand.
 
 On the command line "names" are divided by commas and the option can be repeated; "words" follow each other.
 """
@@ -134,6 +136,8 @@ def convert(row: Option, value: Any, where: str) -> Any:
         if row.choices and value not in row.choices:
             raise fail(" or ".join(f'"{c}"' for c in row.choices))
         return value
+    if row.kind == "numbers":
+        return _numbers(value, fail)
     if row.kind in ("names", "words"):
         value = os.fspath(value) if isinstance(value, os.PathLike) else value
         names = split_names(value) if isinstance(value, str) else value
@@ -175,6 +179,18 @@ def _number(row: Option, value: Any, fail: Any) -> int | float:
     if not row.minimum <= number <= row.maximum:
         raise fail(expected)
     return number
+
+
+def _numbers(value: Any, fail: Any) -> str:
+    if isinstance(value, str):
+        return value
+    try:
+        many = [value] if isinstance(value, numbers.Integral) else list(value)
+        if any(isinstance(n, bool) for n in many):
+            raise TypeError
+        return ",".join(str(operator.index(n)) for n in many)
+    except TypeError:
+        raise fail('whole numbers, as in 8, [8, 10] or "6:14"') from None
 
 
 def _pool(value: Any, fail: Any) -> dict[str, float]:
@@ -298,7 +314,15 @@ def add_arguments(parser: argparse.ArgumentParser, cls: type) -> None:
             group.add_argument(row.flag, metavar=metavar, help=text.replace("%", "%%"), **extra)
 
 
-_METAVARS = {"int": "N", "float": "X", "text": "TEXT", "names": "A,B", "words": "A", "pool": "A=1,B=1"}
+_METAVARS = {
+    "int": "N",
+    "float": "X",
+    "text": "TEXT",
+    "names": "A,B",
+    "words": "A",
+    "pool": "A=1,B=1",
+    "numbers": "N:N",
+}
 
 
 def add_options(parser: argparse.ArgumentParser, cls: type) -> None:

@@ -91,7 +91,10 @@ class Reselect:
         if columns is None:
             return None
         always = tuple(range(len(here), len(here) + len(fixed)))
-        rules = Rules.make(columns, [c for c in self.constraints if c == "uniform_gas" or " weight " not in c])
+        try:
+            rules = Rules.make(columns, [c for c in self.constraints if c == "uniform_gas" or " weight " not in c])
+        except InputError:  # no term for a condition
+            return None
         rules = Rules(**{**vars(rules), "always": always})
         selector = Selector(columns, rules, "train_validation", _SETTINGS)
         found = selector.search(size + len(always))

@@ -22,7 +22,7 @@ from ..functionals.functional import Functional
 from ..functionals.load import text_of
 from .choose import RULES
 
-__all__ = ["PRESETS", "SearchConfig"]
+__all__ = ["PRESETS", "SearchConfig", "as_given"]
 
 SEARCHED = ("x", "css", "cos")
 """Channels that a search can evolve by energies."""
@@ -360,8 +360,7 @@ class SearchConfig:
 
     def __post_init__(self) -> None:
         for row in options(type(self)):
-            given = getattr(self, row.name)
-            given = _as_texts(given) if row.kind == "names" else _as_text(given)
+            given = as_given(getattr(self, row.name), row.kind == "names")
             object.__setattr__(self, row.name, convert(row, given, "search options"))
         if self.preset not in PRESETS:
             raise InputError(f'preset "{self.preset}" is unknown; the presets are {", ".join(PRESETS)}')
@@ -470,11 +469,11 @@ def _as_text(value: Any) -> Any:
     return value.spec if isinstance(value, Dataset) else value
 
 
-def _as_texts(value: Any) -> Any:
-    """The same of a list, or of one that stands for a list of one; formulas with commas stay one."""
-    if isinstance(value, Functional):
+def as_given(value: Any, names: bool = False) -> Any:
+    """Functionals and datasets of an option as texts; one functional stands for a list of one where names are meant."""
+    if names and isinstance(value, Functional):  # formulas with commas stay one
         return (text_of(value),)
-    return tuple(map(_as_text, value)) if isinstance(value, (list, tuple)) else value
+    return tuple(map(_as_text, value)) if isinstance(value, (list, tuple)) else _as_text(value)
 
 
 def _preset_of(table: Mapping[str, Any]) -> Any:

@@ -19,22 +19,24 @@ from .._core import __version__
 from ..common.errors import FastsfesError, InputError
 from ..common.files import plain, user_path, write_text
 from ..common.runfolder import CONFIG, SUMMARY, is_selection, resume_command
+from ..datasets.dataset import Dataset
 from ..evolve.genome import Genome
 from ..evolve.island import BETTER, Individual, IslandState, Record, pareto_front
 from ..evolve.linearise import linearise
 from ..formula.family import fingerprint
 from ..functionals.functional import Functional
-from ..selection import Library, Selected
+from ..selection import Library, Selected, certificate
 from .digests import absolute
 from .front import Member, front_rows, run_summary, write_best, write_front
 from .interrupt import SearchInterrupted, Signals, signals
 from .lock import RunLock
 from .log import RunLog
 from .progress import Progress, Status, make_progress, style_here
-from .search import Run, check_data, finished, make_folder, new_folder, open_store
+from .search import Run, check_data, check_folder, finished, make_folder, new_folder, open_store
 from .select_config import SelectConfig
 from .select_work import SelectWork, Unit
 from .store import RunStore, pack_candidates
+from .summary import NOTHING
 
 __all__ = ["select", "select_run"]
 
@@ -43,9 +45,9 @@ RESUME = "fastsfes select"
 
 def select(
     library: Library | Sequence[str] | str = (),
-    dataset: str = "gscdb",
+    dataset: Dataset | str | Path = "gscdb",
     *,
-    sizes: Sequence[int] | str = range(6, 15),
+    sizes: Sequence[int] | int | str = range(6, 15),
     output: str | Path | None = None,
     progress: str | None = None,
     report: bool = True,
@@ -56,8 +58,8 @@ def select(
     Args:
         library: terms per channel as text, such as ["x = u(x2, 0.004)^0:4 * w^0:6", "css = 1; w"], or a `Library`;
             default: the products of powers from which wB97M-V was selected, unless ``terms_from`` names a run.
-        dataset: name or file.
-        sizes: numbers of terms.
+        dataset: an opened one, a name or a file.
+        sizes: numbers of terms: one, several, or text such as "6:14".
         output: directory of the run, which must not exist yet.
         progress: "live", "plain", "auto" or "none"; by default as for `search`.
         report: whether to compute the final figures, which takes a pass over the full integration grid.
@@ -75,9 +77,8 @@ def select(
         texts: Sequence[str] = [f"{t.kind} = {t.expression}" for t in library.terms]
         options = {"exact_exchange": library.exact_exchange, **options}
     else:
-        texts = [library] if isinstance(library, str) else list(library)
-    written = sizes if isinstance(sizes, str) else ",".join(str(n) for n in sizes)
-    config = SelectConfig.make(terms=list(texts), dataset=str(dataset), sizes=written, **options)
+        texts = [library] if isinstance(library, str) else library
+    config = SelectConfig.make(terms=texts, dataset=dataset, sizes=sizes, **options)
     return select_run(config, output=output, progress=progress, report=report)
 
 
@@ -105,6 +106,10 @@ def select_run(
     assert config is not None
     here = config if threads is None else replace(config, threads=threads)
     work = SelectWork.make(here)
+    if resume is None:
+        if output is not None:
+            check_folder(user_path(output), RESUME)
+        work.check()
     where = new_folder(output, "select", config.seed, RESUME) if resume is None else nullcontext(path)
     with (
         where as path,
@@ -149,6 +154,7 @@ class _Keeper:
         kept = store.usage
         self.done: int = kept.get("done", 0)
         self.rows: list[dict[str, Any]] = kept.get("selection", [])
+        self.without: list[str] = kept.get("without", [])
         self.best: dict[str, Any] | None = kept.get("best")
         self.elapsed, self.started = store.elapsed, time.monotonic()
 
@@ -184,7 +190,7 @@ class _Keeper:
         coefficients = selector.solve(chosen)
         if coefficients is None:
             return unit, []
-        return unit, [Selected(chosen, coefficients, selector.value(chosen), 0.0, "scales refined")]
+        return unit, [Selected(chosen, coefficients, selector.value(chosen), 0.0, certificate("refined"))]
 
     def _keep(self, unit: Unit, found: Sequence[Selected]) -> None:
         """Make a unit part of the run."""
@@ -202,6 +208,9 @@ class _Keeper:
                 self._improve(row, member, functional)
             elif member.fitness < self.state.best.fitness:
                 self._improve(row, member, functional)
+        what = f"{unit.size} terms by {unit.criterion}"
+        if not found:
+            self.without.append(what)
         self.done += 1
         now = time.monotonic()
         self.elapsed, self.started = self.elapsed + now - self.started, now
@@ -211,11 +220,11 @@ class _Keeper:
         if self.state is not None:
             self.state = replace(self.state, epoch=self.done, candidates=number + len(made), population=self.front)
             states = [self.state]
-        usage = {"done": self.done, "selection": self.rows, "best": self.best}
+        usage = {"done": self.done, "selection": self.rows, "without": self.without, "best": self.best}
         self.store.commit_round(states, pareto_front(self.front), self.elapsed, plain(usage))
-        text = f"{unit.size} terms by {unit.criterion}: no subset meets the conditions"
+        text = f"{what}: {NOTHING}"
         if found:
-            text = f"{unit.size} terms by {unit.criterion}: {found[0].value:.6g} kcal/mol, {found[0].certificate}"
+            text = f"{what}: {found[0].value:.6g} kcal/mol, {found[0].certificate}"
         self.log.event("size", text, size=unit.size, criterion=unit.criterion, scales=dict(unit.scales))
         self.display.message(text)
         if self.state is not None:
@@ -267,7 +276,7 @@ class _Keeper:
     def finish(self, report: bool) -> None:
         """The best functional's figures on all splits and on the full grid, and the summary."""
         if self.state is None or self.best is None:
-            raise FastsfesError("no subset of any size meets the conditions; loosen them, or add terms")
+            raise FastsfesError(f"of no size there is a result: {NOTHING}; loosen them, or add terms")
         members = [self._front_member(k, member) for k, member in enumerate(self.front)]
         problem = self.work.problem()
         assessed = problem.assess([m.functional for m in members], self.display, on_grid=report)
@@ -284,7 +293,7 @@ class _Keeper:
         made, fitted = self.store.counts()
         summary = run_summary(
             picked, winner, rows, "best", counts=(made, fitted), seconds=self.elapsed, complete=True, report=figures,
-            resources={}, selection=self.rows,
+            resources={}, selection=self.rows, without=self.without,
         )  # fmt: skip
         write_text(self.path / SUMMARY, json.dumps(plain(summary), indent=2) + "\n")
         self.log.event("end", f"complete: {made} subsets kept, {self.elapsed:.1f} s", status="complete")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
@@ -10,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from ..common.errors import InputError
-from ..common.options import convert, from_table, option, options, parse_toml, to_toml
+from ..common.options import convert, from_table, option, options, parse_toml, to_toml, unknown_option
 from ..common.reading import read_text
 from ..formula.features import CORRELATION
 from ..selection import CRITERIA, Settings, fitted_shares
-from .config import CORRELATION_HELP
+from .config import CORRELATION_HELP, as_given
 
 __all__ = ["SelectConfig"]
 
@@ -65,7 +66,7 @@ class SelectConfig:
     quadrature: str = option("default", "text", "data", "name of the quadrature in the dataset")
     level: str = option("full", "text", "data", "quadrature nodes", choices=("full", "reduced", "coarse"))
 
-    sizes: str = option("6:14", "text", "selection", "numbers of terms, as in 6:14 or 8,10,12")
+    sizes: str = option("6:14", "numbers", "selection", "numbers of terms, as in 6:14 or 8,10,12")
     criteria: tuple[str, ...] = option(
         ("cross_validation",), "names", "selection", "what subsets are judged by; several are each searched by, "
         "and give a front of all of them", choices=CRITERIA,
@@ -102,6 +103,8 @@ class SelectConfig:
     threads: int = option(0, "int", "search", "threads; 0 for OMP_NUM_THREADS or all cores", minimum=0)
 
     def __post_init__(self) -> None:
+        for row in options(type(self)):
+            object.__setattr__(self, row.name, convert(row, as_given(getattr(self, row.name)), "selection"))
         if not self.terms and not self.terms_from:
             object.__setattr__(self, "terms", DEFAULT_TERMS)
         if not self.criteria or len(set(self.criteria)) != len(self.criteria):
@@ -154,6 +157,8 @@ class SelectConfig:
                 if found is None:
                     raise ValueError(text)
                 grid[found[1]] = [float(x) for x in found[2].split()]
+                if not all(map(math.isfinite, grid[found[1]])):
+                    raise ValueError(text)
             except ValueError:
                 raise InputError(
                     f'scales "{text}": expected CHANNEL.NAME = NUMBERS, such as x.g = 0.002 0.004'
@@ -173,11 +178,11 @@ class SelectConfig:
         Raises:
             InputError: options that there are not, values that do not fit.
         """
-        rows = {row.name: row for row in options(cls)}
+        known = [row.name for row in options(cls)]
         for name in given:
-            if name not in rows:
-                raise InputError(f'there is no option "{name}" of a selection; the options are {", ".join(rows)}')
-        return cls(**{k: convert(rows[k], v, "selection") for k, v in given.items()})
+            if name not in known:
+                raise unknown_option(name, known, "selection")
+        return cls(**given)
 
     @classmethod
     def from_toml(cls, path: str | Path, **changes: Any) -> SelectConfig:

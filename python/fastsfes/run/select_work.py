@@ -23,7 +23,7 @@ from ..formula.expression import Expression
 from ..functionals.frame import Frame
 from ..functionals.functional import Channel, Functional
 from ..functionals.load import load
-from ..selection import Columns, Library, Rules, Selector, Term, distinct, parse_terms, terms_of
+from ..selection import Columns, Library, Rules, Selector, Term, check_finite, distinct, parse_terms, terms_of
 from .assess import Assessed
 from .config import SearchConfig
 from .digests import data_digests
@@ -73,6 +73,20 @@ class SelectWork:
                 raise InputError(f'scales: no term has the scale "{name}"; the library has {known}')
         units = [Unit(c, k, n) for c in combinations for k in config.criteria for n in config.numbers]
         return cls(config, Dataset.open(config.dataset), library, units)
+
+    def check(self) -> None:
+        """Make what the first unit needs, so that wrong input is said before there is a run.
+
+        Raises:
+            InputError: sizes, rules, conditions or data that do not go together.
+        """
+        self.search_config()
+        first = self.units[0].scales
+        for criterion in self.config.criteria:
+            self.selector(first, criterion).check(self.config.numbers)
+        problem = self.columns(first)[0].problem
+        for scales in list(self.config.combinations())[1:]:
+            check_finite(problem, self.term_library.with_scales(scales))
 
     def describe(self) -> str:
         """One line for the log."""

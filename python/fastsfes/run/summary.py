@@ -13,7 +13,10 @@ from ..functionals.load import FACTS
 from .physics import verdict
 from .usage import resources_line
 
-__all__ = ["SHAPE", "format_functional", "format_run"]
+__all__ = ["NOTHING", "SHAPE", "format_functional", "format_run"]
+
+NOTHING = "no subset of independent terms keeps the rules and conditions"
+"""What is said of a size of a selection that has no subset."""
 
 _VALUE = (float, None)
 _SPLITS = dict.fromkeys(SPLITS, _VALUE)
@@ -33,6 +36,7 @@ SHAPE = {
     "selection?": [
         {"size": int, "criterion": str, "value": _VALUE, "train": _VALUE, "validation": _VALUE, "certificate": str}
     ],
+    "without?": [str],
     "report": (
         {
             "dataset": str,
@@ -86,7 +90,7 @@ def format_run(
     else:
         best = summary["best"]
         lines.append(f"train {_number(best['train'])}, validation {_number(best['validation'])} kcal/mol, on the nodes")
-        lines += _sizes(summary.get("selection", []))
+        lines += _sizes(summary)
         lines.append(f"without a report; it is made by: {command}")
     rate = summary["candidates"] / summary["seconds"] if summary["seconds"] > 0 else math.inf
     lines.append(
@@ -115,7 +119,7 @@ def _figures(report: Mapping[str, Any], summary: Mapping[str, Any]) -> list[str]
     where = ", on the full integration grid" if on_grid else ""
     lines = [f"{report['unit']} on {report['dataset']}{where}{frame}"]
     lines += _table([("", "parameters", *SPLITS, *(name.replace("_", " ") for name in terms)), *body])
-    lines += _sizes(summary.get("selection", []))
+    lines += _sizes(summary)
     refit = summary.get("refit")
     if refit:
         lines.append(
@@ -149,8 +153,9 @@ def _picked(pick: Mapping[str, Any] | None, path: str) -> list[str]:
     return ["", f"picked by {pick['rule']} of {pick['of']} on the front: {path}:{pick['index']}", verdict(pick)]
 
 
-def _sizes(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The best subset of every size of a selection."""
+def _sizes(summary: Mapping[str, Any]) -> list[str]:
+    """The best subset of every size of a selection, and the sizes that have none."""
+    rows: Sequence[Mapping[str, Any]] = summary.get("selection", [])
     if not rows:
         return []
     body = [
@@ -158,7 +163,8 @@ def _sizes(rows: Sequence[Mapping[str, Any]]) -> list[str]:
          _number(r["validation"]), str(r["certificate"]))
         for r in rows
     ]  # fmt: skip
-    return ["", *_table([("terms", "by", "value", "train", "validation", "certificate"), *body])]
+    without = [f"{what}: {NOTHING}" for what in summary.get("without", [])]
+    return ["", *_table([("terms", "by", "value", "train", "validation", "certificate"), *body]), *without]
 
 
 def _accuracy(report: Mapping[str, Any]) -> list[str]:

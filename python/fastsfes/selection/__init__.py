@@ -1,10 +1,11 @@
 """Selection: the best subsets of a library of terms."""
 
-from .best import CRITERIA, Selected, Selector, Settings, fitted_shares
-from .problem import Columns, Rules, column_energies
+from .best import CERTIFICATES, CRITERIA, Selected, Selector, Settings, certificate, fitted_shares
+from .problem import Columns, Rules, check_finite, column_energies
 from .term_library import Library, Term, distinct, parse_terms, terms_of
 
 __all__ = [
+    "CERTIFICATES",
     "CRITERIA",
     "Columns",
     "Library",
@@ -13,6 +14,8 @@ __all__ = [
     "Selector",
     "Settings",
     "Term",
+    "certificate",
+    "check_finite",
     "column_energies",
     "distinct",
     "fitted_shares",

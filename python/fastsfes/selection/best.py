@@ -15,7 +15,7 @@ from ..datasets.model import Reaction
 from ..fitting import folds_of
 from .problem import Columns, Rules, core_selection
 
-__all__ = ["CRITERIA", "Selected", "Selector", "Settings"]
+__all__ = ["CERTIFICATES", "CRITERIA", "Selected", "Selector", "Settings", "certificate"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -35,7 +35,25 @@ _SHARES: Mapping[str, Mapping[str, float | None]] = {
     "train_validation": {"train": 0.7, "validation": 0.3},
     "cross_validation": {"train": None, "validation": None},
 }
-_GAP = 5e-3
+CERTIFICATES: Mapping[str, tuple[str, str]] = {
+    "optimal": ("optimal", "leaps and bounds looked at all subsets of independent terms, or could exclude them"),
+    "near": (
+        "optimal to {gap} %; {restarts}",
+        "it ended early, at a bound so close that no subset has an error smaller by more than half a per cent",
+    ),
+    "within": (
+        "within {gap} %; {restarts}",
+        "it ended early, and no subset has an error smaller by more than that",
+    ),
+    "restarts": (
+        "best of {restarts} restarts, of which {agreeing} agree",
+        "nothing is known but that, as for every criterion other than the error of the fit",
+    ),
+    "refined": ("scales refined", "the best subset so far, with scales between those that were tried"),
+}
+"""What is known of the best subset of a size: its words, and what they mean."""
+_NEAR = 5e-3
+"""Gaps that count as none."""
 _WEAK = 0.99
 """A bound that says less is not mentioned."""
 _JUDGED = 4
@@ -88,7 +106,7 @@ class Selected:
         coefficients: of these terms.
         value: of the criterion it was searched by, kcal/mol.
         lower: no subset of this size has a value below; 0 where nothing is known.
-        certificate: "optimal", "within 3 %" or "best of 32 restarts, of which 30 agree".
+        certificate: one of `CERTIFICATES`, such as "optimal"; empty for all but the first of a size.
     """
 
     chosen: tuple[int, ...]
@@ -96,6 +114,11 @@ class Selected:
     value: float
     lower: float
     certificate: str
+
+
+def certificate(key: str, **values: object) -> str:
+    """The words of one of `CERTIFICATES`."""
+    return CERTIFICATES[key][0].format(**values)
 
 
 class Selector:
@@ -168,6 +191,37 @@ class Selector:
         factor = [count / bins.count(k) for k in range(len(types))]
         self.core.judge_by(fold + [-1] * further, bins + [-1] * further, factor)
 
+    def check(self, sizes: Sequence[int]) -> None:
+        """Refuse sizes that no subset of independent terms can have.
+
+        Raises:
+            InputError: with what the library has.
+        """
+        names, always = self.columns.term_library.names, self.rules.always
+        open_ = self.core.open()  # those that are always chosen first
+        free = set(self.core.independent(open_)) if open_ else set()
+        dependent = [k for k in open_ if k not in free]
+        if dependent and dependent[0] in always:
+            raise InputError(f'always: "{names[dependent[0]]}" is a sum of others always chosen; leave one out')
+        least, most = max(1, len(always)), len(free)
+        wrong = [n for n in sizes if not least <= n <= most]
+        if not wrong:
+            found, _, _, complete, _ = self.core.bound(max(sizes), math.inf, 1)
+            if complete and not found:  # of all terms together, and so of any subset
+                raise InputError("no coefficients of the terms meet all conditions and limits; loosen some")
+            return
+        has = f"{len(names)} terms"
+        if len(open_) < len(names):
+            has += f", {len(open_)} of which may be chosen"
+        if dependent:
+            has += f', {most} of which are independent of each other ("{names[dependent[0]]}" is a sum of others)'
+        if always:
+            has += f", {len(always)} of which are always chosen"
+        raise InputError(
+            f"sizes: cannot choose {wrong[0]} terms: the library has {has}; expected {least} to {most}, such as "
+            f"--sizes {least}:{most}"
+        )
+
     def search(self, size: int, starts: Sequence[Sequence[int]] = ()) -> list[Selected]:
         """The best subsets of `size` terms, best first; the first with a certificate.
 
@@ -193,37 +247,32 @@ class Selector:
         )
         found = self.core.search(size, restarts, patience, screen, s.keep, s.seed, s.threads, begun)
         subsets = found["subsets"]
-        lower, text = 0.0, f"best of {found['restarts']} restarts, of which {found['agreeing']} agree"
+        lower, searched = 0.0, certificate("restarts", restarts=found["restarts"], agreeing=found["agreeing"])
+        text = searched
         if not self._judged and s.nodes > 0:
             value = subsets[0][1] if subsets else math.inf
             better, least, bound, complete, _ = self.core.bound(size, value, s.nodes)
             if better:
                 subsets = [(better, least), *subsets][: s.keep]
             if complete and subsets:
-                lower, text = least, "optimal"
+                lower, text = least, certificate("optimal")
             elif subsets and bound > 0:
                 lower = bound
                 gap = 1.0 - math.sqrt(bound / subsets[0][1])
                 if gap < _WEAK:
-                    text = f"within {100 * gap:.2g} %; {text}" if gap > _GAP else f"optimal to {_GAP:.1%}; {text}"
+                    key, shown = ("within", gap) if gap > _NEAR else ("near", _NEAR)
+                    text = certificate(key, gap=f"{100 * shown:.2g}", restarts=searched)
         made: list[Selected] = []
-        for chosen, value in subsets:
+        for place, (chosen, value) in enumerate(subsets):
             solution = self.core.solve(chosen)
             if solution is None:  # terms that depend on each other to the last digits have no coefficients
                 continue
             if not self._judged:
                 value = solution[0]
             coefficients = tuple(float(c) for c in solution[1])
-            sure = not made
-            made.append(
-                Selected(
-                    tuple(chosen),
-                    coefficients,
-                    math.sqrt(value),
-                    math.sqrt(lower) if sure else 0.0,
-                    text if sure else "",
-                )
-            )
+            known = text if place == 0 else "" if made else searched
+            bound = math.sqrt(lower) if place == 0 else 0.0
+            made.append(Selected(tuple(chosen), coefficients, math.sqrt(value), bound, known))
         return made
 
     def extended(self, chosen: Sequence[int], size: int) -> tuple[int, ...]:

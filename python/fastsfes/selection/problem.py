@@ -22,9 +22,11 @@ from ..functionals.frame import Frame
 from ..functionals.functional import Channel, Functional
 from .term_library import Library
 
-__all__ = ["Columns", "Rules", "column_energies"]
+__all__ = ["Columns", "Rules", "check_finite", "column_energies"]
 
 FloatArray = npt.NDArray[np.float64]
+_IMPLIED = 1e-9
+"""Of an equality of unit norm: what the others leave of it below that is rounding."""
 
 
 @dataclass(frozen=True)
@@ -154,18 +156,30 @@ def column_energies(problem: FitProblem, library: Library) -> FloatArray:
     out = np.zeros((len(problem.rows.target), len(library)))
     for kind, values, matrix in problem.rows.channels:
         places = [k for k, t in enumerate(library.terms) if t.kind == kind]
-        count = matrix.shape[1]
-        factors = np.empty((len(places), count))
-        for f, k in zip(factors, places, strict=True):
-            expression = library.terms[k].expression
-            f[:] = expression.evaluate({n: values[n] for n in expression.features}, {})
-            if not np.all(np.isfinite(f)):
-                raise InputError(f'term "{library.names[k]}" is not finite everywhere on the densities\' features')
+        factors = _factors(library, places, values, matrix.shape[1])
         # not by BLAS, whose last digits depend on its threads
         out[:, places] = np.einsum("rn,tn->rt", matrix, factors)
     if problem.rows.extra is not None:
         out[:, len(library.terms) :] = problem.rows.extra
     return out
+
+
+def check_finite(problem: FitProblem, library: Library) -> None:
+    """Refuse terms that are infinite on the densities."""
+    for kind, values, matrix in problem.rows.channels:
+        places = [k for k, t in enumerate(library.terms) if t.kind == kind]
+        _factors(library, places, values, matrix.shape[1])
+
+
+def _factors(library: Library, places: Sequence[int], values: Mapping[str, FloatArray], count: int) -> FloatArray:
+    """Values of some terms on the nodes, (terms, nodes)."""
+    factors = np.empty((len(places), count))
+    for f, k in zip(factors, places, strict=True):
+        expression = library.terms[k].expression
+        f[:] = expression.evaluate({n: values[n] for n in expression.features}, {})
+        if not np.all(np.isfinite(f)):
+            raise InputError(f'term "{library.names[k]}" is not finite everywhere on the densities\' features')
+    return factors
 
 
 @dataclass(frozen=True)
@@ -220,16 +234,20 @@ class Rules:
             groups: "TERM; TERM; ...", which are chosen together or not at all.
 
         Raises:
-            InputError: unknown terms, rules that contradict each other.
+            InputError: unknown terms, rules or exact conditions that contradict each other.
         """
         library, frame = columns.term_library, columns.problem.frame
         rows = _Rows(library)
-        read = parse_conditions(tuple(t for t in constraints if t != "uniform_gas"), library.kinds, frame.hybrid)
-        held = [(rows(e.terms), e.value) for e in read.equalities]
+        held: list[tuple[FloatArray, float, str]] = []
+        for text in (t for t in constraints if t != "uniform_gas"):
+            read = parse_conditions((text,), library.kinds, frame.hybrid)
+            held += [(rows(e.terms), e.value, text) for e in read.equalities]
         if "uniform_gas" in constraints:
             short = 0.0 if library.exact_exchange else frame.hybrid.short_range
             for e in uniform_gas(*library.kinds, short_range=short):
-                held.append((rows(e.terms, float(library.exact_exchange and e.terms[0].kind == "x")), e.value))
+                kind = e.terms[0].kind
+                row = rows(e.terms, float(library.exact_exchange and kind == "x"))
+                held.append((row, e.value, f"uniform_gas of f_{kind}"))
         bounded: list[tuple[FloatArray, float, float]] = []
         graded: list[tuple[FloatArray, float]] = []
         for p, text in ((p, t) for t in constraints if t != "uniform_gas" for p in _penalties(t, library, frame)):
@@ -247,9 +265,10 @@ class Rules:
         count = len(library)
         parents, together = _parents(library, heredity), _groups(library, groups)
         chosen, excluded = _followed(library, library.find(always), library.find(never), parents, together)
+        equalities = _independent(held, [k for k in range(count) if k not in excluded])
         return cls(
-            np.array([row for row, _ in held]).reshape(-1, count),
-            np.array([value for _, value in held]),
+            np.array([row for row, _ in equalities]).reshape(-1, count),
+            np.array([value for _, value in equalities]),
             np.array([row for row, _, _ in bounded]).reshape(-1, count),
             np.array([least for _, least, _ in bounded]),
             np.array([weight for _, _, weight in bounded]),
@@ -261,6 +280,30 @@ class Rules:
             parents,
             together,
         )
+
+
+def _independent(held: Sequence[tuple[FloatArray, float, str]], open_: Sequence[int]) -> list[tuple[FloatArray, float]]:
+    """Equalities (row, value, text) without those that others imply, by Gram-Schmidt on the terms that may be chosen.
+
+    Raises:
+        InputError: an equality that no coefficients can meet, alone or beside the others.
+    """
+    kept: list[tuple[FloatArray, float]] = []
+    basis: list[tuple[FloatArray, float]] = []
+    for row, value, text in held:
+        left, rest = row[open_], value
+        if not (size := float(np.linalg.norm(left))) and value:
+            raise InputError(f'condition "{text}": no term that may be chosen has a value there; add one')
+        left, rest = left / (size or 1.0), rest / (size or 1.0)
+        for q, v in basis * 2:
+            share = float(q @ left)
+            left, rest = left - share * q, rest - share * v
+        if (size := float(np.linalg.norm(left))) > _IMPLIED:
+            basis.append((left / size, rest / size))
+            kept.append((row, value))
+        elif abs(rest) > _IMPLIED:
+            raise InputError(f'the conditions contradict each other: "{text}" cannot hold beside those before it')
+    return kept
 
 
 def _followed(

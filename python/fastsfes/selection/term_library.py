@@ -20,10 +20,11 @@ import numpy.typing as npt
 
 from .. import _core
 from ..common.errors import InputError
+from ..datasets.points import COLUMN_CHANNEL
 from ..energies.quadrature.nodes import derived_features
 from ..fitting.removal import additive_terms
 from ..formula.expression import Expression
-from ..formula.features import channel
+from ..formula.features import CHANNELS, channel
 from ..formula.terms import without_number
 from ..functionals.functional import Functional
 
@@ -36,6 +37,7 @@ _FAMILY = re.compile(rf"(?P<family>[PT])\(\s*{_RANGE}\s*,(?P<argument>.+)\)$", r
 _LARGEST = 64
 """Powers and degrees; beyond it a double holds no digit of the polynomials' values."""
 _MOST = 4096
+_OF_ENERGIES = tuple(kind for kind in CHANNELS if kind != COLUMN_CHANNEL)
 
 
 @dataclass(frozen=True)
@@ -179,7 +181,11 @@ def parse_terms(texts: Sequence[str]) -> tuple[Term, ...]:
         kind, equals, body = text.partition("=")
         if not equals or not body.strip():
             raise InputError(f'terms "{text}": expected CHANNEL = FORMULAS, such as x = u(x2, 0.004)^0:4 * w^0:6')
-        channel(kind.strip())
+        if kind.strip() not in _OF_ENERGIES:
+            raise InputError(
+                f'terms "{text}": there is no channel "{kind.strip()}" of an energy; expected one of '
+                f"{', '.join(_OF_ENERGIES)}"
+            )
         for item in _split(body, ";"):
             for expression in _expand(item.strip(), text):
                 found.append(Term(kind.strip(), expression))
@@ -188,7 +194,8 @@ def parse_terms(texts: Sequence[str]) -> tuple[Term, ...]:
 
 def _expand(item: str, text: str) -> Iterator[Expression]:
     """All products of one item."""
-    factors = [_choices(part.strip(), text) for part in _split(item, "*")]
+    parts = [item] if _is_sum(item) else _split(item, "*")
+    factors = [_choices(part.strip(), text) for part in parts]
     for choice in itertools.product(*factors):
         written = [c for c in choice if c != "1"]
         try:
@@ -196,6 +203,16 @@ def _expand(item: str, text: str) -> Iterator[Expression]:
         except InputError as error:
             raise InputError(f'terms "{text}": {error}') from None
         yield expression.fold()
+
+
+def _is_sum(item: str) -> bool:
+    """Whether a plus or minus stands between terms outside parentheses; those of signs and exponents do not."""
+    outer, depth = "", 0
+    for c in item:
+        depth -= c == ")"
+        outer += c if depth == 0 else ""
+        depth += c == "("
+    return re.search(r"[\w.)]\s*[+-]", re.sub(r"(?<=[\d.])[eE][+-]", "", outer)) is not None
 
 
 def _choices(factor: str, text: str) -> list[str]:
