@@ -300,7 +300,7 @@ def test_sizes_that_no_independent_terms_have_are_refused() -> None:
     columns = Columns.make(library, fs.Dataset.open("builtin"))
     selector = Selector(columns, Rules.make(columns), "train", Settings(restarts=2, patience=2))
     selector.check([1, 5])
-    with pytest.raises(InputError, match=r'choose 6 .* has 6 terms, 5 .* independent .* "x: 1 - 2\*w" is a sum .* 1:5'):
+    with pytest.raises(InputError, match=r'choose 6 .* has 6 terms, 5 .* independent .*"x: 1 - 2\*w" is a sum .* 1:5'):
         selector.check([5, 6])
     assert selector.search(6) == []
     found = selector.search(4)[0]
