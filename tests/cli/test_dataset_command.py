@@ -29,6 +29,14 @@ def test_info_of_the_packaged_dataset(capsys):
     assert "10.1063/1.473182" in out
 
 
+def test_a_build_that_nobody_can_compute_leaves_nothing(folder, tmp_path, capsys):
+    output = tmp_path / "out" / "own.h5"
+    output.parent.mkdir()
+    assert main(["dataset", "build", str(folder), "--output", str(output), "--executor", "nobody", *BUILD]) == 2
+    assert 'executor "nobody" is unknown' in capsys.readouterr().err
+    assert not list(output.parent.iterdir())
+
+
 def test_info_as_json_says_what_is_missing_and_why(small_file, capsys):
     assert main(["dataset", "info", str(small_file), "--json", "--verify"]) == 0
     document = json.loads(capsys.readouterr().out)

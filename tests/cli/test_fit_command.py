@@ -37,6 +37,12 @@ def test_without_parameters_there_is_nothing_to_fit(capsys: pytest.CaptureFixtur
     assert train == pytest.approx(fs.wrmsd(fs.get_functional("lda"), "builtin", "train"), abs=1e-6)
 
 
+def test_wrong_digits_are_said_before_anything_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fit", "lda", "--digits", "99", "--output", str(tmp_path / "out.json")]) == 2
+    assert "expected a whole number of at least 0 and at most 17" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_fit_in_another_frame(capsys: pytest.CaptureFixture[str]) -> None:
     options = ["--level", "reduced", "--starts", "1", "--frame", "pbe"]
     assert main(["fit", "--channel", "x=c0 + c1*w", "css=c0", "cos=c0", *options]) == 0

@@ -13,9 +13,9 @@
 namespace fastsfes::select {
 namespace {
 
-constexpr double kCarrier = 1e-10;    // of the inverse's diagonal: below it the equalities need the term
-constexpr double kRounding = 1e-9;    // relative: what cancellation may add to a residual along a path
-constexpr double kLargest = 1e9;      // of the inverse's diagonal, which multiplies rounding errors
+constexpr double kCarrier = 1e-10;  // of the inverse's diagonal: below it the equalities need the term
+constexpr double kRounding = 1e-9;  // relative: what cancellation may add to a residual along a path
+constexpr double kLargest = 1e9;    // of the inverse's diagonal, which multiplies rounding errors
 
 /// A set of terms, with the inverse Gram matrix and the coefficients of its terms.
 struct Set {

@@ -84,6 +84,7 @@ class FitOptions:
         f"digits of the parameters in print, {MOST_DIGITS} for all; 0 for as few as cost {TOLERANCE:g} kcal/mol (all "
         "with bounds, ridge or fitted exact exchange)",
         minimum=0,
+        maximum=MOST_DIGITS,
     )
     test: bool = option(False, "bool", "result", "also evaluate the test reactions")
     grid: bool = option(False, "bool", "result", "also evaluate the result on the full grid (slow)")
@@ -180,8 +181,6 @@ def _frame_note(given: Functional, fitted: Functional) -> list[str]:
 
 def _rounded(result: FitResult, dataset: Dataset, o: FitOptions) -> RoundedParameters | None:
     """The parameters as they are printed; None for all digits."""
-    if o.digits > MOST_DIGITS:
-        raise InputError(f"--digits {o.digits}: expected 1 to {MOST_DIGITS}, or 0")
     if o.digits == MOST_DIGITS or o.bound or o.ridge or o.exact_exchange or o.quadrature != "default":
         return None
     if not set(result.parameters) - {n for n in result.parameters if any(fnmatchcase(n, p) for p in o.fix)}:

@@ -19,7 +19,7 @@ import numpy as np
 
 from ..common.errors import FastsfesError, InputError
 from ..common.files import make_parent
-from ..executors import available_cores, open_executor
+from ..executors import available_cores, check_executor, open_executor
 from .basis import has_ecp
 from .record import FloatArray
 from .settings import ScfSettings
@@ -142,6 +142,7 @@ def run_jobs(
     first, count = shard
     if not 1 <= first <= count:
         raise InputError(f"shard {first}/{count} does not exist; expected I/N with I from 1 to N")
+    executor = check_executor(executor or ("local" if workers <= 1 else "processes"))
     make_parent(folder / "any")
     by_key: dict[str, J] = {}
     for job in jobs:
@@ -154,7 +155,6 @@ def run_jobs(
     failed: dict[str, str] = {}
     done = reused = len(by_key) - len(todo)
     started = time.perf_counter()
-    executor = executor or ("local" if workers <= 1 else "processes")
     if executor == "processes":
         workers = min(workers or available_cores(), max(len(todo), 1))
     if todo:
