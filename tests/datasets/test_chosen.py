@@ -98,3 +98,27 @@ def test_a_run_keeps_what_was_asked(tmp_path: Path) -> None:
     assert best.error == pytest.approx(squares**0.5 + best.terms.get("nodes", 0.0), rel=1e-12)
     data = fs.Dataset.open("builtin?splits=random:2")
     assert fs.wrmsd(run.best, data, "validation") == pytest.approx(run.summary["refit"]["validation"], rel=1e-6)
+
+
+def test_weights_of_types_and_reactions(tmp_path: Path) -> None:
+    whole = fs.Dataset.open("builtin").reactions
+    kind, other = sorted({r.data_type for r in whole})[:2]
+    scaled = fs.Dataset.open(f"builtin?weights={kind}:3,{other[:1]}*:0.5").reactions
+    for old, new in zip(whole, scaled, strict=True):
+        factor = (3 if old.data_type == kind else 1) * (
+            0.5 if any(n.startswith(other[0]) for n in (old.data_type, old.subset)) else 1
+        )
+        assert new.weight == pytest.approx(old.weight * factor, rel=1e-15)
+    table = tmp_path / "mine.csv"
+    table.write_text(f"reaction,weight\n{whole[3].name},7.5\n")
+    given = fs.Dataset.open(f"builtin?weights={table}").reactions
+    assert [r.weight for r in given] == [7.5 if k == 3 else r.weight for k, r in enumerate(whole)]
+    table.write_text(f"reaction,weight\n{whole[3].name},-1\n")
+    for value, message in (
+        (str(table), 'line 2: weight "-1"; expected a number above 0'),
+        ("nothing:2", 'nothing matches "nothing"'),
+        (f"{kind}:x", 'weight "x"; expected a number above 0'),
+        ("absent.csv", "absent.csv"),
+    ):
+        with pytest.raises(fs.InputError, match=message):
+            fs.Dataset.open(f"builtin?weights={value}")

@@ -116,7 +116,7 @@ def test_names_split_outside_parentheses() -> None:
 )
 def test_bad_features_are_named(text: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        parse_features("x", [text])
+        parse_features("x", SearchConfig.make(features_x=[text]))
 
 
 def test_bases() -> None:

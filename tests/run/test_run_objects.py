@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import fastsfes as fs
+from fastsfes.analysis.curves import enhancement_curves
 from fastsfes.common.notebook import html_table
 
 
@@ -29,6 +30,7 @@ def shown() -> dict[str, object]:
         "evaluation": fs.evaluate(functional, "builtin", "validation"),
         "fit": fs.fit("b97_x", "builtin", starts=1),
         "dataset": fs.Dataset.open("builtin"),
+        "curve": enhancement_curves("pbe_x", (), points=11).curves[0],
     }
 
 
@@ -72,7 +74,9 @@ def test_pictures_are_drawn_on_axes(shown: dict[str, object], run: fs.Run, tmp_p
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    for made in (run.plot(), run.plot("convergence"), shown["functional"].plot(), shown["evaluation"].plot()):  # type: ignore[attr-defined]
+    pictures = [run.plot(), *(run.plot(what) for what in ("convergence", "parity"))]
+    pictures += [shown[name].plot() for name in ("functional", "evaluation", "fit", "curve")]  # type: ignore[attr-defined]
+    for made in pictures:
         assert made.lines
         assert made.get_xlabel()
         made.figure.savefig(tmp_path / "picture.png")
@@ -85,8 +89,10 @@ def test_pictures_are_drawn_on_axes(shown: dict[str, object], run: fs.Run, tmp_p
     pyplot.close("all")
     with pytest.raises(fs.InputError, match="does not follow from x2 and w"):
         fs.get_functional("pbe").plot()
-    with pytest.raises(fs.InputError, match="expected front or convergence"):
-        run.plot("parity")
+    with pytest.raises(fs.InputError, match="expected front, convergence or parity"):
+        run.plot("roc")
+    with pytest.raises(fs.InputError, match="was not evaluated; expected one of train, validation"):
+        shown["fit"].plot("test")  # type: ignore[attr-defined]
 
 
 def test_objects_can_be_kept_and_compared(shown: dict[str, object], run: fs.Run) -> None:

@@ -14,7 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ..common.files import plain
+from ..common.notebook import axes
 from ..energies.quadrature.nodes import derived_features
+from ..formula.features import CHANNELS
 from ..functionals.functional import Functional
 from ..functionals.load import Comparison
 from ..health.conditions import Evaluable, FeaturePoints, Subject, as_subjects, enhancement, feature_points
@@ -28,6 +30,19 @@ BESIDE = ("pbe", "wb97m_v", "gas22", "libxc:scan")
 
 RS, S, ALPHA = 2.0, 0.5, 1.0
 """Values of the features that a curve holds fixed: a valence density."""
+
+_LABELS = {
+    "s": "reduced gradient $s$",
+    "alpha": r"$\alpha$",
+    "rs": r"$r_s$ (bohr)",
+    "x2": "$x^2$",
+    "w": "$w$",
+    "F_x": r"$F_\mathrm{x}$",
+    "F_c": r"$F_\mathrm{c}$",
+    "F_xc": r"$F_\mathrm{xc}$",
+    **{f"f_{kind}": rf"channel {kind}: $f_\mathrm{{{kind}}}$" for kind in CHANNELS},
+}
+"""Features and quantities in pictures."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +65,23 @@ class Curve:
 
     def __repr__(self) -> str:
         return f"Curve({self.quantity} along {self.axis}, {self.fixed}: {', '.join(self.values)}; {len(self.x)} points)"
+
+    def plot(self, ax: Any = None, own: str = "") -> Any:
+        """Draw the curve on `ax` or on new axes of matplotlib, `own` as the functional in question; returns them."""
+        target = axes(ax)
+        for label, values in self.values.items():
+            style = {"color": "black", "linewidth": 2.2, "zorder": 3} if label == own else {"linewidth": 1.2}
+            target.plot(self.x, values, label=label, **style)
+        target.set_xlabel(_LABELS.get(self.axis, self.axis))
+        target.set_ylabel(_LABELS.get(self.quantity, self.quantity))
+        target.set_title(self.fixed.replace("alpha", r"$\alpha$").replace("rs", "$r_s$"), fontsize="medium")
+        if self.axis == "rs":
+            target.set_xscale("log")
+        target.set_ylim(*_limits(np.concatenate(list(self.values.values()))))
+        target.grid(alpha=0.25)
+        if ax is None:
+            target.legend(frameon=False, fontsize="small")
+        return target
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; what is not finite becomes None."""
@@ -83,6 +115,25 @@ class Surface:
     def __repr__(self) -> str:
         size = f"{len(self.x)} x {len(self.y)} points"
         return f"Surface({self.name} over {self.axes[0]}, {self.axes[1]}: {', '.join(self.values)}; {size})"
+
+    def plot(self, ax: Any = None, own: str = "") -> Any:
+        """Draw the factor of a functional, by default the first, on `ax` or on new axes of matplotlib; returns them."""
+        target = axes(ax)
+        values = self.values[own or next(iter(self.values))]
+        low, high = _limits(values.ravel())
+        mesh = target.pcolormesh(
+            self.x, self.y, np.clip(values, low, high).T, shading="gouraud", cmap="viridis", rasterized=True
+        )
+        if high > low:
+            lines = target.contour(self.x, self.y, values.T, levels=np.linspace(low, high, 9)[1:-1], colors="white")
+            target.clabel(lines, fontsize="x-small", fmt="%.3g")
+        target.figure.colorbar(mesh, ax=target)
+        target.set_xlabel(_LABELS.get(self.axes[0], self.axes[0]))
+        target.set_ylabel(_LABELS.get(self.axes[1], self.axes[1]))
+        target.set_title(_LABELS.get(self.name, self.name), fontsize="medium")
+        if self.axes[0] == "x2":
+            target.set_xscale("log")
+        return target
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; what is not finite becomes None."""
@@ -200,3 +251,16 @@ def _channels(functional: Functional, points: int) -> list[Surface]:
         values = np.broadcast_to(values, (points * points,)).reshape(points, points)
         surfaces.append(Surface(f"f_{kind}", ("x2", "w"), x2, w, {functional.name: values}))
     return surfaces
+
+
+def _limits(values: Any) -> tuple[float, float]:
+    """What to show: all of it, unless a functional runs away; then the middle with some room."""
+    finite = values[np.isfinite(values)]
+    if not len(finite):
+        return -1.0, 1.0
+    low, high = float(finite.min()), float(finite.max())
+    inner = np.percentile(finite, [10.0, 90.0])
+    room = 1.5 * max(float(inner[1] - inner[0]), 0.05)
+    low, high = max(low, float(inner[0]) - room), min(high, float(inner[1]) + room)
+    margin = 0.04 * max(high - low, 1e-3)
+    return low - margin, high + margin

@@ -18,6 +18,7 @@ from ..datasets.dataset import Dataset
 from ..energies.evaluate import wrmsd
 from ..energies.quadrature import LEVELS
 from ..fitting import OPTIMIZERS, FitResult, Optimizer, fit
+from ..fitting.losses import LOSSES
 from ..functionals.frame import Frame
 from ..functionals.functional import Functional
 from ..functionals.load import FUNCTIONAL, load
@@ -63,6 +64,7 @@ class FitOptions:
     )  # fmt: skip
 
     optimizer: Optimizer = option("varpro", "text", "method", "see docs/fitting.md", choices=OPTIMIZERS)
+    loss: str = option("", "text", "method", f"what is minimised in place of the WRMSD: {LOSSES}")
     starts: int = option(
         0, "int", "method", "starting points; 0 for as many as reproduce the lowest minimum", minimum=0
     )
@@ -114,6 +116,7 @@ def run(arguments: argparse.Namespace) -> int:
         dataset,
         seed=o.seed,
         optimizer=o.optimizer,
+        loss=o.loss,
         starts=o.starts or None,
         fixed=o.fix,
         bounds=dict(_bound(text) for text in o.bound),

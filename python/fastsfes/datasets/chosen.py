@@ -5,12 +5,15 @@
 * ``number=N`` or ``number=N:SEED``: N of the reactions, drawn by the seed;
 * ``splits=random:SEED``: 60 % for training, 20 % for validation, 20 % for test; ``splits=by-subset:SEED``: the same,
   whole subsets; ``splits=FILE``: a CSV file with the columns reaction and split; others are left out.
+* ``weights=BH:3,NCED:0.5``: weights of data types or subsets (patterns) times a number; ``weights=FILE``: a CSV file
+  with the columns reaction and weight, which replace those of the reactions that it names.
 
 The test split of a sealed dataset stays what it is; the others are divided three to one.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -110,25 +113,61 @@ def _splits(contents: DatasetContents, reactions: _Rows, value: str) -> Iterable
     return [r if r in kept else replace(r, split=new[r.name]) for r in reactions]
 
 
-def _splits_of_file(contents: DatasetContents, reactions: _Rows, value: str) -> Iterable[Reaction]:
+def _weights(contents: DatasetContents, reactions: _Rows, value: str) -> Iterable[Reaction]:
+    if ":" not in value:
+        new = {}
+        for where, reaction, text in _of_file(value, "weight", reactions, "TYPE:FACTOR,..."):
+            new[reaction.name] = replace(reaction, weight=_positive(text, where))
+        return [new.get(r.name, r) for r in reactions]
+    changed = list(reactions)
+    for part in value.split(","):
+        pattern, _, text = (word.strip() for word in part.partition(":"))
+        factor = _positive(text, f'weights "{part}"')
+        hit = [k for k, r in enumerate(changed) if fnmatchcase(r.data_type, pattern) or fnmatchcase(r.subset, pattern)]
+        if not hit:
+            raise InputError(
+                f'weights: nothing matches "{pattern}"; there are {", ".join(sorted({r.data_type for r in reactions}))}'
+            )
+        for k in hit:
+            changed[k] = replace(changed[k], weight=changed[k].weight * factor)
+    return changed
+
+
+def _positive(text: str, where: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0.0 < value < math.inf:
+        raise InputError(f'{where}: weight "{text}"; expected a number above 0')
+    return value
+
+
+def _of_file(value: str, column: str, reactions: _Rows, other: str) -> Iterable[tuple[str, Reaction, str]]:
+    """Place, reaction and text of every line of a CSV file with the columns reaction and `column`."""
     path = user_path(value)
-    text = read_text(path, "random:SEED, by-subset:SEED or a CSV file with the columns reaction and split")
+    text = read_text(path, f"{other} or a CSV file with the columns reaction and {column}")
     rows = [(number, [c.strip() for c in cells]) for number, cells in csv_rows(text, str(path)) if any(cells)]
     header = rows[0][1] if len(rows) > 1 else []
-    if not {"reaction", "split"} <= set(header):
-        raise InputError(f"{path}: expected a CSV file with the columns reaction and split")
+    if not {"reaction", column} <= set(header):
+        raise InputError(f"{path}: expected a CSV file with the columns reaction and {column}")
     known = {r.name: r for r in reactions}
-    found = []
     for number, cells in rows[1:]:
         row = dict(zip(header, cells, strict=False))
-        name, split = row.get("reaction", ""), row.get("split", "")
+        name, where = row.get("reaction", ""), f"{path}, line {number}"
         if name not in known:
-            raise InputError(f'{path}, line {number}: there is no reaction "{name}"')
+            raise InputError(f'{where}: there is no reaction "{name}"')
+        yield where, known[name], row.get(column, "")
+
+
+def _splits_of_file(contents: DatasetContents, reactions: _Rows, value: str) -> Iterable[Reaction]:
+    found = []
+    for where, reaction, split in _of_file(value, "split", reactions, "random:SEED, by-subset:SEED"):
         if split not in SPLITS:
-            raise InputError(f'{path}, line {number}: split "{split}" is unknown; expected any of {", ".join(SPLITS)}')
-        if contents.sealed and known[name].split == "test" != split:
-            raise InputError(f'{path}, line {number}: reaction "{name}" is of the sealed test split and stays there')
-        found.append(replace(known[name], split=split))
+            raise InputError(f'{where}: split "{split}" is unknown; expected any of {", ".join(SPLITS)}')
+        if contents.sealed and reaction.split == "test" != split:
+            raise InputError(f'{where}: reaction "{reaction.name}" is of the sealed test split and stays there')
+        found.append(replace(reaction, split=split))
     return found
 
 
@@ -138,5 +177,5 @@ def _whole(text: str, key: str) -> int:
     return int(text)
 
 
-_KEYS = {"types": _types, "subsets": _subsets, "spin": _spin, "number": _number, "splits": _splits}
+_KEYS = {"types": _types, "subsets": _subsets, "spin": _spin, "number": _number, "splits": _splits, "weights": _weights}
 _EXPECTED = ", ".join(f"{key}=..." for key in _KEYS) + " joined by &"

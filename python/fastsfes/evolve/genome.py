@@ -16,7 +16,7 @@ from typing import Any
 from .. import _core
 from ..common.errors import InputError
 from ..formula.expression import Expression, feature_names
-from ..formula.instructions import INSTRUCTIONS, InstructionKind
+from ..formula.instructions import ZERO, InstructionKind, kind_of
 
 __all__ = ["HOLE", "OUTPUT", "ChannelGenome", "Genome", "Instruction", "Workspace"]
 
@@ -37,14 +37,14 @@ class Instruction:
     bound: tuple[str, ...] = ()
 
     @cached_property
-    def code(self) -> _core.PlainLine:
-        """The line as the core reads it."""
-        return self.kind.line(self.output, self.inputs, self.bound)
+    def code(self) -> list[_core.PlainLine]:
+        """The lines that it is as the core reads it, nearly always one."""
+        return self.kind.lines(self.output, self.inputs, self.bound)
 
     @property
     def kind(self) -> InstructionKind:
         """The row of the instruction table."""
-        return INSTRUCTIONS[self.name]
+        return kind_of(self.name)
 
     def __str__(self) -> str:
         names = dict(zip("bcd", self.inputs, strict=False)) | {"a": self.output}
@@ -67,9 +67,14 @@ class Instruction:
     @classmethod
     def from_list(cls, data: Sequence[Any]) -> Instruction:
         """The instruction of `to_list`'s form; raises `InputError` when it is none."""
-        if not isinstance(data, Sequence) or isinstance(data, str) or not data or data[0] not in INSTRUCTIONS:
+        if not isinstance(data, Sequence) or isinstance(data, str) or not data or not isinstance(data[0], str):
             raise InputError(f"{data!r} is not an instruction: expected [name, output, inputs..., [parameters...]]")
-        kind = INSTRUCTIONS[data[0]]
+        try:
+            kind = kind_of(data[0])
+        except InputError as error:
+            raise InputError(
+                f"{data!r} is not an instruction: expected [name, output, inputs..., [parameters...]]; {error}"
+            ) from None
         items = list(data[1:])
         bound = items.pop() if kind.bound and items else []
         if len(items) != 1 + kind.inputs or len(bound) != len(kind.bound) or isinstance(bound, str):
@@ -135,7 +140,7 @@ class Workspace:
         start = {
             **self.features,
             **{p: Expression.parse(p) for p in self.parameters},
-            **dict.fromkeys(self.writable, zero),
+            **dict.fromkeys((*self.writable, ZERO), zero),
         }
         return _core.Assembler({name: e._handle for name, e in start.items()})
 
@@ -192,7 +197,7 @@ class ChannelGenome:
         return known[1]
 
     def _expression_in(self, workspace: Workspace) -> Expression | None:
-        handle = workspace.assembler.run([i.code for i in self.instructions], OUTPUT)
+        handle = workspace.assembler.run([line for i in self.instructions for line in i.code], OUTPUT)
         if handle is None or workspace.template is None:
             return None if handle is None else Expression(handle)
         return workspace.template.substitute({HOLE: Expression(handle)}).fold()

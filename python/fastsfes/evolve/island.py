@@ -18,7 +18,7 @@ import numpy as np
 from ..common.clock import Clock, Usage
 from ..formula.expression import Expression
 from ..formula.family import channel_dimension, fingerprint
-from ..formula.instructions import INSTRUCTIONS
+from ..formula.instructions import kind_of
 from .evaluation import Evaluate, Fitness, FitOutcome, FitRequest, Known, Parameters
 from .genome import ChannelGenome, Genome, Workspace
 from .mutate import NEUTRAL, Mutator
@@ -218,7 +218,7 @@ def start_parameters(
         values = dict(workspaces[kind].values)
         for i in channel.instructions:
             if i.bound:
-                values.update(zip(i.bound, INSTRUCTIONS[i.name].defaults, strict=True))
+                values.update(zip(i.bound, kind_of(i.name).defaults, strict=True))
         first, second = inherited.get(kind, {}), defaults.get(kind, {})
         start[kind] = {name: first.get(name, second.get(name, v)) for name, v in values.items()}
     return start

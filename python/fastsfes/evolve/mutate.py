@@ -14,7 +14,7 @@ import numpy as np
 
 from ..common.errors import InputError
 from ..formula.family import channel_fingerprint
-from ..formula.instructions import INSTRUCTIONS
+from ..formula.instructions import kind_of
 from .genome import OUTPUT, ChannelGenome, Genome, Instruction, Workspace
 from .pools import Pool
 
@@ -82,7 +82,7 @@ class Mutator:
             if name not in self.workspaces:
                 raise InputError(f'channel pool: "{name}" is not searched; searched are {", ".join(self.workspaces)}')
         self._by_inputs = {
-            count: frozenset(n for n in instructions.names if INSTRUCTIONS[n].inputs == count) for count in (1, 2, 3)
+            count: frozenset(n for n in instructions.names if kind_of(n).inputs == count) for count in (1, 2, 3)
         }
 
     def check(self, genome: Genome) -> None:
@@ -245,14 +245,14 @@ class Mutator:
         if bound is None:
             return None
         output = _choice(workspace.writable, rng)
-        inputs = tuple(_choice(workspace.readable, rng) for _ in range(INSTRUCTIONS[name].inputs))
+        inputs = tuple(_choice(workspace.readable, rng) for _ in range(kind_of(name).inputs))
         return Instruction(name, output, inputs, bound)
 
     def _bound(
         self, name: str, others: Sequence[Instruction], rng: np.random.Generator, workspace: Workspace
     ) -> tuple[str, ...] | None:
         """Own parameters for a new instruction beside `others`; None when the limit leaves none."""
-        stems = INSTRUCTIONS[name].bound
+        stems = kind_of(name).bound
         if not stems:
             return ()
         used = {b for i in others for b in i.bound}

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from .. import _core
 from ..energies.quadrature.reduce import pivot_nodes
 from ..fitting import FitRows, FitSettings, Penalty
+from ..fitting.losses import Loss
 from ..fitting.rows import Channels, Vector
 
-__all__ = ["ConditionTerm", "CrossValidation", "GridTerm", "Term", "reduced_difference"]
+__all__ = ["ConditionTerm", "CrossValidation", "ErrorTerm", "GridTerm", "Term", "reduced_difference"]
 
 Candidate = Sequence[_core.Expression]
 
@@ -111,6 +112,26 @@ class ConditionTerm:
             outside = np.maximum(np.maximum(self.lower - reached, reached - self.upper), 0.0)
             found.append(float(np.sqrt(np.sum(self.weights * outside**2))))
         return found
+
+
+@dataclass(frozen=True)
+class ErrorTerm:
+    """Another loss of the training and validation reactions, with the parameters of the fit.
+
+    Attributes:
+        problem: with both as its one block, "train".
+        scale: square roots of the weights.
+        loss: of the scaled residuals.
+    """
+
+    problem: _core.FitProblem
+    scale: Vector
+    loss: Loss
+
+    def __call__(self, candidates: Sequence[Candidate], values: Sequence[Vector]) -> list[float]:
+        """See `Term`."""
+        errors = (self.scale * self.problem.errors(c, v) for c, v in zip(candidates, values, strict=True))
+        return [self.loss.value(e) if np.all(np.isfinite(e)) else math.inf for e in errors]
 
 
 @dataclass(frozen=True)

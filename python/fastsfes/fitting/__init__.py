@@ -10,6 +10,7 @@ from .factor import FactorFit, feature_grid, fit_factor
 from .folds import folds_of
 from .functional import OPTIMIZERS, FitResult, Optimizer, fit
 from .levels import fit_through_levels
+from .losses import minimise_loss, parse_loss
 from .minimum import Minimum, find_minimum
 from .problem import EXACT_EXCHANGE, FitProblem, FitSettings, Fitted
 from .rows import FitRows
@@ -39,6 +40,8 @@ __all__ = [
     "fit_through_levels",
     "folds_of",
     "minimise_cma",
+    "minimise_loss",
     "parse_conditions",
+    "parse_loss",
     "uniform_gas",
 ]

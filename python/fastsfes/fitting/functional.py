@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from ..common.errors import FastsfesError, InputError
 from ..common.notebook import html_table
 from ..datasets.dataset import Dataset
+from ..energies.evaluate import Evaluation
 from ..energies.frame import frame_of
 from ..functionals.functional import Channel, Functional
 from ..functionals.load import load
@@ -21,6 +22,7 @@ from .cmaes import SYFES_CMA, CmaSettings, minimise_cma
 from .conditions import parse_conditions
 from .constraints import Equality, Penalty
 from .levels import fit_through_levels
+from .losses import minimise_loss, parse_loss
 from .minimum import SETTINGS, find_minimum
 from .problem import FitProblem, FitSettings, Fitted, fixed_channel
 
@@ -46,6 +48,7 @@ class FitResult:
         start: WRMSD of the training reactions with the parameters that were given.
         seconds: time of the optimisation.
         notes: doubts about the minimum, and about the frame, a sentence each.
+        evaluated: split -> errors of its reactions with the fitted parameters, by quadrature.
     """
 
     functional: Functional
@@ -60,6 +63,7 @@ class FitResult:
     start: float
     seconds: float
     notes: tuple[str, ...] = ()
+    evaluated: Mapping[str, Evaluation] = field(default_factory=dict, compare=False)
 
     def __repr__(self) -> str:
         losses = {"train": self.train, "validation": self.validation, "test": self.test}
@@ -69,6 +73,20 @@ class FitResult:
     def _repr_html_(self) -> str:
         rows = [(name, value) for name, value in self.parameters.items()]
         return html_table(repr(self), ("parameter", "value"), rows)
+
+    def plot(self, split: str = "train", ax: Any = None) -> Any:
+        """Draw calculated against reference energies of a split, kcal/mol.
+
+        Args:
+            split: "train" or another one that was evaluated.
+            ax: axes of matplotlib; None for new ones.
+
+        Returns:
+            The axes.
+        """
+        if split not in self.evaluated:
+            raise InputError(f'split "{split}" was not evaluated; expected one of {", ".join(self.evaluated)}')
+        return self.evaluated[split].plot(ax)
 
     @property
     def parameters(self) -> dict[str, float]:
@@ -82,6 +100,7 @@ def fit(
     *,
     seed: int = 0,
     optimizer: Optimizer = "varpro",
+    loss: str = "",
     starts: int | None = None,
     fixed: Iterable[str] = (),
     bounds: Mapping[str, tuple[float, float]] | None = None,
@@ -110,6 +129,8 @@ def fit(
         optimizer: "varpro" solves for linear parameters and moves the others by Levenberg-Marquardt (10.1137/0710036);
             "cma" searches all parameters with CMA-ES (10.48550/arXiv.1604.00772), slow and global; "cma-syfes" does so
             with the settings of SyFES's runs.
+        loss: what is minimised in place of the WRMSD: "huber:LIMIT", "worst-type", or a data type or subset
+            (`fastsfes.fitting.losses`), by reweighting from the least-squares fit; with "varpro".
         starts: number of starting points; the first is the functional as given. By default as many as it takes to
             reproduce the lowest minimum (`fastsfes.fitting.minimum`): the answer for this form on this data, whatever
             its parameters were. On "full" nodes starts are tried on the reduced nodes, and what is found there is
@@ -163,9 +184,16 @@ def fit(
     if optimizer == "varpro":
         found, more = _by_varpro(problem, reduced, free, starts, max_evaluations, seed, bounds, threads)
         notes = (*notes, *more)
+        if loss:
+            if bounds:
+                raise InputError("loss does not go with bounds; leave one of them out")
+            found, note = _by_reweighting(problem, reduced, found, loss, threads)
+            notes = (*notes, note)
     else:
-        if equalities or bounds or ridge:
-            raise InputError(f'optimizer "{optimizer}" knows no equalities, bounds or ridge; use penalties or "varpro"')
+        if equalities or bounds or ridge or loss:
+            raise InputError(
+                f'optimizer "{optimizer}" knows no equalities, bounds, ridge or loss; use penalties or "varpro"'
+            )
         chosen = cma or (SYFES_CMA if optimizer == "cma-syfes" else CmaSettings())
         if max_evaluations is not None:
             chosen = replace(chosen, max_evaluations=max_evaluations)
@@ -187,6 +215,10 @@ def fit(
         start=start,
         seconds=seconds,
         notes=notes,
+        evaluated={
+            block: Evaluation(problem.reactions[block], problem.errors(found.functional, block), "quadrature")
+            for block in problem.core.blocks
+        },
     )
 
 
@@ -207,6 +239,23 @@ def _by_varpro(
         return minimum.fitted, tuple(minimum.notes)
     settings = FitSettings(starts=starts, seed=seed, max_evaluations=max_evaluations or 200, ftol=1e-12)
     return fit_through_levels(problem, reduced, free, settings, bounds=bounds, threads=threads), ()
+
+
+def _by_reweighting(
+    problem: FitProblem, reduced: FitProblem | None, least: Fitted, text: str, threads: int
+) -> tuple[Fitted, str]:
+    """The minimum of another loss: found on few nodes, where there are any, and refined on all; and what it came to."""
+    block = next(iter(problem.reactions))
+    loss = parse_loss(text, problem.reactions[block])
+    settings = replace(SETTINGS, starts=1)
+    _, factors, _ = minimise_loss(reduced or problem, least.functional, loss, settings, threads)
+    (found,) = problem.reweighted(factors).fit([least.functional], settings, threads=threads)
+
+    def value(functional: Functional) -> float:
+        return loss.value(np.sqrt(problem.weights(block)) * problem.errors(functional, block))
+
+    before, after = value(least.functional), value(found.functional)
+    return replace(found, losses={block: after}), f"{text}: {after:.6g} kcal/mol, {before:.6g} by least squares"
 
 
 def _by_cma(problem: FitProblem, free: Functional, settings: CmaSettings, seed: int, threads: int) -> Fitted:

@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 from .. import _core
 from ..common.errors import InputError
 from .from_sympy import from_sympy
+from .own_operators import expanded
 from .symbolic import to_sympy
 
 __all__ = ["COLUMNS", "Expression", "Node", "feature_names", "features", "operators"]
@@ -63,10 +64,13 @@ class Expression:
 
     @classmethod
     def parse(cls, text: str) -> Expression:
-        """Read infix text; raises `InputError` with the token, the column and what was expected."""
+        """Read infix text; raises `InputError` with the token, the column and what was expected.
+
+        Own operators may be defined before the formula: ``sech(a) = 1/cosh(a); 1 + c*sech(w)``.
+        """
         if not isinstance(text, str):
             raise InputError(f"an expression is read from text, got {type(text).__name__}")
-        return cls(_core.Expression.parse(text))
+        return cls(_core.Expression.parse(expanded(text)))
 
     @classmethod
     def constant(cls, value: float) -> Expression:

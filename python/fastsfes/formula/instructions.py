@@ -11,11 +11,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import lru_cache
 
 from .. import _core
 from ..common.errors import InputError
+from .expression import Expression
+from .own_operators import own_operators
 
-__all__ = ["INSTRUCTIONS", "InstructionKind", "instruction_kind"]
+__all__ = ["INSTRUCTIONS", "ZERO", "InstructionKind", "instruction_kind", "kind_of"]
+
+ZERO = "0"
+"""A value of every workspace that no instruction can name."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,7 @@ class InstructionKind:
         operator: of the expression table, applied to the inputs, the parameters and `constant`.
         constant: the last argument of the operator, if that is a number.
         accumulates: whether the value is added to the old one of the output.
+        formula: of the inputs and own parameters, in place of an operator: an own operator.
         spelling: how a person would write it, with `a` the output, `b`, `c`, `d` the inputs.
         syfes: the class of SyFES with the same meaning, or "".
         defaults: starting values of the bound parameters.
@@ -43,10 +50,28 @@ class InstructionKind:
     bound: tuple[str, ...] = ()
     defaults: tuple[float, ...] = ()
     accumulates: bool = False
+    formula: Expression | None = None
 
-    def line(self, output: str, inputs: Sequence[str], bound: Sequence[str]) -> _core.PlainLine:
+    def lines(self, output: str, inputs: Sequence[str], bound: Sequence[str]) -> list[_core.PlainLine]:
         """The instruction as the core's assembler reads it: what it means stands there."""
-        return self.operator, self.constant, self.accumulates, output, (*inputs, *bound)
+        if self.formula is None:
+            return [(self.operator, self.constant, self.accumulates, output, (*inputs, *bound))]
+        names = dict(zip((*_INPUTS[: self.inputs], *self.bound), (*inputs, *bound), strict=True))
+        made: list[_core.PlainLine] = []
+        values: list[str] = []
+        for operator, arguments, payload in self.formula.nodes():
+            if operator == "parameter":
+                values.append(names[payload])
+                continue
+            number = float(payload) if operator == "constant" else None
+            values.append(f"{output}.{len(values)}")  # no name of a workspace has a dot
+            named = (ZERO,) if operator == "constant" else tuple(values[k] for k in arguments)
+            made.append(("+" if operator == "constant" else operator, number, False, values[-1], named))
+        return [*made, ("+", 0.0, False, output, (values[-1],))]
+
+
+_INPUTS = "bcd"
+"""What inputs are called in spellings and formulas."""
 
 
 def _row(
@@ -123,11 +148,45 @@ INSTRUCTIONS: dict[str, InstructionKind] = {
 _SYFES = {kind.syfes: kind for kind in INSTRUCTIONS.values() if kind.syfes}
 
 
-def instruction_kind(name: str, where: str = "instruction pool") -> InstructionKind:
-    """The row of this name, short or SyFES's class name; `InputError` names the nearest one otherwise."""
+@lru_cache(maxsize=256)
+def _own(text: str) -> InstructionKind:
+    """The instruction of an own operator; its name is the definition, so that a genome tells all by itself."""
+    (operator,) = own_operators((text,))
+    inputs = _INPUTS[: len(operator.arguments)]
+    renamed = {a: Expression.parse(i) for a, i in zip(operator.arguments, inputs, strict=True)}
+    bound = {p: f"{p}_own" if p in _INPUTS or p == "a" else p for p in operator.parameters}
+    formula = Expression.parse(operator.formula).substitute(
+        {**renamed, **{p: Expression.parse(name) for p, name in bound.items()}}
+    )
+    stems = tuple(bound.values())
+    return InstructionKind(
+        str(operator),
+        len(inputs),
+        operator.name,
+        f"a = {operator.name}({', '.join((*inputs, *stems))})",
+        bound=stems,
+        defaults=(1.0,) * len(stems),
+        formula=formula,
+    )
+
+
+def kind_of(name: str) -> InstructionKind:
+    """What an instruction of a genome is: a row of the table or, by its definition, an own operator."""
+    return INSTRUCTIONS.get(name) or _own(name)
+
+
+def instruction_kind(name: str, own: Sequence[str] = ()) -> InstructionKind:
+    """The row of this name of a pool, short or SyFES's class name, or one of own operators by their definitions.
+
+    Raises:
+        InputError: names the nearest one.
+    """
     found = INSTRUCTIONS.get(name) or _SYFES.get(name)
+    mine = {operator.name: operator for operator in own_operators(tuple(own))}
+    if found is None and name in mine:
+        found = _own(str(mine[name]))
     if found is None:
-        near = get_close_matches(name, [*INSTRUCTIONS, *_SYFES], n=1)
+        near = get_close_matches(name, [*INSTRUCTIONS, *_SYFES, *mine], n=1)
         hint = f'did you mean "{near[0]}"?' if near else "the instructions are " + ", ".join(INSTRUCTIONS)
-        raise InputError(f'{where}: there is no instruction "{name}"; {hint}')
+        raise InputError(f'instruction pool: there is no instruction "{name}"; {hint}')
     return found

@@ -7,6 +7,7 @@ Every command and function that takes a functional as text reads it here:
 * ``fastsfes-runs/...``: a run directory, whose best functional is meant;
 * ``fastsfes-runs/...:7``: the member of its front with index 7;
 * ``x = c0 + c1*u(x2, g); css = c0; x.c0 = 0.8; x.c1 = 0.5; x.g = 0.004; css.c0 = 1``: formulas per channel and values;
+  own operators may be defined before them, ``sech(a) = 1/cosh(a)``;
 * ``libxc:mgga_x_r2scan``: a functional of libxc, only where it is compared with (`load_comparison`).
 
 Nothing that is read is executed.
@@ -25,6 +26,7 @@ from ..common.reading import parse_json, read_text, shaped
 from ..common.runfolder import BEST, FRONT, resume_command
 from ..formula.expression import Expression
 from ..formula.features import CHANNELS, CORRELATION
+from ..formula.own_operators import is_definition
 from .frame import VV10, Frame, Hybrid
 from .functional import Channel, Functional
 from .libxc import LibxcFunctional
@@ -222,9 +224,12 @@ def _formulas(text: str, default: float | None) -> Functional:
     numbers: dict[str, float] = {}
     correlation = ""
     kind = ""
+    own = ""
     for part in text.split(";"):
         found = _HEAD.fullmatch(part)
-        if found is not None and found[1] == _CORRELATION:
+        if not kind and is_definition(part):
+            own += f"{part};"
+        elif found is not None and found[1] == _CORRELATION:
             if correlation:
                 raise InputError(f'"{_CORRELATION}" is given twice')
             correlation, kind = found[2].strip(), ""
@@ -239,7 +244,7 @@ def _formulas(text: str, default: float | None) -> Functional:
             kind = found[1]
             if kind in formulas:
                 raise InputError(f'channel "{kind}" is given twice')
-            formulas[kind] = found[2]
+            formulas[kind] = own + found[2]
         elif kind:  # a formula that assigns parts of itself to names
             formulas[kind] += f";{part}"
         elif part.strip():

@@ -16,11 +16,13 @@ from ..datasets.points import COLUMN_CHANNEL
 from ..evolve.mutate import MUTATIONS
 from ..evolve.pools import Pool
 from ..executors import check_executor
+from ..fitting.losses import LOSSES
 from ..formula.features import CORRELATION
 from ..formula.instructions import instruction_kind
 from ..functionals.functional import Functional
 from ..functionals.load import text_of
 from .choose import RULES
+from .presets import PRESETS
 
 __all__ = ["PRESETS", "SearchConfig", "as_given"]
 
@@ -152,6 +154,13 @@ class SearchConfig:
         "form",
         'forms of factors around what evolves, which is called F: "x = 1 + u(x2, g)*F"; bases then give F; free names '
         "are parameters that are fitted",
+    )
+    operator: tuple[str, ...] = option(
+        (),
+        "names",
+        "form",
+        "own operators for the instruction pool and for formulas of features, templates and bases: "
+        '"sech(a) = 1/cosh(a)"; free names are parameters that are fitted',
     )
     parameters: int = option(
         6, "int", "form", "shared parameters that the instructions of a factor may name", minimum=0
@@ -325,6 +334,9 @@ class SearchConfig:
         "weight of the cross-validated WRMSD in the fitness: every reaction with the fit that left its subset out",
         minimum=0,
     )
+    error_terms: Mapping[str, float] = option(
+        {}, "pool", "fitness", f"further losses that count in the fitness, with their weights: {LOSSES}"
+    )
     folds: int = option(
         5,
         "int",
@@ -372,7 +384,7 @@ class SearchConfig:
             raise InputError("the preset points needs a file of points: --points FILE, or fs.search_points")
         if COLUMN_CHANNEL in self.channels and not self.points:
             raise InputError(f'channel "{COLUMN_CHANNEL}" is a formula of columns of points; it needs --points FILE')
-        Pool({instruction_kind(n).name: w for n, w in self.instruction_pool.items()}, "instruction_pool")
+        self.instructions()
         Pool(self.mutation_pool, "mutation_pool")
         for name in self.mutation_pool:
             if name not in MUTATIONS:
@@ -384,13 +396,13 @@ class SearchConfig:
                 raise InputError(f'channel_pool: "{name}" is not searched; searched are {", ".join(self.channels)}')
         check_executor(self.executor)
         if self.points:
-            for name in ("grid_coefficient", "cross_validation_coefficient"):
+            for name in ("grid_coefficient", "cross_validation_coefficient", "error_terms"):
                 if getattr(self, name):
                     raise InputError(f"{name} needs reactions: it does not go with points")
         if self.targets != "reference":
             if self.points:
                 raise InputError("points and targets are both given; the targets are the values of the points")
-            for name in ("constraints", "grid_coefficient", "cross_validation_coefficient"):
+            for name in ("constraints", "grid_coefficient", "cross_validation_coefficient", "error_terms"):
                 if getattr(self, name):
                     raise InputError(f'{name} needs reactions: it goes with targets = "reference" only')
         if not self.base:
@@ -399,6 +411,15 @@ class SearchConfig:
             raise InputError(
                 "train_coefficient and validation_coefficient are both 0; give one a weight, for example 1"
             )
+
+    def instructions(self) -> Pool:
+        """The instructions and their weights; own operators by their definitions."""
+        pool = self.instruction_pool.items()
+        return Pool({instruction_kind(n, self.operator).name: w for n, w in pool}, "instruction_pool")
+
+    def formula(self, text: str) -> str:
+        """A formula with the definitions of the own operators before it."""
+        return "; ".join((*self.operator, text))
 
     @classmethod
     def make(cls, preset: str = "quickstart", **changes: Any) -> SearchConfig:
@@ -481,108 +502,3 @@ def _preset_of(table: Mapping[str, Any]) -> Any:
     if isinstance(section, Mapping) and "preset" in section:
         return section["preset"]
     return table.get("preset", "quickstart")
-
-
-_REDISCOVER: dict[str, Any] = {
-    "dataset": "builtin",  # its densities are there, so that what is found is checked on the grid
-    "stop_below": 1e-6,
-    "channels": ("x",),
-    "base": ("empty",),
-    "mutation_pool": {"insert": 1.0, "remove": 1.0, "replace": 1.0, "change_argument": 1.0, "crossover_lines": 0.5},
-    "keep_duplicates": True,
-    "parameter_penalty": 0.0,
-    "complexity_penalty": 0.0,
-}
-
-# Quotients have poles and minima that one start does not leave; populations of copies stay where they are.
-_ROUGH: dict[str, Any] = {"starts": 3, "keep_duplicates": False}
-
-_POINTS = {
-    "u": 1.0, "add1": 0.5, "add": 1.0, "sub": 0.5, "mul": 1.0, "div": 1.0, "fma": 2.0, "square": 0.5, "cube": 0.25,
-    "pow4": 0.25, "sqrt": 0.5, "exp": 0.5, "log1p": 0.5,
-}  # fmt: skip
-
-_BEYOND: dict[str, Any] = {
-    "candidates": 150000,
-    "base": ("wb97m_v",),
-    "islands": 4,
-    "parameters": 8,
-    "max_instructions": 30,
-    "max_parameters": 16,
-    "train_coefficient": 0.5,
-    "validation_coefficient": 0.5,
-    "parameter_penalty": 0.01,
-    "complexity_penalty": 0.003,
-}
-
-PRESETS: dict[str, dict[str, Any]] = {
-    "quickstart": {},
-    "b97x": {
-        **_REDISCOVER,
-        "targets": "b97x",
-        "candidates": 10000,
-        "features_x": ("u = u(x2, 0.004)",),
-        "parameters": 3,
-        "variables": 1,
-        "instruction_pool": {"add": 1.0, "fma": 1.0, "square": 1.0},
-        "max_instructions": 4,
-        "restart": 1000,
-    },
-    "pbex": {
-        **_REDISCOVER,
-        "targets": "pbe_x",
-        "candidates": 200000,
-        "features_x": ("x2",),
-        "parameters": 3,
-        "variables": 2,
-        "instruction_pool": {"add": 1.0, "mul": 1.0, "div": 1.0, "add1": 1.0, "fma": 2.0},
-        "max_instructions": 6,
-        "tournament": 4,
-        "restart": 2000,
-        "rejoin": True,
-        **_ROUGH,
-    },
-    "b88x": {
-        **_REDISCOVER,
-        "targets": "b88_x",
-        "candidates": 400000,
-        "islands": 4,
-        "migrants": 0,  # one population in five stays in a minimum of another form, and would take the others there
-        "features_x": ("x2", "x", "a = x*asinh(x)"),
-        "parameters": 3,
-        "variables": 2,
-        "instruction_pool": {"add1": 1.0, "add": 1.0, "mul": 1.0, "div": 1.0, "fma": 2.0},
-        "max_instructions": 6,
-        "tournament": 4,
-        "restart": 3000,
-        **_ROUGH,
-    },
-    "points": {
-        "channels": (),
-        "base": ("empty",),
-        "features_x": (),
-        "features_css": (),
-        "features_cos": (),
-        "instruction_pool": _POINTS,
-        "mutation_pool": {"insert": 1.0, "remove": 1.0, "replace": 1.0, "change_argument": 1.0, "crossover_lines": 0.5},
-        "parameters": 4,
-        "train_coefficient": 0.5,
-        "validation_coefficient": 0.5,
-        "parameter_penalty": 0.0,
-        "complexity_penalty": 0.0,
-        "stop_below": 1e-9,
-        "tournament": 4,
-        "restart": 3000,
-        "islands": 1,
-        "rejoin": True,
-        "starts": 2,
-    },
-    "beyond": _BEYOND,
-    "constrained": {
-        **_BEYOND,
-        "candidates": 120000,
-        "constraints": ("uniform_gas", "0 <= f_x <= 1.804", "-5 <= f_css <= 5", "0 <= f_cos <= 5"),
-        "grid_coefficient": 10.0,
-    },
-}
-"""Preset name to the options in which it differs from the defaults of `SearchConfig`."""

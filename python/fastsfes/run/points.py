@@ -78,12 +78,16 @@ class PointProblem(Fittable):
             found.append(Checked(left_out=self.folds.by_subset(candidate, values)))
         return Assessed(tuple(found))
 
+    def errors(self, functional: Functional) -> FloatArray:
+        """Values of a functional less those given, (points,)."""
+        error = -self.table.target
+        for kind, prefactor in self.table.prefactors.items():
+            error = error + prefactor * functional.channels[kind].evaluate(self.known[kind])
+        return error
+
     def report(self, winner: Functional, progress: Progress, assessed: Assessed | None = None) -> dict[str, Any]:
         """Root mean square errors of the winner in the unit of the values."""
-        table = self.table
-        error = -table.target
-        for kind, prefactor in table.prefactors.items():
-            error = error + prefactor * winner.channels[kind].evaluate(self.known[kind])
+        table, error = self.table, self.errors(winner)
         errors = {}
         for split in SPLITS:
             rows = table.rows(split)

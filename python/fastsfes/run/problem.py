@@ -24,8 +24,9 @@ from ..energies.frame import frame_energies, frame_of
 from ..energies.quadrature import NodeSet, ProblemChannel, Quadrature, QuadratureProblem, channel_key
 from ..evolve.fitter import ESTIMATE, FitEvaluator, Rows
 from ..evolve.island import Individual
-from ..evolve.terms import ConditionTerm, CrossValidation, GridTerm, Term, reduced_difference
+from ..evolve.terms import ConditionTerm, CrossValidation, ErrorTerm, GridTerm, Term, reduced_difference
 from ..fitting import FitProblem, FitRows, FitSettings, fit, folds_of, parse_conditions
+from ..fitting.losses import parse_loss
 from ..fitting.rows import Channels
 from ..formula.expression import Expression
 from ..functionals.frame import Frame
@@ -313,6 +314,11 @@ def _terms(
                 f"{', '.join(sorted({r.subset for r in nodes.reactions}))}"
             )
         made["cross_validation"] = folds()
+    if config.error_terms:
+        both = np.arange(len(rows.target))
+        problem, scale = rows.part(both, rows.weights, [("train", both)]).problem(), np.sqrt(rows.weights)
+        losses = {text: parse_loss(text, nodes.reactions) for text in config.error_terms}
+        made |= {text: ErrorTerm(problem, scale, loss) for text, loss in losses.items()}
     return made
 
 
@@ -338,7 +344,7 @@ def _channels(data: QuadratureProblem, kinds: Sequence[str]) -> Channels:
 def _check_features(config: SearchConfig, quadrature: Quadrature, channels: Channels) -> None:
     """Refuse a feature without values: every candidate that used it would be thrown away."""
     for kind, values, _ in channels:
-        for name, expression in parse_features(kind, getattr(config, f"features_{kind}")).items():
+        for name, expression in parse_features(kind, config).items():
             for used in expression.features:
                 if used not in values:
                     what = f'"{name}"' if used == name else f'"{name}" needs "{used}", which'

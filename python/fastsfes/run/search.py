@@ -26,7 +26,9 @@ from ..common.files import WriteError, make_parent, user_path, write_text
 from ..common.notebook import axes, html_table
 from ..common.reading import parse_json, read_text, shaped, short
 from ..common.runfolder import BEST, CONFIG, FRONT, HISTORY, POINTS, SUMMARY, is_selection, resume_command
+from ..datasets.dataset import Dataset
 from ..datasets.points import csv_of_columns, read_columns
+from ..energies.evaluate import evaluate
 from ..evolve.island import IslandState
 from ..executors import open_executor
 from ..functionals.functional import Functional
@@ -35,11 +37,12 @@ from .choose import pick
 from .config import SearchConfig
 from .coordinator import Coordinator, Epoch
 from .digests import check_digests, version_of, with_absolute_paths
+from .fittable import SELECTION
 from .front import Front
 from .interrupt import SearchInterrupted, signals
 from .lock import RunLock
 from .log import RunLog
-from .points import of_points
+from .points import make_point_problem, of_points
 from .problem import make_problem
 from .progress import make_progress, style_here
 from .select_config import SelectConfig
@@ -134,14 +137,17 @@ class Run:
         """Draw the run.
 
         Args:
-            what: "front", errors against complexity, or "convergence", the best fitness against candidates.
+            what: "front", errors against complexity; "convergence", the best fitness against candidates; or "parity",
+                what the pick gives for the training and validation reactions or points against their references.
             ax: axes of matplotlib; None for new ones.
 
         Returns:
             The axes.
         """
-        if what not in ("front", "convergence"):
-            raise InputError(f'what is "{what}"; expected front or convergence')
+        if what not in ("front", "convergence", "parity"):
+            raise InputError(f'what is "{what}"; expected front, convergence or parity')
+        if what == "parity":
+            return self._parity(ax)
         target = axes(ax)
         if what == "front":
             rows = self.pareto
@@ -156,6 +162,25 @@ class Run:
         target.plot(np.arange(1, len(best) + 1), best, drawstyle="steps-post")
         target.set(xlabel="fitted candidates", ylabel="best fitness", xscale="log", yscale="log", title=self.path.name)
         return target
+
+    def _parity(self, ax: Any) -> Any:
+        """The pick on what it was chosen by."""
+        config = self.config
+        if isinstance(config, SearchConfig) and config.points:
+            problem, target = make_point_problem(config), axes(ax)
+            values, errors = problem.table.target, problem.errors(self.best)
+            for split in SELECTION:
+                rows = problem.table.rows(split)
+                target.plot(values[rows], (values + errors)[rows], ".", label=split)
+            target.axline((float(values[0]), float(values[0])), slope=1.0, color="grey", linewidth=0.8)
+            target.set(xlabel="value", ylabel="value of the formula", title=self.path.name)
+            target.legend(frameon=False)
+            return target
+        if isinstance(config, SearchConfig) and config.targets != "reference":
+            raise InputError(f"{self.path}: its targets are energies of {config.targets}; parity needs references")
+        dataset = Dataset.open(config.dataset)
+        reactions = [r for r in dataset.available if r.split in SELECTION]
+        return evaluate(self.best, dataset, reactions, frame="own").plot(ax)
 
     def __getitem__(self, index: int) -> Functional:
         return self.functional(index)

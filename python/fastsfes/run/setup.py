@@ -18,7 +18,6 @@ from ..evolve.rules import Rules
 from ..fitting import parse_conditions
 from ..formula import features as channel_table
 from ..formula.expression import Expression
-from ..formula.instructions import instruction_kind
 from ..functionals.frame import Hybrid
 from ..functionals.functional import Channel, Functional
 from ..functionals.gammas import GAMMAS
@@ -121,8 +120,9 @@ _BASE_NODES, _BASE_PARAMETERS = 1000, 200
 """Of a factor that a search starts from: bringing it to its normal form takes seconds then, far more beyond."""
 
 
-def parse_features(kind: str, texts: Sequence[str]) -> dict[str, Expression]:
+def parse_features(kind: str, config: SearchConfig) -> dict[str, Expression]:
     """Feature definitions: "w" is itself, "u = u(x2, g)" has free names that are parameters."""
+    texts: Sequence[str] = getattr(config, f"features_{kind}")
     known = channel_table.channel(kind).features
     found: dict[str, Expression] = {}
     for text in texts:
@@ -134,7 +134,7 @@ def parse_features(kind: str, texts: Sequence[str]) -> dict[str, Expression]:
         if not name.isidentifier() or (equals and not definition):
             raise InputError(f'features_{kind}: "{text}" is not a feature; expected a name or "name = expression"')
         try:
-            expression = Expression.parse(definition)
+            expression = Expression.parse(config.formula(definition))
         except InputError as error:
             raise InputError(f"features_{kind}: {error}") from None
         for used in expression.features:
@@ -148,10 +148,11 @@ def parse_features(kind: str, texts: Sequence[str]) -> dict[str, Expression]:
     return found
 
 
-def parse_templates(texts: Sequence[str], kinds: Sequence[str]) -> dict[str, Expression]:
+def parse_templates(config: SearchConfig) -> dict[str, Expression]:
     """Forms of factors: "x = 1 + u(x2, g)*F" or "f_x = ..."."""
+    kinds = config.channels
     found: dict[str, Expression] = {}
-    for text in texts:
+    for text in config.template:
         head, equals, formula = text.partition("=")
         kind = head.strip().removeprefix("f_")
         if not equals or kind not in kinds:
@@ -162,7 +163,7 @@ def parse_templates(texts: Sequence[str], kinds: Sequence[str]) -> dict[str, Exp
         if kind in found:
             raise InputError(f'template: channel "{kind}" has two forms; give one')
         try:
-            form = Expression.parse(formula)
+            form = Expression.parse(config.formula(formula))
         except InputError as error:
             raise InputError(f"template: {error}") from None
         known = channel_table.channel(kind).features
@@ -186,7 +187,7 @@ def prepare(config: SearchConfig) -> SearchParts:
     """Workspaces, bases and mutator of a search; raises `InputError` when the options do not go together."""
     kinds = config.channels
     exact = bool(parse_conditions(config.constraints, kinds, Hybrid()).equalities)
-    starts = [_starting_point(name, kinds, exact) for name in config.base]
+    starts = [_starting_point(name, config, exact) for name in config.base]
     written = {kind: _factors(config, kind, starts) for kind in kinds}
     workspaces = {kind: factors.workspace for kind, factors in written.items()}
     bases = tuple(
@@ -219,8 +220,8 @@ class _Factors:
 
 
 def _factors(config: SearchConfig, kind: str, starts: Sequence[Genome | Functional]) -> _Factors:
-    features = parse_features(kind, getattr(config, f"features_{kind}"))
-    template = parse_templates(config.template, config.channels).get(kind)
+    features = parse_features(kind, config)
+    template = parse_templates(config).get(kind)
     own = {p: GAMMAS[kind] for e in features.values() for p in e.parameters}
     if template is not None:
         own = {**_starts(template, kind), **own}
@@ -247,7 +248,7 @@ def _factors(config: SearchConfig, kind: str, starts: Sequence[Genome | Function
 def _mutator(config: SearchConfig, workspaces: Mapping[str, Workspace]) -> Mutator:
     return Mutator(
         workspaces,
-        Pool({instruction_kind(n).name: w for n, w in config.instruction_pool.items()}, "instruction_pool"),
+        config.instructions(),
         Pool(config.mutation_pool, "mutation_pool"),
         Pool(config.channel_pool or dict.fromkeys(config.channels, 1.0), "channel_pool"),
         Limits(config.max_instructions, config.max_bound_parameters, config.fixed_instructions, config.share_bound),
@@ -272,6 +273,7 @@ def _fitness(config: SearchConfig) -> Fitness:
         "conditions": 1.0 if graded else 0.0,
         "grid": config.grid_coefficient,
         "cross_validation": config.cross_validation_coefficient,
+        **config.error_terms,
     }
     return Fitness(
         config.train_coefficient, config.validation_coefficient, config.parameter_penalty, config.complexity_penalty,
@@ -280,7 +282,8 @@ def _fitness(config: SearchConfig) -> Fitness:
     )  # fmt: skip
 
 
-def _starting_point(name: str, kinds: Sequence[str], exact: bool) -> Genome | Functional:
+def _starting_point(name: str, config: SearchConfig, exact: bool) -> Genome | Functional:
+    kinds = config.channels
     if name == "empty":
         return empty_genome(kinds)
     if name == "lda" and exact:
@@ -289,7 +292,7 @@ def _starting_point(name: str, kinds: Sequence[str], exact: bool) -> Genome | Fu
         return Functional("lda", {k: Channel(Expression.parse("c0"), {"c0": 1.0}) for k in kinds})
     if name == "lda":
         return lda_genome(kinds)
-    functional = load(name, where="base")
+    functional = load(config.formula(name) if "=" in name else name, where="base")
     for kind in kinds:
         if kind in functional.channels:
             factor = functional.channels[kind].expression
