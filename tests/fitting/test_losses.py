@@ -33,8 +33,10 @@ def test_no_parameter_lowers_the_loss_that_was_fitted(problem: FitProblem, text:
         of_types = [np.sqrt(np.mean(r[types == t] ** 2)) for t in dict.fromkeys(types.tolist())]
         return float(np.sum(np.array(of_types) ** 12)) ** (1 / 12) if text == "worst-type" else loss.value(r)
 
-    assert value <= loss.value(scale * problem.errors(least.functional))
+    before = scale * problem.errors(least.functional)
+    assert loss.value(scale * problem.errors(found.functional)) <= loss.value(before)
     best = smooth(found.functional)
+    assert best == pytest.approx(value, rel=1e-12)
     for name, x in found.functional.parameters.items():
         for step in (1e-2, -1e-2):
             moved = found.functional.with_parameters({name: x * (1 + step)})

@@ -40,6 +40,9 @@ class Loss(Protocol):
     def value(self, residuals: Vector) -> float:
         """Of scaled residuals, (reactions,)."""
 
+    def smooth(self, residuals: Vector) -> float:
+        """What reweighting minimises: the value, or what stands for it."""
+
     def factors(self, residuals: Vector) -> Vector:
         """Of the weights, (reactions,)."""
 
@@ -55,6 +58,8 @@ class _Huber:
         size = np.abs(residuals)
         beyond = self.limit * (2.0 * size - self.limit)
         return math.sqrt(float(np.mean(np.where(size <= self.limit, size**2, beyond))))
+
+    smooth = value
 
     def factors(self, residuals: Vector) -> Vector:
         return self.limit / np.maximum(np.abs(residuals), self.limit)
@@ -77,6 +82,11 @@ class _WorstType:
     def value(self, residuals: Vector) -> float:
         return float(self._of_types(residuals).max())
 
+    def smooth(self, residuals: Vector) -> float:
+        losses = self._of_types(residuals)
+        largest = max(float(losses.max()), np.finfo(float).tiny)
+        return largest * float(np.sum((losses / largest) ** _POWER)) ** (1.0 / _POWER)
+
     def factors(self, residuals: Vector) -> Vector:
         losses = self._of_types(residuals)
         out = np.empty(len(residuals))
@@ -94,6 +104,8 @@ class _Part:
 
     def value(self, residuals: Vector) -> float:
         return math.sqrt(float(np.mean(residuals[self.rows] ** 2)))
+
+    smooth = value
 
     def factors(self, residuals: Vector) -> Vector:
         out = np.zeros(len(residuals))
@@ -133,7 +145,7 @@ def minimise_loss(
     """The parameters that minimise a loss of the fitted reactions, from those of a least-squares fit.
 
     Returns:
-        The fit, the factors of the weights that it is the least-squares fit with, and the loss in kcal/mol.
+        The fit, the factors of the weights that it is the least-squares fit with, and its smooth loss in kcal/mol.
     """
     block = next(iter(problem.reactions))
     scale = np.sqrt(problem.weights(block))
@@ -144,7 +156,7 @@ def minimise_loss(
     for _ in range(_STEPS):
         (fitted,) = problem.reweighted(factors).fit([current], settings, threads=threads)
         residuals = scale * problem.errors(fitted.functional, block)
-        value = loss.value(residuals) if np.all(np.isfinite(residuals)) else math.inf
+        value = loss.smooth(residuals) if np.all(np.isfinite(residuals)) else math.inf
         if best is None or value < best[2]:
             best = fitted, factors, value
         if not math.isfinite(value) or abs(value - last) <= _SAME * value:
