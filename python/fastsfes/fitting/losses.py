@@ -34,8 +34,9 @@ _SAME = 1e-10  # relative change of the loss at which reweighting has converged
 class Loss(Protocol):
     """A number of kcal/mol, not negative, and the weights that lead a least-squares fit to its minimum."""
 
-    step: float
-    """How far weights move at a time, on a logarithmic scale."""
+    @property
+    def step(self) -> float:
+        """How far weights move at a time, on a logarithmic scale."""
 
     def value(self, residuals: Vector) -> float:
         """Of scaled residuals, (reactions,)."""
@@ -85,7 +86,7 @@ class _WorstType:
     def smooth(self, residuals: Vector) -> float:
         losses = self._of_types(residuals)
         largest = max(float(losses.max()), np.finfo(float).tiny)
-        return largest * float(np.sum((losses / largest) ** _POWER)) ** (1.0 / _POWER)
+        return largest * math.pow(float(np.sum((losses / largest) ** _POWER)), 1.0 / _POWER)
 
     def factors(self, residuals: Vector) -> Vector:
         losses = self._of_types(residuals)

@@ -118,7 +118,7 @@ def _factor(data: Any, given: Any, where: str) -> dict[str, Any]:
             _scaled_square(line, lines, roots)
         bound = _BOUND.get(line[0], ())
         usual |= dict(zip(bound, instruction.defaults, strict=True))
-        lines.append(instruction.line(line[1], line[2:], bound))
+        lines += instruction.lines(line[1], line[2:], bound)
         roots.pop(line[1], None)
         if line[0] == "SquareRootInstruction" and line[2] in features:
             roots[line[1]] = line[2]
