@@ -167,7 +167,8 @@ class Run:
         """The pick on what it was chosen by."""
         config = self.config
         if isinstance(config, SearchConfig) and config.points:
-            problem, target = make_point_problem(config), axes(ax)
+            own = str(self.path / POINTS) if config.points == POINTS else config.points
+            problem, target = make_point_problem(replace(config, points=own)), axes(ax)
             values, errors = problem.table.target, problem.errors(self.best)
             for split in SELECTION:
                 rows = problem.table.rows(split)
