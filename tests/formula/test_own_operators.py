@@ -109,3 +109,8 @@ def test_a_search_finds_with_them(tmp_path: Path) -> None:
     np.testing.assert_allclose(run.best.channels["x"].evaluate({"x2": x2}), values, rtol=1e-7)
     assert run.config.operator == (SQUASH,)
     assert SQUASH in {i.name for s in run.states for m in s.population for i in m.genome.channels["x"].instructions}
+
+
+def test_calls_in_calls_have_a_limit() -> None:
+    with pytest.raises(fs.InputError, match="nested more than 200 deep"):
+        fs.Expression.parse("same(a, b) = a + b; " + "same(w, " * 300 + "w" + ")" * 300)

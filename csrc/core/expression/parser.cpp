@@ -49,8 +49,6 @@ class Parser {
       }
       const NodeId root = sum();
       if (symbol(";")) next();
-      if (graph_.size() > kMaxNodes)
-        fail("more than " + std::to_string(kMaxNodes) + " operations; split it into channels");
       if (kind_ != Kind::End) {
         if (symbol("="))
           fail("\"=\" stands for an assignment, name = expression; what is before it is not a free name", start);
@@ -90,6 +88,8 @@ class Parser {
            (text_[pos_] == ' ' || text_[pos_] == '\t' || text_[pos_] == '\n' || text_[pos_] == '\r'))
       ++pos_;
     start_ = pos_;
+    if (graph_.size() > kMaxNodes)
+      fail("more than " + std::to_string(kMaxNodes) + " operations; split it into channels");
     if (pos_ == text_.size()) {
       kind_ = Kind::End;
       token_ = {};

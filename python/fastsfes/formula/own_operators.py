@@ -22,7 +22,11 @@ MOST_ARGUMENTS = 3
 _LONGEST = 1_000_000
 """Characters of an expansion, as of any formula."""
 
+_DEEPEST = 200
+"""Levels of calls in calls, as of any formula."""
+
 _DEFINITION = re.compile(r"\s*([A-Za-z_]\w*)\s*\(([^()]*)\)\s*=(.*)", re.DOTALL)
+_OPENED = re.compile(r"\s*\(")
 _NAME = re.compile(r"(?<![\w.])[A-Za-z_]\w*")
 _SHAPE = '"NAME(ARGUMENT, ...) = FORMULA" as in sech(a) = 1/cosh(a)'
 
@@ -115,23 +119,27 @@ def _defined(text: str, known: Mapping[str, OwnOperator]) -> OwnOperator:
     return OwnOperator(name, arguments, formula, tuple(p for p in body.parameters if p not in arguments))
 
 
-def _expand(text: str, known: Mapping[str, OwnOperator]) -> str:
+def _expand(text: str, known: Mapping[str, OwnOperator], level: int = 0) -> str:
     """Every call of a known operator by its formula, inner ones first."""
+    if level > _DEEPEST:
+        raise InputError(f"own operators are nested more than {_DEEPEST} deep")
     done: list[str] = []
-    at = 0
+    at = length = 0
     for found in _NAME.finditer(text):
         operator = known.get(found[0])
-        begin = found.end() + len(text[found.end() :]) - len(text[found.end() :].lstrip())
-        if operator is None or found.start() < at or text[begin : begin + 1] != "(":
+        opened = _OPENED.match(text, found.end()) if operator is not None and found.start() >= at else None
+        if operator is None or opened is None:
             continue
-        given, end = _arguments(text, begin)
+        given, end = _arguments(text, opened.end() - 1)
         if len(given) != len(operator.arguments):
             raise InputError(f"{operator.name} takes {len(operator.arguments)} arguments, got {len(given)}")
-        values = {a: f"({_expand(g, known)})" for a, g in zip(operator.arguments, given, strict=True)}
+        inner = (_expand(g, known, level + 1) for g in given)
+        values = {a: f"({g})" for a, g in zip(operator.arguments, inner, strict=True)}
         formula = _NAME.sub(lambda m, values=values: values.get(m[0], m[0]), operator.formula)  # type: ignore[misc]
         done += [text[at : found.start()], f"({formula})"]
         at = end
-        if sum(map(len, done)) > _LONGEST:
+        length += len(done[-2]) + len(done[-1])
+        if length > _LONGEST:
             raise InputError(f"the formula has more than {_LONGEST:,} characters with {operator.name} written out")
     return "".join([*done, text[at:]])
 
