@@ -3,8 +3,18 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <cstdlib>
 #include <map>
 #include <string>
+#include <string_view>
+#include <version>
+
+#if !defined(__cpp_lib_to_chars)
+#include <locale.h>
+#if defined(__APPLE__)
+#include <xlocale.h>
+#endif
+#endif
 
 #include "core/base/error.hpp"
 #include "core/expression/features.hpp"
@@ -19,6 +29,32 @@ constexpr std::size_t kMaxNodes = 5'000;
 
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+#if defined(__cpp_lib_to_chars)
+std::from_chars_result read_number(const char* first, const char* last, double& value) {
+  return std::from_chars(first, last, value);
+}
+#else
+/// LLVM's library before its version 20 reads integers alone; here digits, point and exponent in any locale.
+std::from_chars_result read_number(const char* first, const char* last, double& value) {
+  const auto digits = [last](const char* at) {
+    while (at != last && is_digit(*at)) ++at;
+    return at;
+  };
+  const char* end = digits(first);
+  if (end != last && *end == '.') end = digits(end + 1);
+  if (end != last && (*end == 'e' || *end == 'E')) {
+    const char* exponent = end + 1;
+    if (exponent != last && (*exponent == '+' || *exponent == '-')) ++exponent;
+    if (const char* after = digits(exponent); after != exponent) end = after;
+  }
+  static const locale_t plain = newlocale(LC_ALL_MASK, "C", nullptr);
+  value = strtod_l(std::string(first, end).c_str(), nullptr, plain);
+  const bool fits = std::isfinite(value) &&
+                    (value != 0.0 || std::string_view(first, end).find_first_of("123456789") == std::string_view::npos);
+  return {end, fits ? std::errc{} : std::errc::result_out_of_range};
+}
+#endif
 
 /// Control characters, NUL included, would cut or garble a message.
 std::string printable(std::string text) {
@@ -100,7 +136,7 @@ class Parser {
       while (pos_ < text_.size() && (is_letter(text_[pos_]) || is_digit(text_[pos_]))) ++pos_;
       kind_ = Kind::Name;
     } else if (is_digit(c) || (c == '.' && pos_ + 1 < text_.size() && is_digit(text_[pos_ + 1]))) {
-      const auto [end, error] = std::from_chars(text_.data() + pos_, text_.data() + text_.size(), number_);
+      const auto [end, error] = read_number(text_.data() + pos_, text_.data() + text_.size(), number_);
       pos_ = static_cast<std::size_t>(end - text_.data());
       kind_ = Kind::Number;
       token_ = text_.substr(start_, pos_ - start_);
