@@ -13,7 +13,6 @@ The test split of a sealed dataset stays what it is; the others are divided thre
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -22,10 +21,10 @@ import numpy as np
 
 from ..common.errors import InputError
 from ..common.files import user_path
-from ..common.reading import csv_rows, read_text
+from ..common.reading import csv_rows, positive, read_text
 from .model import SPLITS, DatasetContents, Reaction
 
-__all__ = ["chosen", "divided"]
+__all__ = ["chosen", "divided", "matching"]
 
 
 def divided(text: str) -> tuple[str, str]:
@@ -52,6 +51,11 @@ def chosen(contents: DatasetContents, query: str) -> DatasetContents:
         if not reactions:
             raise InputError(f'dataset "{contents.name}?{query}": no reaction is left after "{part}"')
     return replace(contents, reactions=reactions)
+
+
+def matching(reactions: Sequence[Reaction], pattern: str) -> list[int]:
+    """Places of the reactions of a data type or subset (pattern)."""
+    return [k for k, r in enumerate(reactions) if fnmatchcase(r.data_type, pattern) or fnmatchcase(r.subset, pattern)]
 
 
 _Rows = Sequence[Reaction]
@@ -117,13 +121,15 @@ def _weights(contents: DatasetContents, reactions: _Rows, value: str) -> Iterabl
     if ":" not in value:
         new = {}
         for where, reaction, text in _of_file(value, "weight", reactions, "TYPE:FACTOR,..."):
-            new[reaction.name] = replace(reaction, weight=_positive(text, where))
+            new[reaction.name] = replace(
+                reaction, weight=positive(text, f'{where}: weight "{text}"; expected a number above 0')
+            )
         return [new.get(r.name, r) for r in reactions]
     changed = list(reactions)
     for part in value.split(","):
         pattern, _, text = (word.strip() for word in part.partition(":"))
-        factor = _positive(text, f'weights "{part}"')
-        hit = [k for k, r in enumerate(changed) if fnmatchcase(r.data_type, pattern) or fnmatchcase(r.subset, pattern)]
+        factor = positive(text, f'weights "{part}": weight "{text}"; expected a number above 0')
+        hit = matching(changed, pattern)
         if not hit:
             raise InputError(
                 f'weights: nothing matches "{pattern}"; there are {", ".join(sorted({r.data_type for r in reactions}))}'
@@ -131,16 +137,6 @@ def _weights(contents: DatasetContents, reactions: _Rows, value: str) -> Iterabl
         for k in hit:
             changed[k] = replace(changed[k], weight=changed[k].weight * factor)
     return changed
-
-
-def _positive(text: str, where: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0.0 < value < math.inf:
-        raise InputError(f'{where}: weight "{text}"; expected a number above 0')
-    return value
 
 
 def _of_file(value: str, column: str, reactions: _Rows, other: str) -> Iterable[tuple[str, Reaction, str]]:

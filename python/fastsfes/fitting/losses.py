@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from ..common.errors import InputError
+from ..common.reading import positive
+from ..datasets.chosen import matching
 from ..datasets.model import Reaction
 from ..functionals.functional import Functional
 from .problem import FitProblem, FitSettings, Fitted
@@ -122,17 +123,11 @@ def parse_loss(text: str, reactions: Sequence[Reaction]) -> Loss:
     """
     name, colon, number = (part.strip() for part in text.partition(":"))
     if name == "huber":
-        try:
-            limit = float(number)
-        except ValueError:
-            limit = math.nan
-        if not 0.0 < limit < math.inf:
-            raise InputError(f'loss "{text}": expected a limit above 0 in kcal/mol, as in huber:2')
-        return _Huber(limit)
+        return _Huber(positive(number, f'loss "{text}": expected a limit above 0 in kcal/mol, as in huber:2'))
     types = [r.data_type for r in reactions]
     if text.strip() == "worst-type":
         return _WorstType(tuple(np.flatnonzero([t == one for t in types]) for one in dict.fromkeys(types)))
-    found = [k for k, r in enumerate(reactions) if fnmatchcase(r.data_type, name) or fnmatchcase(r.subset, name)]
+    found = matching(reactions, name)
     if colon or not found:
         raise InputError(
             f'loss "{text}" is unknown; expected {LOSSES}; the types are {", ".join(sorted(dict.fromkeys(types)))}'

@@ -50,6 +50,11 @@ class OwnOperator:
     def __str__(self) -> str:
         return f"{self.name}({', '.join(self.arguments)}) = {self.formula}"
 
+    def of(self, given: Sequence[str]) -> str:
+        """The formula of these arguments, in parentheses."""
+        values = {a: f"({g})" for a, g in zip(self.arguments, given, strict=True)}
+        return f"({_NAME.sub(lambda m: values.get(m[0], m[0]), self.formula)})"
+
 
 def is_definition(text: str) -> bool:
     """Whether a part of a text, between semicolons, defines an operator."""
@@ -133,10 +138,8 @@ def _expand(text: str, known: Mapping[str, OwnOperator], level: int = 0) -> str:
         given, end = _arguments(text, opened.end() - 1)
         if len(given) != len(operator.arguments):
             raise InputError(f"{operator.name} takes {len(operator.arguments)} arguments, got {len(given)}")
-        inner = (_expand(g, known, level + 1) for g in given)
-        values = {a: f"({g})" for a, g in zip(operator.arguments, inner, strict=True)}
-        formula = _NAME.sub(lambda m, values=values: values.get(m[0], m[0]), operator.formula)  # type: ignore[misc]
-        done += [text[at : found.start()], f"({formula})"]
+        inner = [_expand(g, known, level + 1) for g in given]
+        done += [text[at : found.start()], operator.of(inner)]
         at = end
         length += len(done[-2]) + len(done[-1])
         if length > _LONGEST:

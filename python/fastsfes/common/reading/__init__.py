@@ -2,7 +2,7 @@
 
 from .members import closed, object_member, text_member
 from .shape import shaped
-from .text import DAMAGE, csv_rows, damage, finite, parse_json, read_bytes, read_text, short
+from .text import DAMAGE, csv_rows, damage, finite, parse_json, positive, read_bytes, read_text, short
 
 __all__ = [
     "DAMAGE",
@@ -12,6 +12,7 @@ __all__ = [
     "finite",
     "object_member",
     "parse_json",
+    "positive",
     "read_bytes",
     "read_text",
     "shaped",

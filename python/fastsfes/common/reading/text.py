@@ -18,7 +18,10 @@ from typing import Any
 
 from ..errors import FastsfesError, InputError
 
-__all__ = ["DAMAGE", "LARGEST", "csv_rows", "damage", "finite", "parse_json", "read_bytes", "read_text", "short"]
+__all__ = [
+    "DAMAGE", "LARGEST", "csv_rows", "damage", "finite", "parse_json", "positive", "read_bytes", "read_text",
+    "short",
+]  # fmt: skip
 
 LARGEST = 64 * 2**20
 """Bytes of a text file that are read at most; the largest honest one, MGCDB84's table, has 0.6 MB."""
@@ -124,6 +127,21 @@ def finite(value: Any, where: str) -> float:
         number = math.nan
     if not math.isfinite(number):
         raise InputError(f"{where} is {repr(value)[:80]}; expected a finite number")
+    return number
+
+
+def positive(text: str, wrong: str) -> float:
+    """A finite number above 0.
+
+    Raises:
+        InputError: says what `wrong` says.
+    """
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0.0 < number < math.inf:
+        raise InputError(wrong)
     return number
 
 
