@@ -22,6 +22,35 @@ void check(bool good, const std::string& what) {
   if (!good) throw InputError("selection: " + what);
 }
 
+/// What is always and never chosen, heredity and groups, for an input that knows its number of terms.
+void read_rules(select::Input& in, const Sizes& always, const Sizes& never, const std::vector<Sizes>& parents,
+                const std::vector<Sizes>& groups) {
+  in.always.assign(in.terms, 0);
+  in.never.assign(in.terms, 0);
+  const auto mark = [&](const Sizes& which, std::vector<std::uint8_t>& to) {
+    for (std::size_t j : which) {
+      check(j < in.terms, "term " + std::to_string(j) + " of " + std::to_string(in.terms));
+      to[j] = 1;
+    }
+  };
+  mark(always, in.always);
+  mark(never, in.never);
+  check(parents.empty() || parents.size() == in.terms, "expected the parents of every term");
+  in.parents = parents;
+  for (const Sizes& of : parents) {
+    for (std::size_t p : of) check(p < in.terms, "parent " + std::to_string(p) + " of " + std::to_string(in.terms));
+  }
+  in.groups = groups;
+  std::vector<std::uint8_t> grouped(in.terms, 0);
+  for (const Sizes& group : groups) {
+    for (std::size_t j : group) {
+      check(j < in.terms, "term " + std::to_string(j) + " of " + std::to_string(in.terms));
+      check(!grouped[j], "term " + std::to_string(j) + " is in two groups");
+      grouped[j] = 1;
+    }
+  }
+}
+
 select::Input read(const Array& matrix, const Array& target, const Array& equality, const Array& value,
                    const Array& inequality, const Array& bound, const Array& weight, const Array& limit,
                    const Sizes& always, const Sizes& never, const std::vector<Sizes>& parents,
@@ -48,30 +77,7 @@ select::Input read(const Array& matrix, const Array& target, const Array& equali
   in.inequality_weight = numbers(weight);
   for (double w : in.inequality_weight) check(w > 0.0, "expected positive weights of inequalities");
   in.limit = numbers(limit);
-  in.always.assign(in.terms, 0);
-  in.never.assign(in.terms, 0);
-  const auto mark = [&](const Sizes& which, std::vector<std::uint8_t>& to) {
-    for (std::size_t j : which) {
-      check(j < in.terms, "term " + std::to_string(j) + " of " + std::to_string(in.terms));
-      to[j] = 1;
-    }
-  };
-  mark(always, in.always);
-  mark(never, in.never);
-  check(parents.empty() || parents.size() == in.terms, "expected the parents of every term");
-  in.parents = parents;
-  for (const Sizes& of : parents) {
-    for (std::size_t p : of) check(p < in.terms, "parent " + std::to_string(p) + " of " + std::to_string(in.terms));
-  }
-  in.groups = groups;
-  std::vector<std::uint8_t> grouped(in.terms, 0);
-  for (const Sizes& group : groups) {
-    for (std::size_t j : group) {
-      check(j < in.terms, "term " + std::to_string(j) + " of " + std::to_string(in.terms));
-      check(!grouped[j], "term " + std::to_string(j) + " is in two groups");
-      grouped[j] = 1;
-    }
-  }
+  read_rules(in, always, never, parents, groups);
   return in;
 }
 
@@ -118,6 +124,24 @@ py::array_t<double> unscaled(const select::Problem& problem, const Sizes& terms,
 }  // namespace
 
 void register_select(py::module_& m) {
+  m.def(
+      "followed_rules",
+      [](std::size_t terms, const Sizes& always, const Sizes& never, const std::vector<Sizes>& parents,
+         const std::vector<Sizes>& groups) {
+        select::Input in;
+        in.terms = terms;
+        read_rules(in, always, never, parents, groups);
+        select::follow(in.parents, in.groups, in.always, in.never);
+        const auto marked = [](const std::vector<std::uint8_t>& flags) {
+          Sizes out;
+          for (std::size_t j = 0; j < flags.size(); ++j) {
+            if (flags[j] != 0) out.push_back(j);
+          }
+          return out;
+        };
+        return py::make_tuple(marked(in.always), marked(in.never));
+      },
+      py::arg("terms"), py::arg("always"), py::arg("never"), py::arg("parents"), py::arg("groups"));
   py::class_<Selection>(m, "Selection")
       .def(py::init([](const Array& matrix, const Array& target, const Array& equality, const Array& value,
                        const Array& inequality, const Array& bound, const Array& weight, const Array& limit,

@@ -21,7 +21,7 @@ from fastsfes.datasets.gscdb138 import Archive
 def archive(shared: Path) -> Archive:
     source = shared / "gscdb138" / "gscdb138.tar.xz"
     if not source.exists():
-        pytest.skip("the archive of GSCDB138 is absent")
+        pytest.skip("the archive of GSCDB138 is absent (published with arXiv:2508.13468; docs/data.md)")
     return Archive(source)
 
 

@@ -370,6 +370,7 @@ def test_absent_quadratures(small_file):
     ("options", "message"),
     [
         ({"tolerance": 0.0}, "must be positive"),
+        ({"processes": 0}, "at least 1 is needed"),
         ({"channels": ("q",)}, 'channel "q" is unknown'),
         ({"species": ("unobtainium",)}, "unobtainium"),
         ({"ladder": (NodeGrid.make({"x2": 3}, 5),)}, "needs at least 6 nodes"),

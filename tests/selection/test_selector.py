@@ -248,7 +248,7 @@ def test_wrong_input_is_one_sentence(columns: Columns) -> None:
         Selector(columns, Rules.make(columns), "test")
     with pytest.raises(InputError, match="has no feature"):
         Library(parse_terms(["css = rs"]))
-    with pytest.raises(InputError, match='no channel "y" of an energy; expected one of x, css, cos, c, one'):
+    with pytest.raises(InputError, match='terms are of channel x, css, cos, not of "y"'):
         parse_terms(["y = 1"])
 
 

@@ -17,7 +17,6 @@ class Orthonormal {
   /// Writes the products of a term's unit column with the basis, and then the size of what the basis does not give,
   /// which becomes its next column. False (and the basis stays) where that is rounding: the term depends on the others.
   bool add(std::size_t term, double* products);
-  [[nodiscard]] std::size_t size() const noexcept { return size_; }
   [[nodiscard]] const double* back() const noexcept { return q_.data() + (size_ - 1) * problem_.length; }
 
  private:

@@ -108,11 +108,11 @@ Problem::Problem(const Input& input) : terms(input.terms), stride(padded(input.t
   for (std::size_t g = 0; g < groups.size(); ++g) {
     for (std::size_t j : groups[g]) group[j] = g;
   }
-  follow();
+  follow(parents, groups, always, never);
 }
 
-void Problem::follow() {
-  // What a term needs is always chosen with it, and where that is never chosen, it is not either.
+void follow(const std::vector<std::vector<std::size_t>>& parents, const std::vector<std::vector<std::size_t>>& groups,
+            std::vector<std::uint8_t>& always, std::vector<std::uint8_t>& never) {
   const auto needs = [&](std::size_t term, std::size_t needed) {
     const bool all = always[term] && !always[needed], none = never[needed] && !never[term];
     if (all) always[needed] = 1;
@@ -121,10 +121,13 @@ void Problem::follow() {
   };
   for (bool more = true; more;) {
     more = false;
-    for (std::size_t j = 0; j < terms; ++j) {
+    for (std::size_t j = 0; j < parents.size(); ++j) {
       for (std::size_t p : parents[j]) more = needs(j, p) || more;
-      if (group[j] == kAlone) continue;
-      for (std::size_t other : groups[group[j]]) more = needs(j, other) || more;
+    }
+    for (const std::vector<std::size_t>& group : groups) {
+      for (std::size_t a : group) {
+        for (std::size_t b : group) more = needs(a, b) || more;
+      }
     }
   }
 }

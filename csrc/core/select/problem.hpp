@@ -60,9 +60,11 @@ class Problem {
   /// Terms that may be chosen, those that always are first.
   [[nodiscard]] std::vector<std::size_t> open() const;
   [[nodiscard]] bool allowed(const std::vector<std::size_t>& chosen) const;
-
- private:
-  void follow();  ///< what is always and never chosen by heredity and groups
 };
+
+/// Adds what is always and never chosen by heredity and groups: what a term needs is chosen with it, and where that is
+/// never chosen, the term is not either.
+void follow(const std::vector<std::vector<std::size_t>>& parents, const std::vector<std::vector<std::size_t>>& groups,
+            std::vector<std::uint8_t>& always, std::vector<std::uint8_t>& never);
 
 }  // namespace fastsfes::select

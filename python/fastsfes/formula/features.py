@@ -24,6 +24,7 @@ from .expression import COLUMNS, Expression, features
 __all__ = [
     "CHANNELS",
     "DENSITY_THRESHOLD",
+    "SEARCHED",
     "ChannelKind",
     "ChannelTerm",
     "channel_features",
@@ -36,6 +37,9 @@ __all__ = [
 
 DENSITY_THRESHOLD = 1e-20
 """Spin densities below this (electrons/bohr^3) count as zero: their channels contribute exactly nothing."""
+
+SEARCHED = ("x", "css", "cos")
+"""Channels whose factors are evolved or selected by energies."""
 
 SCAN_ALPHA1 = "scan_alpha1"
 _PW92 = {

@@ -17,7 +17,7 @@ from ..evolve.mutate import MUTATIONS
 from ..evolve.pools import Pool
 from ..executors import check_executor
 from ..fitting.losses import LOSSES
-from ..formula.features import CORRELATION
+from ..formula.features import CORRELATION, SEARCHED
 from ..formula.instructions import instruction_kind
 from ..functionals.functional import Functional
 from ..functionals.load import text_of
@@ -26,8 +26,6 @@ from .presets import PRESETS
 
 __all__ = ["PRESETS", "SearchConfig", "as_given"]
 
-SEARCHED = ("x", "css", "cos")
-"""Channels that a search can evolve by energies."""
 
 CORRELATION_HELP = (
     "prefactor of the correlation channels, of which the quadrature needs the measures (css:scan_alpha1, ...); empty "

@@ -29,12 +29,13 @@ from ..fitting import FitProblem, FitRows, FitSettings, fit, folds_of, parse_con
 from ..fitting.losses import parse_loss
 from ..fitting.rows import Channels
 from ..formula.expression import Expression
+from ..formula.features import SEARCHED
 from ..functionals.frame import Frame
 from ..functionals.functional import Channel, Functional
 from ..functionals.load import load
 from .assess import Assessed, Checked, assess_reactions, assess_species
 from .checking import AT_ONCE
-from .config import SEARCHED, SearchConfig
+from .config import SearchConfig
 from .digests import data_digests
 from .final import baselines, grid_losses, node_errors, quadrature_rows, species_rows
 from .fittable import SELECTION, Fittable

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -308,26 +308,19 @@ def _independent(held: Sequence[tuple[FloatArray, float, str]], open_: Sequence[
 
 def _followed(
     library: Library,
-    always: Iterable[int],
-    never: Iterable[int],
+    always: Sequence[int],
+    never: Sequence[int],
     parents: Sequence[Sequence[int]],
     groups: Sequence[Sequence[int]],
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """What is always and never chosen, with what follows from that by heredity and groups."""
-    needs = [{*of} for of in parents] or [set[int]() for _ in range(len(library))]
-    for group in groups:
-        for k in group:
-            needs[k] |= {*group} - {k}
-    chosen, excluded = {*always}, {*never}
-    for _ in range(len(library)):
-        chosen |= {k for j in chosen for k in needs[j]}
-        excluded |= {j for j, of in enumerate(needs) if of & excluded}
-    if both := sorted(chosen & excluded):
+    chosen, excluded = _core.followed_rules(len(library), always, never, parents, groups)
+    if both := sorted({*chosen} & {*excluded}):
         raise InputError(
             f'the rules contradict each other: "{library.names[both[0]]}" would always be chosen and never; change '
             f"--always, --never, --heredity or --groups"
         )
-    return tuple(sorted(chosen)), tuple(sorted(excluded))
+    return tuple(chosen), tuple(excluded)
 
 
 def _penalties(text: str, library: Library, frame: Frame) -> Sequence[Penalty]:

@@ -20,11 +20,10 @@ import numpy.typing as npt
 
 from .. import _core
 from ..common.errors import InputError
-from ..datasets.points import COLUMN_CHANNEL
 from ..energies.quadrature.nodes import derived_features
 from ..fitting.removal import additive_terms
 from ..formula.expression import Expression
-from ..formula.features import CHANNELS, channel
+from ..formula.features import SEARCHED, channel
 from ..formula.terms import without_number
 from ..functionals.functional import Functional
 
@@ -37,7 +36,6 @@ _FAMILY = re.compile(rf"(?P<family>[PT])\(\s*{_RANGE}\s*,(?P<argument>.+)\)$", r
 _LARGEST = 64
 """Powers and degrees; beyond it a double holds no digit of the polynomials' values."""
 _MOST = 4096
-_OF_ENERGIES = tuple(kind for kind in CHANNELS if kind != COLUMN_CHANNEL)
 
 
 @dataclass(frozen=True)
@@ -181,12 +179,11 @@ def parse_terms(texts: Sequence[str]) -> tuple[Term, ...]:
         kind, equals, body = text.partition("=")
         if not equals or not body.strip():
             raise InputError(f'terms "{text}": expected CHANNEL = FORMULAS, such as x = u(x2, 0.004)^0:4 * w^0:6')
-        if kind.strip() not in _OF_ENERGIES:
-            raise InputError(
-                f'terms "{text}": there is no channel "{kind.strip()}" of an energy; expected one of '
-                f"{', '.join(_OF_ENERGIES)}"
-            )
+        if kind.strip() not in SEARCHED:
+            raise InputError(f'terms "{text}": terms are of channel {", ".join(SEARCHED)}, not of "{kind.strip()}"')
         for item in _split(body, ";"):
+            if not item.strip():
+                raise InputError(f'terms "{text}": nothing stands between two ";"')
             for expression in _expand(item.strip(), text):
                 found.append(Term(kind.strip(), expression))
     return distinct(found)

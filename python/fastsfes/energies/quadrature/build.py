@@ -80,6 +80,8 @@ def build_quadrature(
         raise InputError(f"dataset {dataset.name!r} holds no densities; build it first with 'fastsfes dataset build'")
     if not tolerance > 0.0:
         raise InputError(f"tolerance {tolerance!r} must be positive (kcal/mol)")
+    if processes < 1:
+        raise InputError(f"processes is {processes}; at least 1 is needed")
     say = report or (lambda line: None)
     wanted = dataset.density_names if species is None else species
     rows = tuple(sorted({dataset.representative(name) for name in wanted}))
