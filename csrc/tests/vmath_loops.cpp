@@ -15,6 +15,11 @@ FASTSFES_UNARY(sqrt)
 FASTSFES_UNARY(tanh)
 FASTSFES_UNARY(erf)
 FASTSFES_UNARY(asinh)
+FASTSFES_UNARY(sin)
+FASTSFES_UNARY(cos)
+FASTSFES_UNARY(atan)
+FASTSFES_UNARY(sinh)
+FASTSFES_UNARY(cosh)
 
 extern "C" void vm_pow(const double* __restrict x, const double* __restrict y, double* __restrict z, long n) {
   for (long i = 0; i < n; ++i) z[i] = fastsfes::vm::pow(x[i], y[i]);

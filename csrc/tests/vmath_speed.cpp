@@ -23,6 +23,11 @@ FASTSFES_LIBMVEC(cbrt)
 FASTSFES_LIBMVEC(tanh)
 FASTSFES_LIBMVEC(erf)
 FASTSFES_LIBMVEC(asinh)
+FASTSFES_LIBMVEC(sin)
+FASTSFES_LIBMVEC(cos)
+FASTSFES_LIBMVEC(atan)
+FASTSFES_LIBMVEC(sinh)
+FASTSFES_LIBMVEC(cosh)
 extern "C" __m512d _ZGVeN8vv_pow(__m512d, __m512d);
 
 namespace {
@@ -77,6 +82,11 @@ int main() {
   FASTSFES_MEASURE(tanh, -4, 4)
   FASTSFES_MEASURE(erf, -4, 4)
   FASTSFES_MEASURE(asinh, -10, 10)
+  FASTSFES_MEASURE(sin, -4, 4)
+  FASTSFES_MEASURE(cos, -4, 4)
+  FASTSFES_MEASURE(atan, -4, 4)
+  FASTSFES_MEASURE(sinh, -4, 4)
+  FASTSFES_MEASURE(cosh, -4, 4)
   fill(1e-3, 10);
   for (int i = 0; i < kCount; ++i) in2[i] = 0.3 + in[(i * 7) % kCount];
   const double own = nanoseconds([] {

@@ -87,6 +87,20 @@ def fits() -> dict[str, tuple[Real, Real, float, float, int]]:
         s = mp.sqrt(z)
         return mp.erf(s) / s - 1
 
+    def of_square(f: Real, count: int) -> Real:
+        """f(sqrt(z)) less the first `count` terms of its power series, divided by the power of the next."""
+        terms = mp.taylor(f, 0, 24)
+        known = [k for k, c in enumerate(terms) if abs(c) > mp.mpf("1e-40")]
+        first = known[count]
+
+        def tail(z: mp.mpf) -> mp.mpf:
+            s = mp.sqrt(z)
+            return (f(s) - sum(terms[k] * s**k for k in known[:count])) / s**first
+
+        return lambda z: (
+            tail(z) if z > mp.mpf("1e-8") else sum(terms[k] * mp.sqrt(z) ** (k - first) for k in known[count:])
+        )
+
     two_over_root_pi = 2 / mp.sqrt(mp.pi)
     return {
         "exp": (
@@ -125,7 +139,27 @@ def fits() -> dict[str, tuple[Real, Real, float, float, int]]:
             4.95,
             20,
         ),
+        # up to pi/4 and a little more
+        "sin": (of_square(mp.sin, 1), lambda z: z + mp.mpf("1e-9"), 0.0, 0.618, 5),
+        "cos": (of_square(mp.cos, 2), lambda z: z * z + mp.mpf("1e-9"), 0.0, 0.618, 5),
+        "sinh_small": (of_square(mp.sinh, 1), lambda z: z + mp.mpf("1e-9"), 0.0, 1.0, 6),
+        "atan": (of_square(mp.atan, 1), lambda z: z + mp.mpf("1e-9"), 0.0, 1.0, 20),
     }
+
+
+def two_over_pi() -> list[list[float]]:
+    """2^(32 j) 2/pi less its multiples of 4, j = 0 ... 30, as sums of four doubles; j = 0 in full."""
+    rows = []
+    with mp.workdps(400):
+        for j in range(31):
+            rest = mp.mpf(2) ** (32 * j) * 2 / mp.pi
+            rest -= 4 * mp.floor(rest / 4)
+            row = []
+            for _ in range(4):
+                row.append(float(rest))
+                rest -= mp.mpf(row[-1])
+            rows.append(row)
+    return rows
 
 
 def main() -> None:
@@ -134,6 +168,9 @@ def main() -> None:
         coefficients, error = rounded(f, weight, lo, hi, degree)
         print(f"// {name}: degree {degree} on [{lo}, {hi}], error {mp.nstr(error, 3)}")
         print("\n".join(f"    {c.hex()}," for c in coefficients))
+    print("// 2/pi")
+    for row in two_over_pi():
+        print("    {" + ", ".join(c.hex() for c in row) + "},")
 
 
 if __name__ == "__main__":

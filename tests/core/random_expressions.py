@@ -9,7 +9,25 @@ from fastsfes import Expression
 from fastsfes.formula.expression import operators
 
 FEATURES = ("x2", "w", "s2", "zeta")
-UNARY = ("neg", "abs", "sqrt", "cbrt", "exp", "expm1", "log", "log1p", "tanh", "erf", "asinh", "logistic")
+UNARY = (
+    "neg",
+    "abs",
+    "sqrt",
+    "cbrt",
+    "exp",
+    "expm1",
+    "log",
+    "log1p",
+    "tanh",
+    "erf",
+    "asinh",
+    "logistic",
+    "sin",
+    "cos",
+    "atan",
+    "sinh",
+    "cosh",
+)
 BINARY = ("+", "-", "*", "/", "min", "max", "u")
 POWERS = (2.0, 3.0, 4.0, 6.0, 0.5, 1 / 3, 2 / 3, 4 / 3, -1.0, -1 / 3, 0.25, 1.5, 0.37)
 
@@ -77,6 +95,11 @@ _EXACT = {
     "tanh": mp.tanh,
     "erf": mp.erf,
     "asinh": mp.asinh,
+    "sin": mp.sin,
+    "cos": mp.cos,
+    "atan": mp.atan,
+    "sinh": mp.sinh,
+    "cosh": mp.cosh,
 }
 
 

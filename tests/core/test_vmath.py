@@ -22,7 +22,7 @@ ISA_FLAGS = {
     "avx2": ["-mavx2", "-mfma"],
     "avx512": ["-mavx512f", "-mavx512dq", "-mavx512vl", "-mfma", "-mprefer-vector-width=512"],
 }
-NAMES = ("exp", "expm1", "log", "log1p", "cbrt", "sqrt", "tanh", "erf", "asinh")
+NAMES = ("exp", "expm1", "log", "log1p", "cbrt", "sqrt", "tanh", "erf", "asinh", "sin", "cos", "atan", "sinh", "cosh")
 EXACT: dict[str, Callable[[mp.mpf], mp.mpf]] = {
     **{n: getattr(mp, n) for n in NAMES if n != "cbrt"},
     "cbrt": lambda x: mp.sign(x) * mp.cbrt(abs(x)),
@@ -116,6 +116,12 @@ def powers_of_two(rng: np.random.Generator, low: float, high: float, n: int) -> 
     return 2.0 ** rng.uniform(low, high, n) * rng.choice([-1.0, 1.0], n)
 
 
+def near_multiples(rng: np.random.Generator, n: int) -> np.ndarray:
+    """Angles of all sizes, and doubles beside multiples of pi/2, among them the nearest of all (1.6e-19 away)."""
+    beside = [float(mp.mpf(int(k)) * mp.pi / 2) for k in 2.0 ** rng.uniform(0, 60, n)]
+    return np.r_[rng.uniform(-8, 8, n), beside, 6381956970095103.0 * 2.0**797]
+
+
 def samples(name: str, n: int) -> np.ndarray:
     rng = np.random.default_rng(NAMES.index(name))
     wide = powers_of_two(rng, -1074, 1024, n)
@@ -127,6 +133,11 @@ def samples(name: str, n: int) -> np.ndarray:
         "tanh": rng.uniform(-3, 3, 2 * n),
         "erf": np.r_[rng.uniform(-6.2, 6.2, n), rng.uniform(0.8, 1.3, n)],
         "asinh": np.r_[rng.uniform(-3, 3, n), powers_of_two(rng, -30, 60, n)],
+        "sin": near_multiples(rng, n),
+        "cos": near_multiples(rng, n),
+        "atan": np.r_[rng.uniform(-3, 3, n), powers_of_two(rng, -30, 60, n)],
+        "sinh": np.r_[rng.uniform(-711, 711, n), rng.uniform(-1.5, 1.5, n)],
+        "cosh": np.r_[rng.uniform(-711, 711, n), rng.uniform(-1.5, 1.5, n)],
     }.get(name, rng.uniform(-16, 16, n))
     values = np.r_[EDGES, wide, narrow]
     return np.abs(values) if name in ("sqrt", "log") else values
@@ -155,17 +166,22 @@ def test_accuracy(libraries: dict[str, Library], name: str) -> None:
             if (name == "log1p" and a <= -1) or (name == "log" and a == 0):
                 assert np.isnan(got) if a < -1 else got == -np.inf
                 continue
-            if a == 0.0 and name != "exp":
+            if a == 0.0 and name not in ("exp", "cos", "cosh"):
                 assert got == 0.0
                 assert np.signbit(got) == np.signbit(a)
                 continue
             argument = mp.mpf(float(a))
             # beyond these the exact functions overflow mpmath's patience, and doubles long before
             value = (
-                EXACT[name](argument) if abs(argument) < 1e5 or name not in ("exp", "expm1", "tanh", "erf") else None
+                EXACT[name](argument)
+                if abs(argument) < 1e5 or name not in ("exp", "expm1", "tanh", "erf", "sinh", "cosh")
+                else None
             )
             if value is None:
-                saturated = {"exp": (np.inf, 0.0), "expm1": (np.inf, -1.0), "tanh": (1.0, -1.0), "erf": (1.0, -1.0)}
+                saturated = {
+                    "exp": (np.inf, 0.0), "expm1": (np.inf, -1.0), "tanh": (1.0, -1.0), "erf": (1.0, -1.0),
+                    "sinh": (np.inf, -np.inf), "cosh": (np.inf, np.inf),
+                }  # fmt: skip
                 assert got == saturated[name][0 if a > 0 else 1]
                 continue
             worst = max(worst, ulps(float(got), value))

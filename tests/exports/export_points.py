@@ -27,7 +27,7 @@ ODD = (
     " + 0.02*beta*s2/(1 + s2);"
     "css = v = min(x2, 50*exp(-w)); 0.1*log1p(v) + d*abs(w)**1.37 + max(w, 0.02)*0.2 + expm1(-w**2)*e;"
     "cos = r = 0.03*sqrt(x2); 1/(1 + r*asinh(r)) + f*log(2 + w)*u(x2, g)**3*w**(-2) - fma(w, w, 0.1)*h;"
-    "c = 0.01*zeta**2*w + 0.02*rs/(1 + rs);"
+    "c = 0.01*zeta**2*w + 0.02*rs/(1 + rs) + 1e-3*(sin(3*w) + cos(2*w)*atan(rs) + sinh(w)/cosh(zeta));"
     "one = 1e-2*pbe_c_spin(rho_a, rho_b, sigma, b, gamma) + 1e-4*pbe_c(rho, sigma, b, gamma)*fms(zeta, zeta, k)"
     " + 1e-6*fnma(zeta, 2, rs)*sigma_ab/(1 + sigma_aa + sigma_bb) ;"
     "x.g = 0.004; x.a = 0.1; x.b = -0.2; x.c = 0.05; css.d = 0.3; css.e = -0.12;"

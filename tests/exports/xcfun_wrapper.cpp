@@ -23,6 +23,9 @@ inline Dual exp(const Dual& a) { return {std::exp(a.v), a.d * std::exp(a.v)}; }
 inline Dual expm1(const Dual& a) { return {std::expm1(a.v), a.d * std::exp(a.v)}; }
 inline Dual log(const Dual& a) { return {std::log(a.v), a.d / a.v}; }
 inline Dual erf(const Dual& a) { return {std::erf(a.v), a.d * 1.1283791670955126 * std::exp(-a.v * a.v)}; }
+inline Dual sin(const Dual& a) { return {std::sin(a.v), a.d * std::cos(a.v)}; }
+inline Dual cos(const Dual& a) { return {std::cos(a.v), -a.d * std::sin(a.v)}; }
+inline Dual atan(const Dual& a) { return {std::atan(a.v), a.d / (1.0 + a.v * a.v)}; }
 inline Dual asinh(const Dual& a) { return {std::asinh(a.v), a.d / std::sqrt(1.0 + a.v * a.v)}; }
 
 extern "C" void evaluate(std::size_t n, const double* x, double* energy, double* first) {

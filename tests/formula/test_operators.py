@@ -144,6 +144,11 @@ ORACLE = {
     "tanh": mp.tanh,
     "erf": mp.erf,
     "asinh": mp.asinh,
+    "sin": mp.sin,
+    "cos": mp.cos,
+    "atan": mp.atan,
+    "sinh": mp.sinh,
+    "cosh": mp.cosh,
 }
 LIMITS = {  # where the first argument is sampled: (low, high) of its magnitude, signs allowed
     "**": (1e-3, 1e3, False),
@@ -154,6 +159,8 @@ LIMITS = {  # where the first argument is sampled: (low, high) of its magnitude,
     "expm1": (1e-20, 700.0, True),
     "erf": (1e-20, 6.0, True),
     "tanh": (1e-20, 20.0, True),
+    "sinh": (1e-20, 700.0, True),
+    "cosh": (1e-20, 700.0, True),
 }
 
 

@@ -43,7 +43,7 @@ def test_formulas():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("b3lyp", '"b3lyp" is not registered'),
+        ("mn15", '"mn15" is not registered'),
         ("", "no functional is given"),
         ("a\0b", "is not registered"),
         ("n" * 5000, "is not registered"),

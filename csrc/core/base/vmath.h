@@ -234,6 +234,162 @@ FASTSFES_VM double erf(double x) {
   return copysign(a < 1.0 ? small : large, x);
 }
 
+// ---- sin, cos, atan, sinh, cosh ---------------------------------------------------------------------------------
+
+// 2^(32 j) 2/pi less its multiples of 4, as sums of four doubles; j = 0 in full.
+constexpr double kTwoOverPi[31][4] = {
+    {0x1.45f306dc9c883p-1, -0x1.6b01ec5417056p-55, -0x1.6447e493ad4cep-109, 0x1.e21c820ff28b2p-163},
+    {0x1.27220a94fe13bp+1, -0x1.05c1596447e49p-53, -0x1.d6a66c3bc6fbep-108, -0x1.ae9c5421443aap-168},
+    {0x1.fc2757d1f534ep+0, -0x1.1f924eb53361ep-55, 0x1.c820ff28b1d5fp-111, -0x1.443a9e48db91cp-168},
+    {0x1.f534ddc0db629p+0, 0x1.664f10e4107f9p-54, 0x1.163abdebbc562p-108, -0x1.236e4716f6c8bp-162},
+    {0x1.b6c52b3278872p-1, 0x1.07f9458eaf7afp-58, -0x1.d4f246dc8e2dfp-115, 0x1.374b801924bbbp-170},
+    {0x1.3c439041fe516p+0, 0x1.d5ef5de2b0db9p-55, 0x1.1b8e909374b80p-110, 0x1.924bba8274648p-166},
+    {0x1.fe5163abdebbcp+0, 0x1.586dc91b8e909p-54, 0x1.ba5c00c925dd4p-109, 0x1.3a32439fc3bd6p-165},
+    {0x1.ef5de2b0db923p+1, 0x1.c74849ba5c00dp-53, -0x1.b688afb1736f2p-107, 0x1.fc3bd63962535p-161},
+    {0x1.b7246e3a424ddp+0, 0x1.700324977504fp-55, -0x1.cdbc603c429c7p-109, 0x1.894d39f74411bp-163},
+    {0x1.2126e97003249p+1, 0x1.dd413a32439fcp-53, 0x1.deb1cb129a73fp-108, -0x1.77dca0ad144bbp-164},
+    {0x1.924bba8274648p-6, 0x1.cfe1deb1cb12ap-60, -0x1.63045df7282b4p-114, -0x1.44bb7b16638fep-168},
+    {0x1.04e8c90e7f0efp+1, 0x1.63962534e7dd1p-53, 0x1.1afa975da2427p-111, 0x1.338e04d68befdp-165},
+    {0x1.fc3bd63962535p-1, -0x1.822efb9415a29p-57, 0x1.a24274ce38136p-111, -0x1.741037d8cdc54p-165},
+    {0x1.62534e7dd1047p-1, -0x1.0568a25dbd8b3p-55, -0x1.c7eca5d040df6p-111, -0x1.9b8a719f2b318p-166},
+    {0x1.74411afa975dap+1, 0x1.213a671c09ad1p-54, 0x1.f7e413991d63ap-108, -0x1.f2b3182d8dee8p-162},
+    {0x1.2ebb4484e99c7p+0, 0x1.35a2fbf209cc9p-59, -0x1.4e33e566305b2p-115, 0x1.08bf177bf2507p-169},
+    {0x1.d338e04d68bf0p-1, -0x1.bec66e29c67cbp-56, 0x1.9cfa4e422fc5ep-111, -0x1.036be27003b40p-167},
+    {0x1.5a2fbf209cc8fp+1, -0x1.38cf9598c16c7p-53, 0x1.17e2ef7e4a0ecp-110, 0x1.ff897ffde0598p-164},
+    {0x1.3991d63983534p+0, -0x1.82d8dee81d108p-54, -0x1.b5f13801da001p-110, 0x1.e05980fef2f12p-164},
+    {0x1.835339f49c846p+0, -0x1.d1081b5f13802p-58, 0x1.2fffbc0b301fep-113, -0x1.a1dce94beb25cp-169},
+    {0x1.3908bf177bf25p-1, 0x1.d8ffc4bffef03p-59, -0x1.9fc04343b9d29p-114, -0x1.f592e092c9813p-168},
+    {0x1.defc941d8ffc5p+1, -0x1.00043f4cfe022p-53, 0x1.788c5ad053690p-107, -0x1.25930261b069fp-161},
+    {0x1.8ffc4bffef02dp+1, -0x1.fc04343b9d298p-54, 0x1.4da3eda6cfd9ep-109, 0x1.3e584dba7a320p-163},
+    {0x1.ef02cc07f7979p+1, -0x1.ce94beb25c126p-53, 0x1.b3f6793e584dcp-107, -0x1.61738132c3403p-161},
+    {0x1.f79788c5ad053p+1, 0x1.a3eda6cfd9e50p-53, -0x1.a7b24585ce04dp-107, 0x1.3cbfd45aea4f7p-161},
+    {0x1.ad05368fb69b4p+1, -0x1.30d834f648b0cp-56, 0x1.8fd9a797fa8b6p-110, -0x1.5b08a7028341dp-165},
+    {0x1.b69b3f6793e58p+1, 0x1.36e9e8c7ecd3dp-53, -0x1.00ae9456c229cp-107, -0x1.41a0e84c2f8c6p-164},
+    {0x1.93e584dba7a32p+1, -0x1.32c3402ba515bp-57, -0x1.14e050683a131p-114, 0x1.0739f78a5292fp-168},
+    {0x1.a7a31fb34f2ffp+1, 0x1.45aea4f758fd8p-53, -0x1.a0e84c2f8c608p-108, -0x1.d6b5b45650128p-162},
+    {0x1.4f2ff516ba93ep+1, -0x1.4e050683a130cp-54, 0x1.ce7de294a4baap-110, -0x1.404a04ee072a3p-164},
+    {0x1.7527bac7ebe5fp+0, 0x1.7b3d0739f78a5p-56, 0x1.497535fdafd89p-111, -0x1.ca8bdea7f33eep-170},
+};
+
+// a + b = sum + lost, exactly.
+struct Sum {
+  double sum, lost;
+};
+FASTSFES_VM Sum two_sum(double a, double b) {
+  const double sum = a + b;
+  const double back = sum - a;
+  return {sum, (a - (sum - back)) + (b - back)};
+}
+
+// x = quadrant pi/2 + high + low with |high| <= pi/4 or hardly more; the lowest bits of `quadrant` count.
+struct Reduced {
+  double high, low;
+  u64 quadrant;
+};
+FASTSFES_VM Reduced reduced_angle(double x) {
+  constexpr double magic = 0x1.8p52, eights = 0x1.8p55;  // added and taken away: the nearest integer, multiple of 8
+  // x 2/pi by pieces with errors of 1e-38, far less than the nearest that a double comes to a multiple of pi/2 (1e-19).
+  // Beyond 2^84 multiples of 4 are left out of 2/pi: there x 2^(-32 j) is still an integer.
+  const u64 field = (bits(x) >> 52) & 0x7ff;
+  const u64 j = field < 1023 + 84 ? 0 : (field - (1023 + 52)) >> 5;
+  const double m = x * from_bits((1023 - 32 * j) << 52);
+  const double t0 = kTwoOverPi[j][0], t1 = kTwoOverPi[j][1], t2 = kTwoOverPi[j][2], t3 = kTwoOverPi[j][3];
+  double p0 = m * t0, p1 = m * t1;
+  const double p2 = m * t2;
+  double q0 = fma(m, t0, -p0);
+  const double q1 = fma(m, t1, -p1), q2 = fma(m, t2, -p2);
+  p0 = fabs(p0) < 0x1p54 ? p0 - ((p0 + eights) - eights) : p0 - p0;  // NaN and Inf go on as NaN
+  p1 -= 4.0 * ((0.25 * p1 + magic) - magic);
+  q0 -= 4.0 * ((0.25 * q0 + magic) - magic);
+  const Sum a = two_sum(p0, q0), b = two_sum(a.sum, p1);
+  const double n = b.sum + magic;
+  // What is left of the integer, the largest first; the rest is added up in two doubles.
+  const Sum c = two_sum(b.sum - (n - magic), q1), d = two_sum(c.sum, p2);
+  const Sum e = two_sum(a.lost, b.lost), f = two_sum(e.sum, c.lost), g = two_sum(f.sum, d.lost);
+  const Sum h = two_sum(g.sum, fma(m, t3, q2)), r = two_sum(d.sum, h.sum);
+  const double tail = r.lost + ((e.lost + f.lost) + (g.lost + h.lost));
+  const double high = r.sum * 0x1.921fb54442d18p+0;
+  const double low =
+      fma(r.sum, 0x1.921fb54442d18p+0, -high) + fma(r.sum, 0x1.1a62633145c07p-54, tail * 0x1.921fb54442d18p+0);
+  return {high, low, bits(n)};
+}
+
+// sin(x + shift pi/2)
+FASTSFES_VM double sin_shifted(double x, u64 shift) {
+  const Reduced y = reduced_angle(x);
+  const double z = y.high * y.high, z2 = z * z, z4 = z2 * z2;
+  const double s01 = fma(0x1.111111110f84fp-7, z, -0x1.5555555555549p-3);
+  const double s23 = fma(0x1.71de3571f87b6p-19, z, -0x1.a01a019c0b891p-13);
+  const double s45 = fma(0x1.5d9187735c198p-33, z, -0x1.ae5e6169ec223p-26);
+  const double s = fma(s45, z4, fma(s23, z2, s01));
+  const double sine = y.high + fma(y.high * z, s, fma(-0.5 * z, y.low, y.low));
+  const double c01 = fma(-0x1.6c16c16c15146p-10, z, 0x1.555555555554cp-5);
+  const double c23 = fma(-0x1.27e4f805a4422p-22, z, 0x1.a01a019cac0a5p-16);
+  const double c45 = fma(-0x1.8facfb58439d8p-37, z, 0x1.1ee9e8df9e3a2p-29);
+  const double c = fma(c45, z4, fma(c23, z2, c01));
+  const double half = 0.5 * z, near = 1.0 - half;
+  const double cosine = near + (((1.0 - near) - half) + fma(z2, c, -y.high * y.low));
+  const u64 quadrant = y.quadrant + shift;
+  const double value = (quadrant & 1) == 0 ? sine : cosine;
+  return from_bits(bits(value) ^ ((quadrant & 2) << 62));
+}
+
+FASTSFES_VM double sin(double x) {
+  const double y = sin_shifted(x, 0);
+  return fabs(x) < 0x1p-27 ? x : y;
+}
+
+FASTSFES_VM double cos(double x) { return sin_shifted(x, 1); }
+
+FASTSFES_VM double atan(double x) {
+  const double a = fabs(x);
+  const bool large = a > 1.0;  // there pi/2 - atan(1/a)
+  const double b = large ? 1.0 / a : a;
+  const double z = b * b, z2 = z * z, z4 = z2 * z2, z8 = z4 * z4;
+  const double p01 = fma(0x1.9999999998d44p-3, z, -0x1.555555555554ep-2);
+  const double p23 = fma(0x1.c71c71b7439b7p-4, z, -0x1.249249245b0d8p-3);
+  const double p45 = fma(0x1.3b139ce21e041p-4, z, -0x1.745d15e5a095cp-4);
+  const double p67 = fma(0x1.e1d50784dd849p-5, z, -0x1.11103c209cc39p-4);
+  const double p89 = fma(0x1.84bdd5f6e2aa7p-5, z, -0x1.aedcd097b4accp-5);
+  const double pab = fma(0x1.39464896e3407p-5, z, -0x1.5f406da1e366fp-5);
+  const double pcd = fma(0x1.add62f46787c0p-6, z, -0x1.0d0d2c848278ep-5);
+  const double pef = fma(0x1.758f2dcbb946cp-7, z, -0x1.32857a029d245p-6);
+  const double pgh = fma(0x1.1d79026a5ab09p-9, z, -0x1.736387a0059f3p-8);
+  const double pij = fma(0x1.bb43c683ff348p-14, z, -0x1.3b76e583c374cp-11);
+  const double p07 = fma(fma(p67, z2, p45), z4, fma(p23, z2, p01));
+  const double p8f = fma(fma(pef, z2, pcd), z4, fma(pab, z2, p89));
+  const double pgk = fma(-0x1.282f5a4b17c81p-17, z4, fma(pij, z2, pgh));
+  const double tail = b * z * fma(fma(pgk, z8, p8f), z8, p07);
+  const double y = large ? 0x1.921fb54442d18p+0 - (b + (tail - 0x1.1a62633145c07p-54)) : b + tail;
+  return copysign(y, x);
+}
+
+// exp(a)/2 for a >= 0, finite as long as it is a double.
+FASTSFES_VM double half_exp(double a) {
+  const Sum s = two_sum(a > 720.0 ? 720.0 : a, -0x1.62e42fefa39efp-1);
+  return exp_sum(s.sum, s.lost - 0x1.abc9e3b39803fp-56);
+}
+
+FASTSFES_VM double sinh(double x) {
+  const double a = fabs(x);
+  const double b = a < 1.0 ? a : 1.0;
+  const double z = b * b, z2 = z * z, z4 = z2 * z2;
+  const double p01 = fma(0x1.11111111110a1p-7, z, 0x1.5555555555556p-3);
+  const double p23 = fma(0x1.71de3a45f7385p-19, z, 0x1.a01a01a0291f7p-13);
+  const double p45 = fma(0x1.611a3a19332a1p-33, z, 0x1.ae6467668d01bp-26);
+  const double p46 = fma(0x1.b4cf7c4547ce3p-41, z2, p45);
+  const double small = fma(b * z, fma(p46, z4, fma(p23, z2, p01)), b);
+  const double half = half_exp(a);
+  return copysign(a < 1.0 ? small : half - 0.25 / half, x);
+}
+
+FASTSFES_VM double cosh(double x) {
+  const double half = half_exp(fabs(x));
+  return half + 0.25 / half;
+}
+
+// ---- power ------------------------------------------------------------------------------------------------------
+
 FASTSFES_VM double pow(double x, double y) {
   const double a = fabs(x);
   const bool denormal = a < 0x1p-1022;

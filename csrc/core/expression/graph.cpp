@@ -159,6 +159,16 @@ double evaluate_primitive(Op op, double a, double b, double c) noexcept {
       return vm::erf(a);
     case Op::Asinh:
       return vm::asinh(a);
+    case Op::Sin:
+      return vm::sin(a);
+    case Op::Cos:
+      return vm::cos(a);
+    case Op::Atan:
+      return vm::atan(a);
+    case Op::Sinh:
+      return vm::sinh(a);
+    case Op::Cosh:
+      return vm::cosh(a);
     default:
       return __builtin_nan("");
   }

@@ -37,6 +37,11 @@ enum class Op : std::uint8_t {
   Tanh,
   Erf,
   Asinh,
+  Sin,
+  Cos,
+  Atan,
+  Sinh,
+  Cosh,
   // defined operators: a formula over the others, expanded before anything is computed
   U,
   Logistic,

@@ -52,6 +52,11 @@ FASTSFES_KERNEL(Log1p, 1, vm::log1p(a))
 FASTSFES_KERNEL(Tanh, 1, vm::tanh(a))
 FASTSFES_KERNEL(Erf, 1, vm::erf(a))
 FASTSFES_KERNEL(Asinh, 1, vm::asinh(a))
+FASTSFES_KERNEL(Sin, 1, vm::sin(a))
+FASTSFES_KERNEL(Cos, 1, vm::cos(a))
+FASTSFES_KERNEL(Atan, 1, vm::atan(a))
+FASTSFES_KERNEL(Sinh, 1, vm::sinh(a))
+FASTSFES_KERNEL(Cosh, 1, vm::cosh(a))
 #undef FASTSFES_KERNEL
 
 template <class F>
@@ -114,6 +119,11 @@ KernelTable make_table() {
   unary<Tanh>(row(Op::Tanh));
   unary<Erf>(row(Op::Erf));
   unary<Asinh>(row(Op::Asinh));
+  unary<Sin>(row(Op::Sin));
+  unary<Cos>(row(Op::Cos));
+  unary<Atan>(row(Op::Atan));
+  unary<Sinh>(row(Op::Sinh));
+  unary<Cosh>(row(Op::Cosh));
   t.weighted_sum = weighted_sum;
   return t;
 }

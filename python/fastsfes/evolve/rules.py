@@ -22,8 +22,8 @@ __all__ = ["Rules", "complexity_of", "parse_nesting", "scales_within"]
 
 LEAVES = ("feature", "parameter", "constant")
 
-STEEP = frozenset({"u", "exp", "expm1", "tanh", "erf", "logistic"})
-"""Operators that turn a high power of a feature into a step."""
+STEEP = frozenset({"u", "exp", "expm1", "tanh", "erf", "logistic", "sin", "cos", "atan", "sinh", "cosh"})
+"""Operators that turn a high power of a feature into a step, a steep rise or fast waves."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from .straightline import Code, Language, straight_line
 
 __all__ = ["CPP", "C", "c_files", "cpp_files", "declarations", "statements"]
 
-_SAME = ("sqrt", "cbrt", "exp", "expm1", "log", "log1p", "tanh", "erf", "asinh", "pow", "fma")
+_ELEMENTARY = ("exp", "expm1", "log", "log1p", "tanh", "erf", "asinh", "sin", "cos", "atan", "sinh", "cosh")
+_SAME = ("sqrt", "cbrt", *_ELEMENTARY, "pow", "fma")
 
 C = Language(
     functions={**{f: f for f in _SAME}, "abs": "fabs", "select": "fs_select", "min": "fs_min", "max": "fs_max"},

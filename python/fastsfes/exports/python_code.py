@@ -9,8 +9,8 @@ from .straightline import Code, Language, straight_line
 
 __all__ = ["assignments", "body", "energy_functions", "parameter_table", "python_language", "tuple_text"]
 
-_NAMES = {"asinh": "arcsinh"}
-_DIRECT = ("sqrt", "cbrt", "exp", "expm1", "log", "log1p", "tanh", "asinh", "abs")
+_NAMES = {"asinh": "arcsinh", "atan": "arctan"}
+_DIRECT = ("sqrt", "cbrt", "exp", "expm1", "log", "log1p", "tanh", "asinh", "abs", "sin", "cos", "atan", "sinh", "cosh")
 _HELPERS = {
     "select": "def _select(a, b, c):\n    return {m}.where(a >= 0.0, b, {m}.where(a < 0.0, c, a))\n",
     "min": "def _min(a, b):\n    return {m}.where((b < a) | (b != b), b, a)\n",

@@ -39,7 +39,7 @@ _HELPERS = {
 }
 TORCH = replace(
     _PLAIN,
-    functions={**_PLAIN.functions, "asinh": "torch.asinh", **{f: f"_{f}" for f in _HELPERS}},
+    functions={**_PLAIN.functions, "asinh": "torch.asinh", "atan": "torch.atan", **{f: f"_{f}" for f in _HELPERS}},
     helpers={**_PLAIN.helpers, **_HELPERS},
     nan='float("nan")',
 )

@@ -31,14 +31,20 @@ def _forward(name: str) -> str:
     return f"template <class num>\nnum {name}(const num& a) {{\n  using std::{name};\n  return {name}(a);\n}}"
 
 
+_FORWARDED = ("sqrt", "cbrt", "exp", "expm1", "log", "erf", "asinh", "sin", "cos", "atan")
 _HELPERS = {
-    **{f: _forward(f) for f in ("sqrt", "cbrt", "exp", "expm1", "log", "erf", "asinh")},
-    # XCFun's numbers have neither log1p nor tanh; both forms keep all digits near 0
+    **{f: _forward(f) for f in _FORWARDED},
+    # XCFun's numbers have none of these; the forms keep all digits near 0
     "log1p": "template <class num>\nnum log1p(const num& a) {\n  using std::asinh;\n  using std::sqrt;\n"
     "  return 2.0 * asinh(a / (2.0 * sqrt(1.0 + a)));\n}",
     "tanh": "template <class num>\nnum tanh(const num& a) {\n  using std::expm1;\n"
     "  if (a < 0.0) {\n    const num e = expm1(2.0 * a);\n    return e / (e + 2.0);\n  }\n"
     "  const num e = expm1(-2.0 * a);\n  return -1.0 * (e / (e + 2.0));\n}",
+    "sinh": "template <class num>\nnum sinh(const num& a) {\n  using std::expm1;\n"
+    "  if (a < 0.0) {\n    const num e = expm1(-1.0 * a);\n    return -0.5 * (e + e / (e + 1.0));\n  }\n"
+    "  const num e = expm1(a);\n  return 0.5 * (e + e / (e + 1.0));\n}",
+    "cosh": "template <class num>\nnum cosh(const num& a) {\n  using std::exp;\n"
+    "  return 0.5 * (exp(a) + exp(-1.0 * a));\n}",
     "pow": "template <class num>\nnum pow(const num& a, const num& b) {\n  using std::exp;\n  using std::log;\n"
     "  return exp(b * log(a));\n}",
     "fma": "template <class num>\nnum fma(const num& a, const num& b, const num& c) {\n  return a * b + c;\n}",
@@ -75,7 +81,7 @@ def files(functional: Functional, stem: str) -> dict[str, str]:
         *thresholds(),
         "",
         f"{name}::energy<num>(...) is the energy per volume of both spins' variables for any number type with + - * /,",
-        "comparisons < > != and, as far as they occur, sqrt, cbrt, exp, expm1, log, erf and asinh that",
+        f"comparisons < > != and, as far as they occur, {', '.join(_FORWARDED)} that",
         "argument-dependent lookup finds. In XCFun: copy the file to src/functionals, include it from a source file",
         f"there after functional.hpp, define FASTSFES_XCFUN, and add XC_{name.upper()} to list_of_functionals.hpp.",
     ]

@@ -224,7 +224,8 @@ class Expression:
     def from_sympy(cls, expression: Any) -> Expression:
         """An expression of SymPy; symbols become features (x2, w, ...) or parameters by their names.
 
-        Sums, products, powers, exp, log, tanh, erf, asinh, Abs, Min, Max, sign and Piecewise((a, c >= 0), (b, True)).
+        Sums, products, powers, exp, log, tanh, erf, asinh, sin, cos, atan, sinh, cosh, Abs, Min, Max, sign and
+        Piecewise((a, c >= 0), (b, True)).
 
         Raises:
             InputError: what has no operator here, is not real, or has a symbol whose name is none here.

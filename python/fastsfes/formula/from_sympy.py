@@ -27,7 +27,8 @@ class Maker(Protocol):
         """A feature or a parameter."""
 
 
-_FUNCTIONS = {"exp": "exp", "log": "log", "tanh": "tanh", "erf": "erf", "asinh": "asinh", "Abs": "abs"}
+_SAME = ("exp", "log", "tanh", "erf", "asinh", "sin", "cos", "atan", "sinh", "cosh")
+_FUNCTIONS = {**{name: name for name in _SAME}, "Abs": "abs"}
 """SymPy's functions of one argument and the operators that they are."""
 
 _FOLDED = {"Add": "+", "Min": "min", "Max": "max"}

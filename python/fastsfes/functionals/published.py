@@ -7,9 +7,13 @@ the articles round them; sources stand in the registry.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
-__all__ = ["M06_L", "R2SCAN_C", "R2SCAN_X", "SCAN_C", "SCAN_X", "TPSS_C", "TPSS_X", "Formula"]
+__all__ = [
+    "B3LYP", "CAM_B3LYP", "HJS_PBE_X", "LYP_C", "M06_L", "R2SCAN_C", "R2SCAN_X", "SCAN_C", "SCAN_X", "TPSS_C",
+    "TPSS_X", "VWN_C", "VWN_RPA_C", "Formula",
+]  # fmt: skip
 
 Formula = tuple[str, Mapping[str, float]]
 """Text and the values of its parameters."""
@@ -213,3 +217,106 @@ M06_L: Mapping[str, Formula] = {
         },
     ),
 }  # fmt: skip
+
+# -- VWN (10.1139/p80-159): V of the electron gas, and of the random phase approximation -------------------------------
+
+_SPIN_SHARE = "fz = ((2*rho_a/rho)**(4/3) + (2*rho_b/rho)**(4/3) - 2)/0.5198420997897464"
+
+
+def _vwn_gas(name: str, a: float, b: float, c: float, x0: float) -> str:
+    """Assigns an energy per electron, Eq. 4.4; q is the root of r_s."""
+    root, at_x0 = math.sqrt(4 * c - b * b), x0 * x0 + b * x0 + c
+    share = b * x0 / at_x0
+    angle = (2 * b - share * 2 * (2 * x0 + b)) / root
+    return (
+        f"m_{name} = rs + {b!r}*q + {c!r};"
+        f"{name} = ({a!r})*(log(rs/m_{name}) + ({angle!r})*atan({root!r}/(2*q + {b!r}))"
+        f" - ({share!r})*log((q + {-x0!r})**2/m_{name}))"
+    )
+
+
+_VWN = ";".join(
+    (
+        "q = sqrt(rs)",
+        _vwn_gas("para", 0.0310907, 3.72744, 12.9352, -0.10498),
+        _vwn_gas("ferro", 0.01554535, 7.06042, 18.0578, -0.32500),
+        _vwn_gas("stiff", -1 / (6 * math.pi**2), 1.13107, 13.0045, -0.0047584),
+        _SPIN_SHARE,
+        "vwn = rho*(para + stiff*fz*(1 - zeta**4)/1.7099209341613657 + (ferro - para)*fz*zeta**4)",
+    )
+)
+_VWN_RPA = ";".join(
+    (
+        "q = sqrt(rs)",
+        _vwn_gas("para", 0.0310907, 13.0720, 42.7198, -0.409286),
+        _vwn_gas("ferro", 0.01554535, 20.1231, 101.578, -0.743294),
+        _SPIN_SHARE,
+        "vwn = rho*(para*(1 - fz) + ferro*fz)",
+    )
+)
+VWN_C: Formula = (f"{_VWN}; vwn", {})
+VWN_RPA_C: Formula = (f"{_VWN_RPA}; vwn", {})
+
+# -- LYP (10.1103/PhysRevB.37.785) in the form without the Laplacian (10.1016/0009-2614(89)87234-3) --------------------
+
+# C_F/2 = (3/20)(3 pi^2)^(2/3)
+_LYP = (
+    "r = 1/cbrt(rho); v = 1/(1 + d*r); k = (c + d*v)*r; m = 4*rho_a*rho_b/rho**2; f_a = 2*rho_a/rho; f_b = 2*rho_b/rho;"
+    "g_a = sigma_aa/rho**(8/3); g_b = sigma_bb/rho**(8/3); g = sigma/rho**(8/3);"
+    "lyp = -a*rho*v*(m + b*exp(-c*r)*(g*(m*(47 - 7*k)/72 - 2/3) + 1.4356170000940956*m*(f_a**(8/3) + f_b**(8/3))"
+    " - m*(5/2 - k/18)*(g_a + g_b)/4 - m*(k - 11)*(g_a*f_a + g_b*f_b)/72 + 2/3*(g_a + g_b)"
+    " - (f_a**2*g_b + f_b**2*g_a)/4))"
+)
+_LYP_VALUES = {"a": 0.04918, "b": 0.132, "c": 0.2533, "d": 0.349}
+LYP_C: Formula = (f"{_LYP}; lyp", _LYP_VALUES)
+
+# -- B3LYP (10.1021/j100096a001) and CAM-B3LYP (10.1016/j.cplett.2004.06.011) ------------------------------------------
+
+_B88 = {"beta_x": 0.0042}
+B3LYP: Mapping[str, Formula] = {
+    "x": ("a_l + a_x*b88_x(x2, beta_x)", {"a_l": 0.08, "a_x": 0.72, **_B88}),
+    "one": (f"{_LYP}; {_VWN_RPA}; (1 - a_c)*vwn + a_c*lyp", {"a_c": 0.81, **_LYP_VALUES}),
+}
+
+# The prefactor of a range-separated frame is that of the uniform gas, erf_attenuation(omega/k_F); these want others.
+_ATTENUATED = "k = omega/(3.897777089720754*cbrt(rho))"
+
+# Becke's exchange with the attenuation of the uniform gas of k_F/sqrt(F) (10.1063/1.1383587)
+CAM_B3LYP: Mapping[str, Formula] = {
+    "x": (
+        f"{_ATTENUATED}; e = b88_x(x2, beta_x);"
+        "e*(1 - long + (long - short)*erf_attenuation(k*sqrt(e)))/erf_attenuation(k)",
+        {"omega": 0.33, "long": 0.65, "short": 0.19, **_B88},
+    ),
+    "one": (f"{_LYP}; {_VWN}; (1 - a_c)*vwn + a_c*lyp", {"a_c": 0.81, **_LYP_VALUES}),
+}
+
+# -- HSE's screened hybrid with the exchange hole of Henderson, Janesko, Scuseria (10.1063/1.2921797) ------------------
+
+_HOLE_ABOVE = (0.0159941, 0.0852995, -0.160368, 0.152645, -0.0971263, 0.0422061)
+_HOLE_BELOW = (5.33319, -12.4780, 11.0988, -5.11013, 1.71468, -0.610380, 0.307555, -0.0770547, 0.0334840)
+_HOLE = (
+    f"z = max(s2**2*({_horner([repr(c) for c in _HOLE_ABOVE], 's')})"
+    f"/({_horner([repr(c) for c in (1.0, *_HOLE_BELOW)], 's')}), 1e-10);"
+    "y = 0.757211 + z; l = 0.609650 + z;"
+    "f = 1 + s2/(27*0.118649*(1 + s2/4)) + z/(2*0.118649);"
+    "e = 2/5*0.118649*f*l + 4/15*0.106364*l**2 - 6/5*0.757211*l**3"
+    " - l**(7/2)*(4/5*1.7724538509055161 + 12/5*(sqrt(z) - sqrt(y)))"
+)
+
+
+def _of_hole(name: str, k: str) -> str:
+    """Assigns the enhancement factor of what the hole gives at short range, k = omega/k_F; 0: at all."""
+    return (
+        f"v_{name} = {k}/sqrt(l + {k}**2); p_{name} = sqrt(z + {k}**2); r_{name} = sqrt(y + {k}**2);"
+        f"q_{name} = {k} + sqrt(l + {k}**2);"
+        f"{name} = 0.757211 + 4/9*0.106364/l*(1 - v_{name}) + 4/9*0.118649*f/l**2*(1 - 3/2*v_{name} + 1/2*v_{name}**3)"
+        f" - 8/9*e/l**3*(1 - 15/8*v_{name} + 5/4*v_{name}**3 - 3/8*v_{name}**5)"
+        f" + 2*{k}*(p_{name} - r_{name}) + 2*z*log(({k} + p_{name})/q_{name}) - 2*y*log(({k} + r_{name})/q_{name})"
+    )
+
+
+HJS_PBE_X: Formula = (
+    f"{_ATTENUATED}; {_HOLE}; {_of_hole('h0', '0')}; {_of_hole('h', 'k')}; (h0 - short*h)/erf_attenuation(k)",
+    {"omega": 0.11, "short": 0.25},
+)

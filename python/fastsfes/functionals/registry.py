@@ -57,6 +57,8 @@ _REVPBE_CITATION = "Zhang, Yang, Phys. Rev. Lett. 80, 890 (1998), 10.1103/PhysRe
 _RPBE_CITATION = "Hammer, Hansen, Norskov, Phys. Rev. B 59, 7413 (1999), 10.1103/PhysRevB.59.7413"
 _PW92_CITATION = "Perdew, Wang, Phys. Rev. B 45, 13244 (1992), 10.1103/PhysRevB.45.13244"
 _LDA_CITATION = "Dirac, Proc. Camb. Phil. Soc. 26, 376 (1930), 10.1017/S0305004100016108"
+_VWN_CITATION = "Vosko, Wilk, Nusair, Can. J. Phys. 58, 1200 (1980), 10.1139/p80-159"
+_LYP_CITATION = "Lee, Yang, Parr, Phys. Rev. B 37, 785 (1988), 10.1103/PhysRevB.37.785"
 _B97_CITATION = "Becke, J. Chem. Phys. 107, 8554 (1997), 10.1063/1.475007"
 
 _GAS22_CITATION = "Ma, Narayanaswamy, Riley, Li, Sci. Adv. 8, eabq0279 (2022), 10.1126/sciadv.abq0279"
@@ -101,6 +103,28 @@ _REGISTRY: dict[str, _Entry] = {
         "gga_x_b88",
         "Becke, Phys. Rev. A 38, 3098 (1988), 10.1103/PhysRevA.38.3098",
         aliases=("b88",),
+    ),
+    "vwn_c": _Entry({"one": published.VWN_C}, "lda_c_vwn", _VWN_CITATION, aliases=("vwn", "vwn5")),
+    "vwn_rpa_c": _Entry({"one": published.VWN_RPA_C}, "lda_c_vwn_rpa", _VWN_CITATION, aliases=("vwn_rpa",)),
+    "lyp_c": _Entry({"one": published.LYP_C}, "gga_c_lyp", _LYP_CITATION, aliases=("lyp",)),
+    "b3lyp": _Entry(
+        published.B3LYP,
+        "hyb_gga_xc_b3lyp",
+        "Stephens, Devlin, Chabalowski, Frisch, J. Phys. Chem. 98, 11623 (1994), 10.1021/j100096a001",
+        Frame(Hybrid(0.0, 0.2, 0.2)),
+    ),
+    "cam_b3lyp": _Entry(
+        published.CAM_B3LYP,
+        "hyb_gga_xc_cam_b3lyp",
+        "Yanai, Tew, Handy, Chem. Phys. Lett. 393, 51 (2004), 10.1016/j.cplett.2004.06.011",
+        Frame(Hybrid(0.33, 0.19, 0.65)),
+        aliases=("cam-b3lyp", "camb3lyp"),
+    ),
+    "hjs_pbe": _Entry(
+        {"x": published.HJS_PBE_X, "one": _PBE_C_CHANNEL},
+        "hyb_gga_xc_hjs_pbe",
+        "Henderson, Janesko, Scuseria, J. Chem. Phys. 128, 194105 (2008), 10.1063/1.2921797",
+        Frame(Hybrid(0.11, 0.25, 0.0)),
     ),
     "pbe_x": _Entry({"x": ("pbe_x(x2, kappa, mu)", _PBE_X)}, "gga_x_pbe", _PBE_CITATION),
     "rpbe_x": _Entry({"x": ("rpbe_x(x2, kappa, mu)", _PBE_X)}, "gga_x_rpbe", _RPBE_CITATION),
@@ -217,6 +241,12 @@ _REFERENCE_EXC = {
     "pw92": -0.032344700887470414,
     "lda": -0.32805702788887303,
     "b88_x": -0.30039536584021015,
+    "vwn_c": -0.0325120575289994,
+    "vwn_rpa_c": -0.042318312018744524,
+    "lyp_c": -0.02099181449063885,
+    "b3lyp": -0.2649854985860425,
+    "cam_b3lyp": -0.22761779977164168,
+    "hjs_pbe": -0.26182773979724366,
     "pbe_x": -0.2996607013234593,
     "rpbe_x": -0.2996960907753155,
     "pbe_c": -0.029539227089425964,

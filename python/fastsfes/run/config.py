@@ -264,7 +264,7 @@ class SearchConfig:
         2.0,
         "float",
         "evolution",
-        "largest degree, in the features, of what stands in u, exp, expm1, tanh, erf or logistic: u of x2**4 is a step "
+        "largest degree, in the features, of what stands in u, exp, tanh, erf, sin and the like: u of x2**4 is a step "
         "that no grid resolves; 0 for no limit",
         minimum=0,
     )
