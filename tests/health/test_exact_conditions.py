@@ -212,6 +212,6 @@ def test_bad_names(code: str, sentence: str) -> None:
 
 def test_unknown_names_say_what_is_possible() -> None:
     with pytest.raises(fs.InputError, match="not registered"):
-        exact_conditions("b3lyp")
+        exact_conditions("b2plyp")
     with pytest.raises(fs.InputError, match="needs sigma"):
         LibxcFunctional("pbe").energy_density(np.ones(3))
