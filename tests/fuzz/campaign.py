@@ -79,8 +79,11 @@ def _too_slow(*_: object) -> None:
     raise TimeoutError(f"took longer than {SLOW} s")
 
 
-def _wait(child: int, counter: mmap.mmap) -> tuple[int, bool]:
-    """The child's status, and whether it had to be killed: an input took too long in C, where no alarm ends it."""
+def _wait(child: int, counter: mmap.mmap, first: int) -> tuple[int, bool]:
+    """The child's status, and whether it had to be killed: an input took too long in C, where no alarm ends it.
+
+    While the counter is at `first`, the child prepares itself, which may take longer on a busy machine.
+    """
     at, since = -1, time.monotonic()
     while True:
         done, status = os.waitpid(child, os.WNOHANG)
@@ -89,7 +92,7 @@ def _wait(child: int, counter: mmap.mmap) -> tuple[int, bool]:
         (number,) = struct.unpack_from("q", counter, 0)
         if number != at:
             at, since = number, time.monotonic()
-        elif number > 0 and time.monotonic() - since > 2 * SLOW:
+        elif number > first and time.monotonic() - since > 2 * SLOW:
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
             return status, True
@@ -113,7 +116,7 @@ def campaign(target: str, inputs: int, seconds: float, seed: int, findings: Path
                 traceback.print_exc()
             finally:
                 os._exit(status)
-        status, stuck = _wait(child, counter)
+        status, stuck = _wait(child, counter, number)
         number, more, worse = struct.unpack_from("qqq", counter, 0)
         accepted, bad = accepted + more, bad + worse
         if stuck or os.WIFSIGNALED(status):

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import sqlite3
+import struct
 import subprocess
 import sys
 import time
@@ -20,10 +21,11 @@ from fuzz_targets import SYFES, TARGETS, _dataset, _hydrogen
 
 import fastsfes as fs
 from fastsfes.common.reading import read_text
-from fastsfes.common.reading.hdf5 import attributes, read
+from fastsfes.common.reading.hdf5 import attributes, check_tree, read
+from fastsfes.common.reading.hdf5 import read_text as hdf5_text
 from fastsfes.datasets.gmtkn55 import read_gmtkn55
 from fastsfes.datasets.readers import read_folder
-from fastsfes.datasets.storage import read_contents, read_density, read_summaries
+from fastsfes.datasets.storage import read_contents, read_density, read_summaries, update_dataset
 from fastsfes.datasets.xyz import read_xyz
 from fastsfes.densities.mole import MoleError, load_mole
 from fastsfes.energies.quadrature.storage import list_quadratures
@@ -296,6 +298,88 @@ def test_hdf5_types_that_do_not_exist_are_not_read(attribute, tmp_path):
     path.write_bytes(data)
     with h5py.File(path, "r") as file, pytest.raises(RuntimeError, match="type that is not used here"):
         attributes(file) if attribute else read(file, "x")
+
+
+def _with_texts(path, libver="earliest"):
+    with h5py.File(path, "w", libver=libver) as file:
+        file.attrs["a"], file.attrs["empty"], file.attrs["some"] = "A" * 60_000, "", ["x", "yz", ""]
+        file["d"], file["e"] = "B" * 60_000, ""
+    return bytearray(path.read_bytes())
+
+
+@pytest.mark.parametrize("libver", ["earliest", "v108", "latest"])
+def test_hdf5_texts_of_variable_length(libver, tmp_path):
+    _with_texts(tmp_path / "t.h5", libver)
+    with h5py.File(tmp_path / "t.h5", "r") as file:
+        found = attributes(file)
+        assert found["a"] == "A" * 60_000
+        assert found["empty"] == ""
+        assert list(found["some"]) == ["x", "yz", ""]
+        assert hdf5_text(file, "d") == "B" * 60_000
+        assert hdf5_text(file, "e") == ""
+
+
+@pytest.mark.parametrize(("libver", "letter"), [("earliest", b"A"), ("earliest", b"B"), ("latest", b"B")])
+@pytest.mark.parametrize("place", range(4))
+def test_hdf5_texts_whose_length_or_place_is_wrong(place, letter, libver, tmp_path):
+    """HDF5 would take 4 GB for the first, before 2.0 overwrite foreign memory for the second, go to an object that is
+    not there for the third, and before 2.0 never come back from the fourth. None of them gets that far.
+    """
+    path = tmp_path / "t.h5"
+    data = _with_texts(path, libver)
+    text = data.find(letter * 60_000)
+    heap = data.rfind(b"GCOL", 0, text)
+    (number,) = struct.unpack_from("<H", data, text - 16)
+    reference = data.find(struct.pack("<IQI", 60_000, heap, number))
+    assert min(text, heap, reference) > 0
+    at, value = [
+        (reference, struct.pack("<I", 2**32 - 1)),
+        (reference, struct.pack("<I", 1)),
+        (reference + 12, struct.pack("<I", 60_000)),
+        (text - 8, struct.pack("<Q", 2**64 - 16)),
+    ][place]
+    data[at : at + len(value)] = value
+    path.write_bytes(data)
+    with h5py.File(path, "r") as file, pytest.raises(OSError, match="damaged"):
+        attributes(file) if letter == b"A" else hdf5_text(file, "d")
+
+
+def test_hdf5_heaps_within_heaps(tmp_path):
+    """Every text in a heap of its own, which reaches to the end of the file: work would grow with the square of its
+    size."""
+    path, count = tmp_path / "t.h5", 3
+    with h5py.File(path, "w") as file:
+        for k in range(count):
+            file.create_group(f"g{k}").attrs["a"] = "x"
+    data = bytearray(path.read_bytes())
+    heap = data.find(b"GCOL")
+    places = [m.start() for m in re.finditer(re.escape(struct.pack("<IQ", 1, heap)), bytes(data))]
+    assert len(places) == count
+    end = len(data) + 4096 + 32 * count
+    for place in places:
+        at = len(data)
+        data += b"GCOL\x01\0\0\0" + struct.pack("<QHHIQ", end - at, 1, 1, 0, end - at - 32)
+        struct.pack_into("<IQI", data, place, end - at - 32, at, 1)
+    data += bytes(end - len(data))
+    struct.pack_into("<Q", data, 40, end)  # where the file ends
+    path.write_bytes(data)
+    with h5py.File(path, "r") as file:
+        assert attributes(file["g0"])["a"].startswith("GCOL")
+        with pytest.raises(OSError, match="heap at byte"):
+            check_tree(file)
+
+
+def test_a_link_is_not_written_to(damaged, tmp_path):
+    """Storing a quadrature in a stranger's dataset: its group leads to another file of the user."""
+    other = tmp_path / "other.h5"
+    with h5py.File(other, "w") as file:
+        file.create_group("g")
+    before = other.read_bytes()
+    with h5py.File(damaged, "r+") as file:
+        file["quadrature"] = h5py.ExternalLink(str(other), "/g")
+    with pytest.raises(fs.InputError, match="link to another place"):
+        update_dataset(damaged, lambda file: file.require_group("quadrature").create_group("x"))
+    assert other.read_bytes() == before
 
 
 def test_hdf5_attributes_that_are_too_large(tmp_path):

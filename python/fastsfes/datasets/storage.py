@@ -21,7 +21,7 @@ from ..common.errors import FastsfesError, InputError
 from ..common.files import beside, plain
 from ..common.reading import DAMAGE, damage, parse_json, short
 from ..common.reading.hdf5 import attributes as read_attributes
-from ..common.reading.hdf5 import child, open_file, read
+from ..common.reading.hdf5 import check_tree, child, open_file, read
 from ..densities.hdf5 import RecordError, open_to_write, read_source, write_array, write_atomically, write_record
 from ..densities.record import ENERGY_NAMES, DensityRecord, Energies, GridRecord
 from .model import DatasetContents, Reaction, Species
@@ -208,8 +208,8 @@ def update_dataset(path: Path | str, change: Callable[[h5py.File], None]) -> Non
     path = Path(path)
     if path.resolve().parent == DATA:
         raise InputError(f"{path}: belongs to the installed package, which is never changed; copy it first")
-    with open_dataset_file(path):
-        pass
+    with open_dataset_file(path) as file:
+        check_tree(file)
     with beside(path) as copy:
         shutil.copyfile(path, copy)
         with open_to_write(copy, "r+") as file:

@@ -6,13 +6,11 @@ and ask for filters that are loaded from shared libraries. `child`, `read` and `
 
 from __future__ import annotations
 
-import mmap
+import math
 import os
 import stat
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +18,9 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["attributes", "child", "open_file", "read", "read_text"]
+from .vlen import check_attributes, check_values
+
+__all__ = ["attributes", "check_tree", "child", "open_file", "read", "read_text"]
 
 MOST = 2**31
 """Bytes of one array that are read at most."""
@@ -33,8 +33,6 @@ have 2 times, sparse ones 20 times as many."""
 _ATTRIBUTE = 2**20
 """Bytes of one attribute at most."""
 
-_HEAP = b"GCOL\x01"
-
 _FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32}
 
 
@@ -43,38 +41,12 @@ def open_file(path: Path | str) -> Iterator[h5py.File]:
     """Open an HDF5 file for reading.
 
     Raises:
-        OSError: when it is no HDF5 file, or one whose heaps are damaged.
+        OSError: when it is no HDF5 file.
     """
-    status = os.stat(path)
-    if not stat.S_ISREG(status.st_mode):
+    if not stat.S_ISREG(os.stat(path).st_mode):
         raise OSError("it is not a regular file")
-    _check_heaps(Path(path), status.st_ino, status.st_mtime_ns, status.st_size)
     with h5py.File(path, "r") as file:
         yield file
-
-
-@lru_cache(maxsize=64)
-def _check_heaps(path: Path, inode: int, changed: int, size: int) -> None:
-    """Walk the global heaps, where texts of variable length are: HDF5 1.14 never comes back from one whose objects do
-    not end. Layout: HDF5 file format specification 3.0, III.E.
-    """
-    if size == 0:
-        return
-    with open(path, "rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        at = data.find(_HEAP)
-        while at >= 0:
-            length = int.from_bytes(data[at + 8 : at + 16], "little")
-            end = at + length
-            if length >= 4096 and end <= size:
-                place = at + 16
-                while place + 16 <= end:
-                    index, needed = struct.unpack_from("<H6xQ", data, place)
-                    if index > 0:
-                        needed = 16 + (needed + 7) // 8 * 8
-                    if needed < 16 or place + needed > end:
-                        raise OSError(f"the heap at byte {at} is damaged")
-                    place += needed
-            at = data.find(_HEAP, at + 1)
 
 
 def child(group: Any, path: str) -> Any:
@@ -106,19 +78,49 @@ def read(group: Any, path: str) -> npt.NDArray[Any]:
     dataset = child(group, path)
     if not isinstance(dataset, h5py.Dataset):
         raise RuntimeError(f"{path} is not a dataset")
-    if dataset.is_virtual or dataset.external:
-        raise RuntimeError(f"{path} is stored in another file, which is not followed")
-    _check_type(dataset.dtype, path)
+    _check_dataset(dataset, path)
+    return np.asarray(dataset[()])
+
+
+def check_tree(file: h5py.File) -> None:
+    """Check everything in a file as `read` and `attributes` do, before HDF5 copies or changes it.
+
+    Raises:
+        OSError, RuntimeError: see `read`.
+    """
+    seen, open_ = set(), [file]
+    while open_:
+        thing = open_.pop()
+        address = h5py.h5o.get_info(thing.id).addr
+        if address in seen:
+            continue
+        seen.add(address)
+        attributes(thing)
+        if isinstance(thing, h5py.Group):
+            open_ += [child(thing, name) for name in thing]
+        elif isinstance(thing, h5py.Dataset):
+            _check_dataset(thing, thing.name)
+        else:
+            raise RuntimeError(f"{thing.name} is neither a group nor a dataset")
+
+
+def _check_dataset(dataset: h5py.Dataset, path: str) -> None:
     properties = dataset.id.get_create_plist()
+    layout = properties.get_layout()
+    if layout == h5py.h5d.VIRTUAL or properties.get_external_count():
+        raise RuntimeError(f"{path} is stored in another file, which is not followed")
     for k in range(properties.get_nfilters()):
         if properties.get_filter(k)[0] not in _FILTERS:
             raise RuntimeError(f"{path} is packed with a filter that is not used here")
-    size = dataset.dtype.itemsize * int(np.prod(dataset.shape or (), dtype=object))
-    chunk = dataset.dtype.itemsize * int(np.prod(dataset.chunks or (), dtype=object))
+    dtype = dataset.dtype
+    _check_type(dtype, path)
+    chunk = properties.get_chunk() if layout == h5py.h5d.CHUNKED else ()
+    size = max(_bytes(dtype, dataset.shape, path), _bytes(dtype, chunk, path))
     allowed = min(MOST, _FREE + _RATIO * int(dataset.id.get_storage_size()))
-    if max(size, chunk) > allowed:
-        raise RuntimeError(f"{path} unpacks to {max(size, chunk)} bytes, more than the {allowed} that are plausible")
-    return np.asarray(dataset[()])
+    if size > allowed:
+        raise RuntimeError(f"{path} unpacks to {size} bytes, more than the {allowed} that are plausible")
+    if dtype.kind == "O":
+        check_values(dataset, path)
 
 
 def attributes(group: Any) -> dict[str, Any]:
@@ -127,14 +129,37 @@ def attributes(group: Any) -> dict[str, Any]:
     Raises:
         OSError, RuntimeError: when one is damaged, of a type that is not used here, or larger than `_ATTRIBUTE`.
     """
+    given, texts = [], {}
+    for k in range(h5py.h5a.get_num_attrs(group.id)):
+        attribute = h5py.h5a.open(group.id, index=k)
+        name, dtype, shape = attribute.name, attribute.dtype, attribute.shape
+        where = f"attribute {name!r}"
+        _check_type(dtype, where)
+        if _bytes(dtype, shape, where) > _ATTRIBUTE:
+            raise RuntimeError(f"{where} is too large")
+        if dtype.kind == "O":
+            texts[name] = math.prod(shape)
+        given.append((name.decode("utf-8", "surrogateescape"), attribute, np.zeros(shape, dtype)))
+    if texts:
+        check_attributes(group, texts)
     found = {}
-    for name in group.attrs:
-        attribute = group.attrs.get_id(name)
-        _check_type(attribute.dtype, f"attribute {name}")
-        if attribute.dtype.itemsize * int(np.prod(attribute.shape or (), dtype=object)) > _ATTRIBUTE:
-            raise RuntimeError(f"attribute {name} is too large")
-        found[name] = _plain(group.attrs[name])
+    for name, attribute, values in given:
+        attribute.read(values)
+        found[name] = _plain(values)
     return found
+
+
+def _plain(values: npt.NDArray[Any]) -> Any:
+    if values.dtype.kind not in "OS":
+        return values if values.ndim else values.item()
+    texts = [text.decode("utf-8", "replace") for text in values.ravel()]
+    return np.array(texts, dtype=object).reshape(values.shape) if values.ndim else texts[0]
+
+
+def _bytes(dtype: np.dtype[Any], shape: tuple[int, ...] | None, where: str) -> int:
+    if shape is None:
+        raise RuntimeError(f"{where} has no value")
+    return dtype.itemsize * math.prod(shape)
 
 
 def _check_type(dtype: np.dtype[Any], where: str) -> None:
@@ -152,9 +177,3 @@ def read_text(group: Any, path: str) -> str:
     if values.dtype != np.uint8:
         raise RuntimeError(f"{path} is {values.dtype}, not text")
     return bytes(values).decode("utf-8")
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return value.decode("utf-8", errors="replace")
-    return value.item() if isinstance(value, np.generic) else value
