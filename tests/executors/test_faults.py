@@ -78,7 +78,7 @@ def test_a_worker_is_killed_in_mid_epoch(undisturbed: list[Any], tmp_path: Path)
             time.sleep(0.2)
         _, errors = job.communicate(timeout=120)
     assert job.returncode == 0, errors
-    assert errors.count("was ended by SIGKILL; its task is run again") == 2
+    assert errors.count("was ended by SIGKILL (is there enough memory?); its task is run again") == 2
     assert runs.contents(path) == undisturbed
 
 

@@ -230,7 +230,7 @@ class QueueExecutor(Executor):
             job.future.set_exception(
                 WorkerLost(
                     f"{job.name} could not be done, its worker was lost each time "
-                    f"({'; '.join(dict.fromkeys(job.reasons))}); is there enough memory?"
+                    f"({'; '.join(dict.fromkeys(job.reasons))})"
                 )
             )
         self._dispatch()

@@ -166,9 +166,9 @@ class DaskExecutor(QueueExecutor):
         try:
             reply = future.result(timeout=WORKERS)
         except distributed.KilledWorker as error:
-            self._lose(
-                job, f"every Dask worker that tried it died, the last one at {error.last_worker.address}", final=True
-            )
+            where = error.last_worker.address
+            reason = f"every Dask worker that tried it died, the last one at {where} (is there enough memory?)"
+            self._lose(job, reason, final=True)
         except Exception as error:  # cancelled with its scheduler
             self._break(f"the Dask scheduler at {self._where} was lost ({error})")
         else:

@@ -120,7 +120,7 @@ class _Slot:
         if self.reason:
             return self.reason
         if code is not None and code < 0:
-            return f"worker process {pid} was ended by {_name(-code)}"
+            return f"worker process {pid} was ended by {_name(-code)} (is there enough memory?)"
         hint = "" if self.served or code != 1 else f"; {GUARD}"
         return f"worker process {pid} ended with status {code}{hint}"
 
