@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,51 @@ def test_bases() -> None:
         prepare(SearchConfig.make(base="wb97m-w"))
     with pytest.raises(InputError, match="max_instructions"):
         prepare(SearchConfig.make(base="wb97m_v", max_instructions=3))
+
+
+def test_random_bases() -> None:
+    """Random lists follow from the seed and the place; factors are not 0 and keep the limits and rules."""
+
+    def drawn(seed: int, **options: Any) -> list[dict[str, str]]:
+        parts = prepare(SearchConfig.make(seed=seed, base=("random:8", "lda", "random:8", "random"), **options))
+        found = []
+        for _, genome, _ in parts.bases:
+            parts.mutator.check(genome)
+            factors = genome.expressions(parts.mutator.workspaces)
+            assert factors is not None
+            found.append({kind: str(factor.simplify()) for kind, factor in factors.items()})
+        return found
+
+    first = drawn(1)
+    assert first == drawn(1)
+    assert first != drawn(2)
+    assert first[1] == dict.fromkeys(("x", "css", "cos"), "1")
+    assert first[0] != first[2]
+    assert all(set("cuw") & set(text) for base in (first[0], first[2], first[3]) for text in base.values())
+    without = drawn(1, instruction_pool={"add": 1, "exp": 1}, operator_limits={"exp": 0})
+    # exp(c0) is a parameter
+    assert not any(re.search(r"exp\([^)]*[uw]", text) for base in without for text in base.values())
+    for base, message in (("random:0", "expected random:N"), ("random:13", "max_instructions = 12")):
+        with pytest.raises(InputError, match=message):
+            prepare(SearchConfig.make(base=base))
+    with pytest.raises(InputError, match="keep the rules"):
+        prepare(SearchConfig.make(base="random:1", instruction_pool={"exp": 1}, operator_limits={"exp": 0}))
+
+
+def test_pools_of_syfes(tmp_path: Path) -> None:
+    """JSON files of names and probabilities, and SyFES's names of instructions and mutations."""
+    file = tmp_path / "pool.json"
+    file.write_text('{"AdditionInstruction": 0.25, "MultiplicationInstruction": 0.75}')
+    mutations = {"insert_instruction": 0.5, "remove_instruction": 0.2, "replace_instruction": 0.2, "change_argument": 1}
+    for given in (file, str(file)):
+        config = SearchConfig.make(instruction_pool=given, mutation_pool=mutations)
+        assert config.instructions().weights == {"add": 0.25, "mul": 0.75}
+        assert config.mutations().weights == {"insert": 0.5, "remove": 0.2, "replace": 0.2, "change_argument": 1.0}
+        assert SearchConfig.from_text(config.to_toml(), "config.toml") == config  # the file is no longer needed
+    file.write_text('["add", 1]')
+    for wrong in (file, tmp_path / "absent.json"):
+        with pytest.raises(InputError, match=r"absent.json: no such file|names with weights"):
+            SearchConfig.make(instruction_pool=wrong)
 
 
 def test_objects_stand_for_their_names(tmp_path: Path) -> None:

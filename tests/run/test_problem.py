@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import shutil
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,9 +13,11 @@ import pytest
 
 from fastsfes import Dataset, Expression, Functional, InputError, SearchConfig
 from fastsfes.energies.evaluate import evaluate
+from fastsfes.energies.quadrature import NodeGrid, build_quadrature, save_quadrature
 from fastsfes.evolve import fitter
 from fastsfes.evolve.evaluation import FitRequest
 from fastsfes.evolve.fitter import FitEvaluator
+from fastsfes.evolve.genome import ChannelGenome, Instruction
 from fastsfes.functionals.functional import Channel
 from fastsfes.run import problem as problem_module
 from fastsfes.run.problem import make_problem
@@ -132,3 +137,35 @@ def test_starting_points_are_bounded(terms: int) -> None:
     text = "x = " + " + ".join(f"c{k}*w" for k in range(201)) + "".join(f"; x.c{k} = 1" for k in range(201))
     with pytest.raises(InputError, match="201 parameters; a search starts from at most"):
         prepare(SearchConfig.make(dataset="builtin", base=(text,)))
+
+
+def test_features_of_the_density_take_nodes_of_it(small_file: Path, tmp_path: Path) -> None:
+    """Refused with the remedy where nodes know x2 and w alone; on nodes of rho, x2 and w they have finite losses."""
+    with pytest.raises(InputError, match=r'"fastsfes dataset quadrature builtin --nodes rho,x2,w"'):
+        make_problem(SearchConfig.make(dataset="builtin", features_x=("rho", "w")))
+    path = tmp_path / "rho.h5"
+    shutil.copy(small_file, path)
+    ladder = (NodeGrid.make({"rho": 8, "x2": 8, "w": 4}, 3),)
+    made = build_quadrature(
+        Dataset.open(path), channels=("x", "css", "cos"), ladder=ladder, tolerance=1e6, integration_grid="level 0"
+    )
+    save_quadrature(path, made)
+    options: dict[str, Any] = {"dataset": str(path), "channels": ("x",), "dimensions": True, "keep_subsets": ()}
+    with pytest.raises(InputError, match=r'the definition "sigma = x2\*rho\*\*\(8/3\)"'):
+        make_problem(SearchConfig.make(features_x=("rho", "sigma"), **options))
+    config = SearchConfig.make(features_x=("rho", "sigma = x2*rho**(8/3)"), **options)
+    parts = prepare(config)
+    workspace = parts.mutator.workspaces["x"]
+    lines = [
+        ("cbrt", "v0", ("rho",)),
+        ("pow4", "v0", ("v0",)),
+        ("square", "v0", ("v0",)),
+        ("div", "v0", ("sigma", "v0")),
+    ]
+    genome = ChannelGenome(tuple(Instruction(*line) for line in (*lines, ("fma", "out", ("c0", "v0")))))
+    factor = genome.expression(workspace)
+    assert factor is not None
+    assert "rho" in factor.features
+    assert parts.settings.rules.allow({"x": factor})
+    (fitted,) = make_problem(config).evaluate([FitRequest({"x": factor}, {"x": {"c0": 1.0}})])
+    assert math.isfinite(fitted.train)

@@ -21,7 +21,8 @@ from typing import Any, TypeVar
 
 from .arguments import nearest
 from .errors import InputError
-from .reading import read_text, short
+from .files import user_path
+from .reading import parse_json, read_text, short
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -194,6 +195,9 @@ def _numbers(value: Any, fail: Any) -> str:
 
 
 def _pool(value: Any, fail: Any) -> dict[str, float]:
+    if isinstance(value, os.PathLike) or (isinstance(value, str) and value.endswith(".json")):
+        path = user_path(os.fspath(value))
+        value = parse_json(read_text(path, "a JSON object of names and weights", 2**20), str(path))
     if isinstance(value, (list, tuple)) and all(isinstance(name, str) for name in value):
         value = dict.fromkeys(value, 1.0)
     if isinstance(value, str):

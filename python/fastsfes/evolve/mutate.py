@@ -18,12 +18,15 @@ from ..formula.instructions import kind_of
 from .genome import OUTPUT, ChannelGenome, Genome, Instruction, Workspace
 from .pools import Pool
 
-__all__ = ["MUTATIONS", "Limits", "Mutator"]
+__all__ = ["MUTATIONS", "SYFES_MUTATIONS", "Limits", "Mutator"]
 
 MUTATIONS = (
     "insert", "remove", "replace", "change_argument", "crossover_channels", "crossover_lines", "simplify", "reselect",
 )  # fmt: skip
 """Names for the mutation pool."""
+
+SYFES_MUTATIONS = {f"{name}_instruction": name for name in ("insert", "remove", "replace")}
+"""What SyFES calls them, where the names differ."""
 
 NEUTRAL = ("simplify",)
 """Mutations that leave the family as it is, so that another one follows."""
@@ -231,6 +234,17 @@ class Mutator:
             if at is not None and _family([*kept[:at], *kept[at + 1 :]], workspace) == family:
                 del kept[at]
         return kept
+
+    def random(self, count: int, rng: np.random.Generator) -> Genome:
+        """Random lists of at most `count` instructions; fewer where nothing without own parameters is in the pool."""
+        channels = {}
+        for kind in self.workspaces:
+            lines: list[Instruction] = []
+            for _ in range(count):
+                drawn = (self._random(kind, lines, rng) for _ in range(_ATTEMPTS))
+                lines += [line for line in [next(filter(None, drawn), None)] if line is not None]
+            channels[kind] = ChannelGenome(tuple(lines))
+        return Genome(channels)
 
     # -- drawing ---------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 __all__ = [
     "B3LYP", "CAM_B3LYP", "HJS_PBE_X", "LYP_C", "M06_L", "R2SCAN_C", "R2SCAN_X", "SCAN_C", "SCAN_X", "TPSS_C",
-    "TPSS_X", "VWN_C", "VWN_RPA_C", "Formula",
+    "TPSS_X", "VWN_C", "VWN_RPA_C", "Formula", "horner",
 ]  # fmt: skip
 
 Formula = tuple[str, Mapping[str, float]]
@@ -27,7 +27,7 @@ def _numbered(name: str, values: Sequence[float]) -> dict[str, float]:
     return {f"{name}{k}": value for k, value in enumerate(values)}
 
 
-def _horner(coefficients: Sequence[str], variable: str) -> str:
+def horner(coefficients: Sequence[str], variable: str) -> str:
     """A polynomial; the coefficients rise with the power."""
     text = coefficients[-1]
     for c in coefficients[-2::-1]:
@@ -94,7 +94,7 @@ def _smooth_switch(coefficients: Sequence[float]) -> str:
     """Assigns f of a, a polynomial between 0 and 2.5."""
     return (
         "m = min(a, 0); h = max(a, 2.5); f = select(-a, exp(-c1*m/(1 - m)),"
-        f"select(2.5 - a, {_horner([repr(c) for c in coefficients], 'a')}, -d*exp(c2/(1 - h))))"
+        f"select(2.5 - a, {horner([repr(c) for c in coefficients], 'a')}, -d*exp(c2/(1 - h))))"
     )
 
 
@@ -184,7 +184,7 @@ def _vsxc(scale: str, x2: str) -> str:
 _Z = "z = 9.1155997446911942*(1/t - 1)"
 M06_L: Mapping[str, Formula] = {
     "x": (
-        f"{_Z}; pbe_x(x2, kappa, mu)*({_horner([f'a{k}' for k in range(12)], 'w')}) + {_vsxc('0.00186726', 'x2')}",
+        f"{_Z}; pbe_x(x2, kappa, mu)*({horner([f'a{k}' for k in range(12)], 'w')}) + {_vsxc('0.00186726', 'x2')}",
         {
             "kappa": 0.804,
             "mu": 0.2195149727645171,
@@ -200,7 +200,7 @@ M06_L: Mapping[str, Formula] = {
     ),
     "css": (
         f"{_Z}; v = u(x2, 0.06);"
-        f"alpha*t*({_horner([f'c{k}' for k in range(5)], 'v')} + {_vsxc('0.00515088', 'x2')})",
+        f"alpha*t*({horner([f'c{k}' for k in range(5)], 'v')} + {_vsxc('0.00515088', 'x2')})",
         {
             **_numbered("c", (0.5349466, 0.5396620, -31.61217, 51.49592, -29.19613)),
             **_numbered("d", (0.4650534, 0.1617589, 0.1833657, 4.692100e-04, -4.990573e-03)),
@@ -210,7 +210,7 @@ M06_L: Mapping[str, Formula] = {
         "r2 = sigma_aa/rho_a**(8/3) + sigma_bb/rho_b**(8/3); v = u(r2, 0.0031);"
         "z = 2*(tau_a/rho_a**(5/3) + tau_b/rho_b**(5/3)) - 18.231199489382388;"
         "(pw92(rho_a, rho_b) - pw92_ferro(rho_a) - pw92_ferro(rho_b))"
-        f"*({_horner([f'c{k}' for k in range(5)], 'v')} + {_vsxc('0.00304966', 'r2')})",
+        f"*({horner([f'c{k}' for k in range(5)], 'v')} + {_vsxc('0.00304966', 'r2')})",
         {
             **_numbered("c", (0.6042374, 177.6783, -251.3252, 76.35173, -12.55699)),
             **_numbered("d", (0.3957626, -0.5614546, 0.01403963, 9.831442e-04, -3.577176e-03)),
@@ -296,8 +296,8 @@ CAM_B3LYP: Mapping[str, Formula] = {
 _HOLE_ABOVE = (0.0159941, 0.0852995, -0.160368, 0.152645, -0.0971263, 0.0422061)
 _HOLE_BELOW = (5.33319, -12.4780, 11.0988, -5.11013, 1.71468, -0.610380, 0.307555, -0.0770547, 0.0334840)
 _HOLE = (
-    f"z = max(s2**2*({_horner([repr(c) for c in _HOLE_ABOVE], 's')})"
-    f"/({_horner([repr(c) for c in (1.0, *_HOLE_BELOW)], 's')}), 1e-10);"
+    f"z = max(s2**2*({horner([repr(c) for c in _HOLE_ABOVE], 's')})"
+    f"/({horner([repr(c) for c in (1.0, *_HOLE_BELOW)], 's')}), 1e-10);"
     "y = 0.757211 + z; l = 0.609650 + z;"
     "f = 1 + s2/(27*0.118649*(1 + s2/4)) + z/(2*0.118649);"
     "e = 2/5*0.118649*f*l + 4/15*0.106364*l**2 - 6/5*0.757211*l**3"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ..common.errors import InputError
 from ..formula.expression import Expression
 from . import published
+from .coach import COACH
 from .frame import SYFES, VV10, WB97M_V, Frame, Hybrid
 from .functional import Channel, Functional
 from .gammas import GAMMAS
@@ -225,6 +226,12 @@ _REGISTRY: dict[str, _Entry] = {
         WB97M_V,
         aliases=("wb97m-v",),
     ),
+    "coach": _Entry(
+        COACH,
+        "",
+        "Liang, Head-Gordon, arXiv (2026), 10.48550/arXiv.2603.23466",
+        Frame(Hybrid(0.27, 0.22878980716640696, 1.0), VV10(b=5.5, C=0.01), correlation="scan_alpha1"),
+    ),
     "gas22": _Entry(
         _GAS22,
         "hyb_mgga_xc_gas22",
@@ -264,6 +271,7 @@ _REFERENCE_EXC = {
     "wb97x_v": -0.21147610878759998,
     "b97m_v": -0.3513445243618255,
     "wb97m_v": -0.21387021859257546,
+    "coach": -0.19895160282835476,
     "gas22": -0.21490279331136147,
     "gas22_syfes": -0.21490317517301602,
 }

@@ -13,7 +13,7 @@ from ..common.options import convert, from_table, option, options, parse_toml, s
 from ..common.reading import read_text
 from ..datasets.dataset import Dataset
 from ..datasets.points import COLUMN_CHANNEL
-from ..evolve.mutate import MUTATIONS
+from ..evolve.mutate import MUTATIONS, SYFES_MUTATIONS
 from ..evolve.pools import Pool
 from ..executors import check_executor
 from ..fitting.losses import LOSSES
@@ -129,8 +129,9 @@ class SearchConfig:
         ("lda",),
         "names",
         "form",
-        'where the search starts: "empty" (all factors 0), "lda" (all 1), a functional\'s name, a JSON file (SyFES\'s '
-        "too), or all members of a run's front, RUN:front; several are dealt out to the islands",
+        'where the search starts: "empty" (all factors 0), "lda" (all 1), "random:N" (N random instructions a factor), '
+        "a functional's name, a JSON file (SyFES's too), or all members of a run's front, RUN:front; several are dealt "
+        "out to the islands",
     )
     features_x: tuple[str, ...] = option(
         ("u = u(x2, g)", "w"),
@@ -166,10 +167,17 @@ class SearchConfig:
     variables: int = option(2, "int", "form", "temporaries that the instructions of a factor may name", minimum=0)
 
     instruction_pool: Mapping[str, float] = option(
-        _ARITHMETIC, "pool", "mutation", "instructions and their weights; SyFES's class names are understood too"
+        _ARITHMETIC,
+        "pool",
+        "mutation",
+        "instructions and their weights, or a JSON file of them; SyFES's class names are understood too",
     )
     mutation_pool: Mapping[str, float] = option(
-        _MUTATIONS, "pool", "mutation", "mutations and their weights: " + ", ".join(MUTATIONS)
+        _MUTATIONS,
+        "pool",
+        "mutation",
+        f"mutations and their weights, or a JSON file of them: {', '.join(MUTATIONS)}; SyFES's names are understood "
+        "too",
     )
     channel_pool: Mapping[str, float] = option(
         {}, "pool", "mutation", "how often each factor is mutated; empty for equally often"
@@ -383,12 +391,7 @@ class SearchConfig:
         if COLUMN_CHANNEL in self.channels and not self.points:
             raise InputError(f'channel "{COLUMN_CHANNEL}" is a formula of columns of points; it needs --points FILE')
         self.instructions()
-        Pool(self.mutation_pool, "mutation_pool")
-        for name in self.mutation_pool:
-            if name not in MUTATIONS:
-                raise InputError(
-                    f'mutation_pool: there is no mutation "{name}"; the mutations are {", ".join(MUTATIONS)}'
-                )
+        self.mutations()
         for name in self.channel_pool:
             if name not in self.channels:
                 raise InputError(f'channel_pool: "{name}" is not searched; searched are {", ".join(self.channels)}')
@@ -414,6 +417,16 @@ class SearchConfig:
         """The instructions and their weights; own operators by their definitions."""
         pool = self.instruction_pool.items()
         return Pool({instruction_kind(n, self.operator).name: w for n, w in pool}, "instruction_pool")
+
+    def mutations(self) -> Pool:
+        """The mutations and their weights; SyFES's names are understood too."""
+        pool = {SYFES_MUTATIONS.get(name, name): weight for name, weight in self.mutation_pool.items()}
+        for name in pool:
+            if name not in MUTATIONS:
+                raise InputError(
+                    f'mutation_pool: there is no mutation "{name}"; the mutations are {", ".join(MUTATIONS)}'
+                )
+        return Pool(pool, "mutation_pool")
 
     def formula(self, text: str) -> str:
         """A formula with the definitions of the own operators before it."""

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
+
 from ..common.errors import InputError
 from ..evolve.evaluation import Evaluate, Fitness, Parameters
 from ..evolve.genome import HOLE, ChannelGenome, Genome, Workspace
@@ -119,6 +121,12 @@ class Problem(Protocol):
 _BASE_NODES, _BASE_PARAMETERS = 1000, 200
 """Of a factor that a search starts from: bringing it to its normal form takes seconds then, far more beyond."""
 
+_RANDOM_LENGTH, _RANDOM_TRIALS = 6, 1000
+"""Instructions of a random factor, and lists that are drawn until one will do."""
+
+_STREAM = 0x42415345
+"""Apart from the random numbers of islands and migration."""
+
 
 def parse_features(kind: str, config: SearchConfig) -> dict[str, Expression]:
     """Feature definitions: "w" is itself, "u = u(x2, g)" has free names that are parameters."""
@@ -196,6 +204,10 @@ def prepare(config: SearchConfig) -> SearchParts:
     )
     defaults = {k: {n: v for values in reversed(f.values) for n, v in values.items()} for k, f in written.items()}
     mutator, rules = _mutator(config, workspaces), _rules(config)
+    bases = tuple(
+        (name, genome if _random_length(name) is None else _random(config, i, mutator, rules), values)
+        for i, (name, genome, values) in enumerate(bases)
+    )
     for name, genome, _ in bases:
         mutator.check(genome)
         expressions = genome.expressions(workspaces)
@@ -249,7 +261,7 @@ def _mutator(config: SearchConfig, workspaces: Mapping[str, Workspace]) -> Mutat
     return Mutator(
         workspaces,
         config.instructions(),
-        Pool(config.mutation_pool, "mutation_pool"),
+        config.mutations(),
         Pool(config.channel_pool or dict.fromkeys(config.channels, 1.0), "channel_pool"),
         Limits(config.max_instructions, config.max_bound_parameters, config.fixed_instructions, config.share_bound),
     )
@@ -282,9 +294,32 @@ def _fitness(config: SearchConfig) -> Fitness:
     )  # fmt: skip
 
 
+def _random_length(name: str) -> int | None:
+    """How many instructions a factor of the base "random:N" has; None for other bases."""
+    head, _, length = name.partition(":")
+    if head != "random":
+        return None
+    if length and not (length.isdecimal() and 0 < int(length) <= _BASE_NODES):
+        raise InputError(f'base: "{name}"; expected random:N with a number of instructions from 1 to {_BASE_NODES}')
+    return int(length or _RANDOM_LENGTH)
+
+
+def _random(config: SearchConfig, index: int, mutator: Mutator, rules: Rules) -> Genome:
+    """Random lists of instructions that keep the rules and whose factors are no numbers."""
+    name = config.base[index]
+    rng = np.random.default_rng(np.random.SeedSequence(config.seed, spawn_key=(_STREAM, index)))
+    for _ in range(_RANDOM_TRIALS):
+        genome = mutator.random(_random_length(name) or 0, rng)
+        found = genome.expressions(mutator.workspaces)
+        factors = [] if found is None else [e.simplify() for e in found.values()]
+        if found is not None and all(e.features or e.parameters for e in factors) and rules.allow(found):
+            return genome
+    raise InputError(f'base: no lists of "{name}" keep the rules of the search; loosen them or give more instructions')
+
+
 def _starting_point(name: str, config: SearchConfig, exact: bool) -> Genome | Functional:
     kinds = config.channels
-    if name == "empty":
+    if name == "empty" or _random_length(name) is not None:  # random lists are drawn in the workspace of all bases
         return empty_genome(kinds)
     if name == "lda" and exact:
         # Exact conditions fix values of the factors, which takes a parameter: beside exact exchange, the uniform gas
