@@ -269,6 +269,8 @@ class _Nodes:
     reactions: Sequence[Reaction]
 
     def rows(self, level: str) -> QuadratureProblem:
+        """On the nodes of a level, or on all where the quadrature was not reduced."""
+        level = level if self.quadrature.has_level(level) else "full"
         return self.quadrature.problem(self.dataset, self.keys, reactions=self.reactions, level=level)
 
 
