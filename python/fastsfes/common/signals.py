@@ -52,11 +52,14 @@ def exit_status(number: int) -> int:
 
 
 @contextmanager
-def handled(numbers: Sequence[signal.Signals], handler: Callable[[int], None], *, once: bool = False) -> Iterator[None]:
+def handled(
+    numbers: Sequence[signal.Signals], handler: Callable[[int], None], *, once: bool = False, last: bool = False
+) -> Iterator[None]:
     """Call `handler` with the number when one of these signals comes; outside the main thread nothing is changed.
 
-    With `once`, a second signal of the same number acts as it did before. A `Stopped` that `handler` raises where
-    Python drops exceptions (in a destructor, in the callback of a weak reference) is not lost: its signal comes again.
+    With `once`, a second signal of the same number acts as it did before; with `last`, they mean nothing after the
+    block. A `Stopped` that `handler` raises where Python drops exceptions (in a destructor, in the callback of a weak
+    reference) is not lost: its signal comes again.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -95,7 +98,7 @@ def handled(numbers: Sequence[signal.Signals], handler: Callable[[int], None], *
     finally:
         sys.unraisablehook = dropped_before
         for number, before in old.items():
-            signal.signal(number, before)
+            signal.signal(number, signal.SIG_IGN if last else before)
 
 
 def hold() -> None:
@@ -135,13 +138,12 @@ def stopping_signals(last: bool = False) -> Iterator[Callable[[], None]]:
 
     # a shell that starts a job in the background lets it ignore Ctrl-C
     numbers = [n for n in STOPPING if signal.getsignal(n) is not signal.SIG_IGN]
-    with handled(numbers, stop):
+    # ignored at the end, not blocked: a thread that still runs would take them, and act as if nobody had handled them
+    with handled(numbers, stop, last=last):
         try:
             yield end
         finally:
             end()
-            if last:
-                signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
 
 
 def answering_signals(work: Callable[[], int], said: str, *, last: bool) -> int:

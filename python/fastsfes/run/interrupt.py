@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ..common.runfolder import CONFIG
 from ..common.signals import STOPPING, Stopped, handled
 
 __all__ = ["SearchInterrupted", "Signals", "signals"]
 
 
 class SearchInterrupted(Stopped):
-    """The search was stopped by a signal; what it had is stored.
+    """The search was stopped by a signal; what it had is stored, once it has a directory.
 
     It is a `KeyboardInterrupt`, so that ``except Exception`` in a loop over seeds does not go on with the next one.
 
@@ -52,12 +53,12 @@ class Signals:
 
     def stop(self, done: str = "") -> None:
         """Raise SearchInterrupted when there was a signal."""
-        if self.received:
-            raise SearchInterrupted(
-                f"interrupted{done}; what was found is stored; continue with: {self.command} --resume {self.path}",
-                self.received,
-                self.path,
-            )
+        if not self.received:
+            return
+        kept = "nothing was stored yet"
+        if (self.path / CONFIG).is_file():
+            kept = f"what was found is stored; continue with: {self.command} --resume {self.path}"
+        raise SearchInterrupted(f"interrupted{done}; {kept}", self.received, self.path)
 
 
 @contextmanager
