@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -35,9 +34,14 @@ def test_the_drawn_graph_is_the_formula(name: str, tmp_path: Path) -> None:
         np.testing.assert_allclose(last.evaluate(values, channel.parameters), channel.evaluate(values), rtol=1e-14)
 
 
-def test_graphviz_reads_it(tmp_path: Path) -> None:
+def test_graphviz_draws_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setenv("PATH", str(tmp_path))
+        with pytest.raises(fs.FastsfesError, match="Graphviz is needed"):
+            fs.export("gas22", "dot", tmp_path / "gas22.svg")
     if shutil.which("dot") is None:
         pytest.skip("Graphviz (dot) is not installed")
-    (path,) = fs.export("gas22", "dot", tmp_path / "gas22")
-    drawn = subprocess.run(["dot", "-Tsvg", str(path)], capture_output=True, text=True, check=True)
-    assert "<svg" in drawn.stdout
+    for ending, mark in ((".svg", b"<svg"), (".pdf", b"%PDF")):
+        written = fs.export("gas22", "dot", tmp_path / f"gas22{ending}")
+        assert [path.name for path in written] == ["gas22.dot", f"gas22{ending}"]
+        assert mark in written[1].read_bytes()

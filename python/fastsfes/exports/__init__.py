@@ -28,6 +28,7 @@ from . import (
     libxc_preload,
     libxc_tree,
     pyscf_file,
+    syfes_file,
     sympy_file,
     torch_file,
     xcfun,
@@ -52,12 +53,17 @@ FORMATS: Mapping[str, tuple[str, str, Writer | None]] = {
     "torch": (".py", "PyTorch functions; a path that ends in .fun: TorchScript for Skala and GauXC", torch_file.files),
     "sympy": (".py", "SymPy expressions", sympy_file.files),
     "latex": (".tex", "LaTeX document with formulas and parameters", latex.files),
-    "dot": (".dot", "drawing of the factors as graphs, for Graphviz (dot -Tsvg)", dot.files),
+    "dot": (".dot", "graphs of the factors for Graphviz; a path that ends in .svg or .pdf: drawn by it", dot.files),
+    "syfes": (".json", "SyFES's JSON: instruction lists of the factors, and parameters", syfes_file.files),
 }
 """Per format the usual ending of the file, what it is, and who writes its files, where that is all."""
 
-BUILT = {"libxc-preload": (".so", building.build_preload), "torch": (".fun", building.build_torch)}
-"""Per format the ending of a path that is built from the file, which is written beside it, and who builds it."""
+BUILT = {
+    "libxc-preload": ((".so",), building.build_preload),
+    "torch": ((".fun",), building.build_torch),
+    "dot": ((".svg", ".pdf"), building.build_drawing),
+}
+"""Per format the endings of paths that are built from the file, which is written beside it, and who builds them."""
 
 
 def export(
@@ -77,8 +83,8 @@ def export(
         format: one of `FORMATS`.
         path: the file to write, with the ending of the format or none, in a folder that exists; for "libxc" the folder,
             for "libxc-tree" the folder that libxc is built in and installed to. An existing file is overwritten. For
-            "libxc-preload" a name that ends in .so, for "torch" one that ends in .fun: the file is written beside it,
-            with the same stem, and what ends so is built of it.
+            "libxc-preload" a name that ends in .so, for "torch" in .fun, for "dot" in .svg or .pdf: the file is written
+            beside it, with the same stem, and what ends so is built of it.
         digits: of the parameters in the table of "latex"; everything else has all digits always.
         printed: texts of the parameters in the table of "latex", by "channel.name", such as `RoundedParameters.texts`.
         name: what the functional is called there, in place of its own name.
@@ -99,7 +105,7 @@ def export(
     if (digits is not None or printed is not None) and format != "latex":
         raise InputError(f"digits are for latex; {format} is written with all digits")
     path = user_path(path)
-    library = path if format in BUILT and path.suffix.lower() == BUILT[format][0] else None
+    library = path if format in BUILT and path.suffix.lower() in BUILT[format][0] else None
     if libxc_path is not None:
         libxc_path = user_path(libxc_path)
         if format != "libxc-tree" and (library is None or format != "libxc-preload"):

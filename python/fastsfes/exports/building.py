@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..common.errors import FastsfesError, InputError
 
-__all__ = ["build_preload", "build_torch", "build_tree"]
+__all__ = ["build_drawing", "build_preload", "build_torch", "build_tree"]
 
 
 def build_preload(source: Path, library: Path, prefix: Path | None) -> None:
@@ -58,6 +58,23 @@ def build_torch(source: Path, model: Path, libxc: Path | None) -> None:
         raise FastsfesError(
             f"{source} was written, but not {model.name}: {last} (with PyTorch: python {source.name} {model.name})"
         )
+
+
+def build_drawing(source: Path, drawing: Path, libxc: Path | None) -> None:
+    """Draw a file of "dot" with Graphviz, as SVG or PDF by the ending; it has nothing to do with libxc.
+
+    Raises:
+        FastsfesError: when it cannot be drawn, such as without Graphviz.
+    """
+    command = ["dot", f"-T{drawing.suffix[1:].lower()}", str(source), "-o", str(drawing)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True)
+    except OSError as error:
+        reason = f"dot: {error.strerror}; Graphviz is needed (Debian: graphviz)"
+        raise FastsfesError(f"{source} was written but not drawn: {reason}") from None
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise FastsfesError(f"{source} was written but not drawn: {last}\nthe command was {shlex.join(command)}")
 
 
 def build_tree(tree: Path, prefix: Path) -> Path:

@@ -19,25 +19,25 @@ from ..formula.instructions import INSTRUCTIONS, InstructionKind
 from .frame import SYFES
 from .gammas import GAMMAS
 
-__all__ = ["is_syfes", "translated"]
+__all__ = ["BOUND", "FACTORS", "RESULT", "SPINS", "TAKES_X", "is_syfes", "translated"]
 
-_FACTORS = {"f_x": ("x", "parameters_x"), "f_css": ("css", "parameters_css"), "f_cos": ("cos", "parameters_cos")}
+FACTORS = {"f_x": ("x", "parameters_x"), "f_css": ("css", "parameters_css"), "f_cos": ("cos", "parameters_cos")}
 _CLASSES = {kind.syfes: kind for kind in INSTRUCTIONS.values() if kind.syfes}
-_BOUND = {
+BOUND = {
     "UTransformInstruction": ("gamma_utransform",),
     "PBEXInstruction": ("kappa_pbex", "mu_pbex"),
     "RPBEXInstruction": ("kappa_rpbex", "mu_rpbex"),
     "B88XInstruction": ("beta_b88x",),
     "PBECInstruction": ("beta_pbec", "gamma_pbec"),
 }
-_TAKES_X = ("PBEXInstruction", "RPBEXInstruction", "B88XInstruction")
-_SPINS = 2.0 ** (2.0 / 3.0)
+TAKES_X = ("PBEXInstruction", "RPBEXInstruction", "B88XInstruction")
+SPINS = 2.0 ** (2.0 / 3.0)
 """Its exchange blocks take the gradient of one spin but have the constants of the total density: x2 times this."""
 
 _GAMMA = GAMMAS["x"]
 """Its feature "u" is the transform with this scale in every channel."""
 
-_RESULT = "enhancement_factor"
+RESULT = "enhancement_factor"
 _SQUARE = "x^2"  # no name of a file, which are identifiers
 
 _MOST_INSTRUCTIONS = 500
@@ -46,7 +46,7 @@ _MOST_INSTRUCTIONS = 500
 
 def is_syfes(data: object) -> bool:
     """Whether this looks like a functional of SyFES."""
-    return isinstance(data, Mapping) and "format" not in data and bool(set(_FACTORS) & set(data))
+    return isinstance(data, Mapping) and "format" not in data and bool(set(FACTORS) & set(data))
 
 
 def translated(data: Mapping[str, Any], where: str = "the data") -> dict[str, Any]:
@@ -66,7 +66,7 @@ def translated(data: Mapping[str, Any], where: str = "the data") -> dict[str, An
     values = data.get("parameters")
     if values is not None and not isinstance(values, Mapping):
         raise InputError(f'{where}: "parameters" must be an object with parameters_x, parameters_css, parameters_cos')
-    for factor, (kind, group) in _FACTORS.items():
+    for factor, (kind, group) in FACTORS.items():
         if factor in data:
             given = None if values is None else values.get(group) or {}
             channels[kind] = _factor(data[factor], given, f"{where}: {factor}")
@@ -95,8 +95,8 @@ def _factor(data: Any, given: Any, where: str) -> dict[str, Any]:
     features = _names(data, "feature_names", where)
     shared = _names(data, "shared_parameter_names", where)
     variables = _names(data, "variable_names", where)
-    if _RESULT not in variables:
-        raise InputError(f'{where}: "variable_names" lacks "{_RESULT}"')
+    if RESULT not in variables:
+        raise InputError(f'{where}: "variable_names" lacks "{RESULT}"')
     start: dict[str, Expression] = dict.fromkeys(variables, Expression.constant(0.0))
     own = {name: (name if name not in feature_names() else f"{name}_") for name in shared}
     start |= {name: Expression.parse(own[name]) for name in shared}
@@ -114,15 +114,15 @@ def _factor(data: Any, given: Any, where: str) -> dict[str, Any]:
         at = f"{where}, instruction {number}"
         instruction = _checked(line, set(start), variables, at)
         line = list(line)
-        if line[0] in _TAKES_X:
+        if line[0] in TAKES_X:
             _scaled_square(line, lines, roots)
-        bound = _BOUND.get(line[0], ())
+        bound = BOUND.get(line[0], ())
         usual |= dict(zip(bound, instruction.defaults, strict=True))
         lines += instruction.lines(line[1], line[2:], bound)
         roots.pop(line[1], None)
         if line[0] == "SquareRootInstruction" and line[2] in features:
             roots[line[1]] = line[2]
-    handle = _core.Assembler({name: e._handle for name, e in start.items()}).run(lines, _RESULT)
+    handle = _core.Assembler({name: e._handle for name, e in start.items()}).run(lines, RESULT)
     if handle is None:
         raise InputError(f"{where}: the factor holds a number that is not finite, a division by zero, say")
     result = Expression(handle)
@@ -151,12 +151,12 @@ def _checked(line: Any, readable: set[str], variables: list[str], where: str) ->
 
 
 def _scaled_square(line: list[str], lines: list[_core.PlainLine], roots: Mapping[str, str]) -> None:
-    """Let an instruction take its input squared, times `_SPINS`.
+    """Let an instruction take its input squared, times `SPINS`.
 
     The square of a square root of a feature is the feature itself, whose derivative is finite at 0.
     """
     square = roots.get(line[2], _SQUARE)
     if square == _SQUARE:
         lines.append(("**", 2.0, False, _SQUARE, (line[2],)))
-    lines.append(("*", _SPINS, False, _SQUARE, (square,)))
+    lines.append(("*", SPINS, False, _SQUARE, (square,)))
     line[2] = _SQUARE
