@@ -17,6 +17,7 @@ from ..formula.expression import Expression
 from ..formula.instructions import INSTRUCTIONS
 from ..functionals.functional import Channel, Functional
 from ..functionals.syfes import BOUND, FACTORS, RESULT, SPINS, TAKES_X
+from .describe import identifier
 
 __all__ = ["files"]
 
@@ -38,7 +39,7 @@ def files(functional: Functional, stem: str) -> dict[str, str]:
     for kind in functional.channels:
         if kind not in kinds:
             raise InputError(f'SyFES has the factors of {", ".join(kinds)}; "{functional.name}" has a channel {kind}')
-    made: dict[str, Any] = {"name": functional.name, "parameters": {}}
+    made: dict[str, Any] = {"name": identifier(functional.name), "parameters": {}}
     for kind, (factor, group) in kinds.items():
         writer = _Writer(kind, functional.channels.get(kind, Channel(Expression.constant(0.0))))
         made[factor], made["parameters"][group] = writer.finish()
@@ -54,7 +55,7 @@ class _Writer:
         self.values: dict[str, float] = {}
         self.shared: list[str] = []
         self.variables = [RESULT]
-        self.owned: dict[str, tuple[float | None, ...]] = {}
+        self.owned: dict[str, tuple[float, ...]] = {}
 
     def finish(self) -> tuple[dict[str, Any], dict[str, float]]:
         """The factor and the values of its parameters."""
@@ -146,10 +147,8 @@ class _Writer:
         """Whether a block can have its parameters: numbers that all blocks of its kind in the factor share."""
         if None in leaves:
             return False
-        values = tuple(self.values.get(i) for i in inputs)
-        if None in values:
-            return False
-        if self.owned.setdefault(name, values) != values:
+        values = tuple(self.values[i] for i in inputs if i in self.values)
+        if len(values) < len(inputs) or self.owned.setdefault(name, values) != values:
             return False
         self.values |= dict(zip(BOUND[name], values, strict=True))
         return True
