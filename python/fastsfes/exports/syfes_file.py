@@ -25,6 +25,7 @@ _FEATURES = ("rho", "x2", "w")
 _SPELLED = {"+": "add", "-": "sub", "*": "mul", "/": "div"}
 _BY_POWER = {kind.constant: kind.syfes for kind in INSTRUCTIONS.values() if kind.operator == "**" and kind.syfes}
 _LARGEST_POWER = 64
+_LONGEST_NAME = 60
 
 
 def files(functional: Functional, stem: str) -> dict[str, str]:
@@ -80,13 +81,19 @@ class _Writer:
             if operator == "constant":
                 names.append(self._number(float(payload)))
             elif operator == "parameter":
-                names.append(given.get(payload) or self._number(self.channel.parameters[payload], f"p_{payload}"))
+                names.append(given.get(payload) or self._parameter(payload))
             elif operator == "feature":
                 names.append(payload)
             else:
                 leaves = [nodes[a][2] if nodes[a][0] in ("constant", "parameter") else None for a in arguments]
                 names.append(self._operation(operator, [names[a] for a in arguments], leaves))
         return names[-1]
+
+    def _parameter(self, name: str) -> str:
+        """The shared parameter of a parameter, whose name is kept where it is not a text of its own."""
+        short = len(name) <= _LONGEST_NAME
+        label = f"p_{name}" if short else f"p{list(self.channel.parameters).index(name)}"
+        return self._number(self.channel.parameters[name], label)
 
     def _number(self, value: float, name: str = "") -> str:
         """A shared parameter."""
