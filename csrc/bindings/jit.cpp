@@ -76,7 +76,7 @@ void register_jit(py::module_& m) {
         if (jit::backend() == jit::Backend::Interpreter) return;
         for (const Program* program : list) {
           if (program->slot(jit::Form::Values).function.load() == nullptr) {
-            jit::compile_in_background(*program, jit::Form::Values);
+            static_cast<void>(jit::compile_in_background(*program, jit::Form::Values));  // a forked child interprets
           }
         }
       },

@@ -22,7 +22,7 @@ namespace {
   .latex = "\\" NAME "_{" INDEX "}", .mathml = "<msub><mi>" LETTER "</mi><mi>" SIGN "</mi></msub>", .label = LETTER SIGN
 
 // clang-format off
-constexpr auto kTable = std::to_array<FeatureInfo>({
+constexpr auto kFeatures = std::to_array<FeatureInfo>({
   {.name = "x2", .summary = "squared reduced gradient, |grad rho|^2/rho^(8/3) of one spin", .nonnegative = true, .length = 0,
    .latex = "x^{2}", .mathml = "<msup><mi>x</mi><mn>2</mn></msup>", .label = "x²",
    .spin = "sigma/rho**(8/3)", .pair = "mean", .nodes = "x2", .maple = "xs**2"},
@@ -118,10 +118,10 @@ std::span<const FeatureInfo> column_features() noexcept {
   return columns.rows;
 }
 
-std::span<const FeatureInfo> all_features() noexcept { return kTable; }
+std::span<const FeatureInfo> all_features() noexcept { return kFeatures; }
 
 const FeatureInfo* find_feature(std::string_view name) noexcept {
-  for (const FeatureInfo& row : kTable) {
+  for (const FeatureInfo& row : kFeatures) {
     if (name == row.name) return &row;
   }
   if (name.size() < 2 || name.size() > 3 || name[0] != 'X') return nullptr;

@@ -12,13 +12,13 @@
 namespace fastsfes {
 namespace {
 
-constexpr std::size_t kMaxText = 1'000'000;
+constexpr std::size_t kMaxPrinted = 1'000'000;
 // Printing recurses; text that is parsed has at most 5,000 operations, so that only what programs build meets this.
-constexpr int kMaxDepth = 6000;
+constexpr int kMaxNesting = 6000;
 
 void check_depth(int depth) {
-  if (depth > kMaxDepth) {
-    throw InputError("the expression is nested more than " + std::to_string(kMaxDepth) +
+  if (depth > kMaxNesting) {
+    throw InputError("the expression is nested more than " + std::to_string(kMaxNesting) +
                      " operations deep; simplify it");
   }
 }
@@ -54,8 +54,8 @@ class Infix {
 
   void defined(NodeId id, Level least) {
     const Depth guard(depth_);
-    if (out.size() > kMaxText) {
-      throw InputError("the expression is longer than " + std::to_string(kMaxText) +
+    if (out.size() > kMaxPrinted) {
+      throw InputError("the expression is longer than " + std::to_string(kMaxPrinted) +
                        " characters when written as one formula; simplify it");
     }
     const Node& n = g_[id];
@@ -204,7 +204,7 @@ std::string mathml_number(double value) {
 // Browsers nest layout less deeply than files nest text.
 constexpr int kDeepestMathml = 200;
 constexpr Style kLatex{&OpInfo::latex, &FeatureInfo::latex, "\\left(",    "\\right)",     "^", "-", "\\,",
-                       "\\cdot ",      kMaxDepth,           latex_number, latex_parameter};
+                       "\\cdot ",      kMaxNesting,         latex_number, latex_parameter};
 constexpr Style kMathml{&OpInfo::mathml,
                         &FeatureInfo::mathml,
                         "<mrow><mo>(</mo>",
@@ -260,7 +260,7 @@ class Typesetter {
         out += text;
       }
     }
-    if ((length_ += out.size()) > 50 * kMaxText) {
+    if ((length_ += out.size()) > 50 * kMaxPrinted) {
       throw InputError("the expression is too long to be typeset; simplify it");
     }
     return wrap ? style_.open + out + style_.close : out;
@@ -413,7 +413,7 @@ std::string print_spelling(const Graph& graph, NodeId root, Spelling spelling,
         text[id] += *p;
       }
     }
-    if ((length += text[id].size()) > 50 * kMaxText)
+    if ((length += text[id].size()) > 50 * kMaxPrinted)
       throw InputError("the expression is too long to be written as one formula; simplify it");
   }
   return text[root];

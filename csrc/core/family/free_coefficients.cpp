@@ -22,13 +22,6 @@ using normal::Term;
 using Set = std::uint64_t;  ///< parameters by their place in the graph's table of names
 constexpr std::size_t kMostParameters = 60;
 
-/// A coefficient and what it multiplies.
-struct Group {
-  Sum rest;
-  Sum coefficient;
-  bool free = false;
-};
-
 class Coefficients {
  public:
   /// With `together`, sums that are coefficients of several terms, up to whole numbers, are one.
@@ -79,6 +72,13 @@ class Coefficients {
   }
 
  private:
+  /// A coefficient and what it multiplies.
+  struct Group {
+    Sum rest;
+    Sum coefficient;
+    bool free = false;
+  };
+
   /// Adds a term, with `together` to the group that has its coefficient: u + c*u + 2*(1 + c)*w is (1 + c)*(u + 2*w).
   void join(Term rest, Sum coefficient) {
     for (Group& group : groups_) {

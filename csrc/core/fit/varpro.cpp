@@ -12,7 +12,6 @@
 namespace fastsfes::fit {
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr int kActiveSetRounds = 20;
 
 }  // namespace
@@ -86,7 +85,7 @@ void VariableProjection::solve(Point& point) {
 void VariableProjection::evaluate(const double* theta, bool derivatives, Point& point) {
   columns_.run(theta, derivatives);
   point.feasible = equalities_.eliminate(columns_);
-  point.objective = point.squared = kInfinity;
+  point.objective = point.squared = std::numeric_limits<double>::infinity();
   if (!point.feasible) return;
   for (int round = 0; round < kActiveSetRounds; ++round) {
     check_stop();
@@ -193,7 +192,7 @@ std::vector<double> VariableProjection::other_blocks(const double* theta, const 
     for (std::size_t i = 0; i < problem_.blocks()[b + 1].rows.size(); ++i, ++row) {
       losses[b] += residual[row] * residual[row];
     }
-    if (!std::isfinite(losses[b])) losses[b] = kInfinity;
+    if (!std::isfinite(losses[b])) losses[b] = std::numeric_limits<double>::infinity();
   }
   return losses;
 }

@@ -16,9 +16,9 @@
 namespace fastsfes::select {
 namespace {
 
-constexpr double kInfinite = std::numeric_limits<double>::infinity();
+constexpr double kUnbounded = std::numeric_limits<double>::infinity();
 constexpr double kBetter = 1e-10;      // relative: a smaller decrease is rounding
-constexpr double kCarrier = 1e-6;      // of an equality of unit norm: smaller elements are rounding
+constexpr double kLeast = 1e-6;        // of an equality of unit norm: smaller elements are rounding
 constexpr std::size_t kPlain = 200;    // without regard to the equalities
 constexpr std::size_t kDraws = 2000;   // random subsets tried for a start
 constexpr std::size_t kRounds = 4;     // of restarts from the best subsets, where the independent ones do not agree
@@ -122,7 +122,7 @@ class Restart {
     for (std::size_t k = 0; carried && k < problem_.equalities && chosen.size() < size; ++k) {
       std::vector<std::size_t> carriers;
       for (std::size_t j : pool) {
-        bool free = std::abs(problem_.equality[k * problem_.stride + j]) > kCarrier;
+        bool free = std::abs(problem_.equality[k * problem_.stride + j]) > kLeast;
         for (std::size_t p : problem_.parents[j]) free = free && in[p];
         if (free) carriers.push_back(j);
       }
@@ -234,7 +234,7 @@ class Restart {
 
   /// Sweeps on a subset; false where it is singular or no coefficients meet the conditions.
   bool move_to(const std::vector<std::size_t>& chosen) {
-    if (problem_.conditional && conditioned_.solve(chosen, kInfinite) != Conditioned::Status::Optimal) return false;
+    if (problem_.conditional && conditioned_.solve(chosen, kUnbounded) != Conditioned::Status::Optimal) return false;
     solved_ = chosen;
     if (!sweep_.start(chosen)) return false;
     arrive();
@@ -245,14 +245,14 @@ class Restart {
     value_ = problem_.conditional ? conditioned_.residual() : sweep_.residual();
     exact_ = true;
     if (problem_.conditional) relax();
-    if (judge_) value_ = (*judge_)(sweep_.chosen(), kInfinite);
+    if (judge_) value_ = (*judge_)(sweep_.chosen(), kUnbounded);
     if (sweep_.chosen().size() == plan_.size) best_.see(sweep_.chosen(), value_);  // a start may begin with fewer
   }
 
   /// The objective of a subset; above `above` any larger number.
   double objective(const std::vector<std::size_t>& chosen, double above) {
     if (judge_) return (*judge_)(chosen, above);
-    return conditioned_.solve(chosen, above) == Conditioned::Status::Optimal ? conditioned_.value() : kInfinite;
+    return conditioned_.solve(chosen, above) == Conditioned::Status::Optimal ? conditioned_.value() : kUnbounded;
   }
 
   /// The sweep of the Lagrangian of the conditions at the multipliers of this subset: the value of an exchange by it is
@@ -322,7 +322,7 @@ class Restart {
 
   bool exchange_to(std::size_t place, std::size_t term, const std::vector<std::size_t>& trial) {
     if (problem_.conditional) {
-      if (conditioned_.solve(trial, kInfinite) != Conditioned::Status::Optimal) return false;
+      if (conditioned_.solve(trial, kUnbounded) != Conditioned::Status::Optimal) return false;
       solved_ = trial;
     }
     if (!sweep_.exchange(place, term)) return false;
@@ -364,7 +364,7 @@ class Restart {
   Conditioned conditioned_;
   std::optional<Judge> judge_;
   Best best_;
-  double value_ = kInfinite, home_value_ = kInfinite;
+  double value_ = kUnbounded, home_value_ = kUnbounded;
   bool exact_ = false;  // value_ is the residual of the subset itself, not a sum of decreases
   std::vector<double> multiplied_, bounded_, home_bounded_, decrease_;
   std::vector<std::size_t> solved_;
