@@ -191,7 +191,7 @@ def _types(errors: dict[str, Any], kind: str) -> Markup:
                 cells.append(shaded(value, strength, best=value == low, title=title))
             rows.append(cells)
     word = "data type" if kind == "type" else "subset"
-    return table([word, "n", *names], rows, caption=f"RMSD per {word}, kcal/mol (unweighted; darker is worse)")
+    return table([word, "n", *names], rows, caption=f"RMSD per {word}, kcal/mol (unweighted; more colour is worse)")
 
 
 def _dots(errors: dict[str, Any]) -> Markup:

@@ -261,12 +261,8 @@ def _front(data: dict[str, Any]) -> Markup:
             tag("td", tag("code", text), class_="text long"),
         ]
         rows.append(tag("tr", cells, class_="pick" if m["picked"] else None, id=f"member-{m['index']}"))
-    head = [
-        "",
-        *(name.replace("_", " ") for name in COLUMNS),
-        *(name.replace("_", " ") for name in terms_of),
-        "factors",
-    ]
+    names = (n.replace("cross_validation", "cross-validation").replace("_", " ") for n in (*COLUMNS, *terms_of))
+    head = ["", *names, "factors"]
     words = f"Members of the front, errors in kcal/mol; ★ is the functional of this page, {data['run']}:INDEX names one"
     return table(head, rows, caption=words)
 
