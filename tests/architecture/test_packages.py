@@ -53,6 +53,8 @@ def test_wheels_are_made_for_the_versions_that_are_promised(project: dict[str, A
     assert built == promised
     assert project["project"]["requires-python"] == ">=3.10"
     assert min(built) == "310"
+    variants = (ROOT / "conda" / "variants.yaml").read_text()
+    assert {version.replace(".", "") for version in re.findall(r"^  - (3\.\d+)\.\*", variants, re.M)} == promised
 
 
 def test_builds_without_git_have_a_version(project: dict[str, Any]) -> None:
