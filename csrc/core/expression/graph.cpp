@@ -1,5 +1,6 @@
 #include "core/expression/graph.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cassert>
 #include <cmath>
@@ -11,6 +12,16 @@ namespace fastsfes {
 namespace {
 
 constexpr unsigned kCallsPerPoll = 64;
+constexpr std::size_t kFirstSlots = 64;
+
+std::size_t hash(const Node& node) noexcept {
+  const auto pair = [&](std::size_t k) { return std::uint64_t{node.args[k]} << 32 | node.args[k + 1]; };
+  std::uint64_t h = (static_cast<std::uint64_t>(node.op) << 32 | node.args[0]) * 0x9E3779B97F4A7C15ULL;
+  h ^= (pair(1) + 0x632BE59BD9B4E019ULL) * 0xBF58476D1CE4E5B9ULL;
+  h ^= (pair(3) + 0xD6E8FEB86659FD93ULL) * 0x94D049BB133111EBULL;
+  h ^= std::rotl(std::bit_cast<std::uint64_t>(node.value) * 0x2545F4914F6CDD1DULL, 32);
+  return static_cast<std::size_t>((h ^ h >> 32) * 0x9E3779B97F4A7C15ULL >> 16);
+}
 
 }  // namespace
 
@@ -19,25 +30,30 @@ bool Node::operator==(const Node& other) const noexcept {
          std::bit_cast<std::uint64_t>(value) == std::bit_cast<std::uint64_t>(other.value);
 }
 
-std::size_t Graph::Hash::operator()(const Node& node) const noexcept {
-  std::uint64_t h = static_cast<std::uint64_t>(node.op) * 0x9E3779B97F4A7C15ULL;
-  auto mix = [&h](std::uint64_t v) {
-    h ^= v + 0x9E3779B97F4A7C15ULL + (h << 6) + (h >> 2);
-    h *= 0xBF58476D1CE4E5B9ULL;
-    h ^= h >> 29;
-  };
-  for (NodeId a : node.args) mix(a);
-  mix(std::bit_cast<std::uint64_t>(node.value));
-  return static_cast<std::size_t>(h);
+void Graph::rehash(std::size_t slots) {
+  slots_.assign(slots, 0);
+  for (NodeId id = 0; id < nodes_.size(); ++id) {
+    std::size_t at = hash(nodes_[id]) & (slots - 1);
+    while (slots_[at] != 0) at = (at + 1) & (slots - 1);
+    slots_[at] = id + 1;
+  }
 }
 
 NodeId Graph::intern(const Node& node) {
   // All that reads, writes and changes formulas comes here, mostly for less time than it takes to look at the clock.
   static thread_local unsigned calls = 0;
   if (++calls % kCallsPerPoll == 0) check_stop();
-  const auto [it, inserted] = index_.try_emplace(node, static_cast<NodeId>(nodes_.size()));
-  if (inserted) nodes_.push_back(node);
-  return it->second;
+  if (slots_.size() < 2 * (nodes_.size() + 1)) {
+    rehash(std::max(kFirstSlots, 2 * slots_.size()));
+    nodes_.reserve(slots_.size() / 2);
+  }
+  std::size_t at = hash(node) & (slots_.size() - 1);
+  for (; slots_[at] != 0; at = (at + 1) & (slots_.size() - 1)) {
+    if (nodes_[slots_[at] - 1] == node) return slots_[at] - 1;
+  }
+  nodes_.push_back(node);
+  slots_[at] = static_cast<NodeId>(nodes_.size());
+  return slots_[at] - 1;
 }
 
 NodeId Graph::constant(double value) { return intern({Op::Constant, {}, value}); }

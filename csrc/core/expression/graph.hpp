@@ -68,11 +68,12 @@ class Graph {
   NodeId intern(const Node& node);
   NodeId leaf(Op op, std::vector<std::string>& names, std::string_view name);
 
-  struct Hash {
-    std::size_t operator()(const Node& node) const noexcept;
-  };
+  void rehash(std::size_t slots);
+
   std::vector<Node> nodes_;
-  std::unordered_map<Node, NodeId, Hash> index_;
+  /// Open addressing: the number of a node plus 1, or 0; a power of two of them, at most half taken. Formulas are made
+  /// by the million, so that an allocation per node would cost more than all else.
+  std::vector<NodeId> slots_;
   std::vector<std::string> parameters_, features_;
   bool regular_ = false;
 };

@@ -23,13 +23,6 @@ constexpr std::size_t kMemory = std::size_t{1} << 25;  ///< bytes of forms that 
 
 normal::Size size_of(const Expression& e) { return normal::size(e.graph(), e.root()); }
 
-/// The parameter called by a letter and a number.
-Expression parameter(char letter, std::size_t number) {
-  auto graph = std::make_shared<Graph>();
-  const NodeId id = graph->parameter(letter + std::to_string(number));
-  return {std::move(graph), id};
-}
-
 /// Takes the other parametrisation where it is within the limit and has no more parameters.
 bool adopt(NormalForm& form, const Reparametrised& made, std::size_t limit) {
   const Expression& next = made.expression;
@@ -79,21 +72,19 @@ bool drop(NormalForm& form) {
 
 NormalForm renamed(const NormalForm& form) {
   const Expression read = normal::in_reading_order(form.expression.graph(), form.expression.root());
-  const std::vector<std::string> before = read.parameters();
-  // which parameters are linear must not depend on what they were called
-  std::unordered_map<std::string, Expression> plain;
-  for (std::size_t k = 0; k < before.size(); ++k) plain.emplace(before[k], parameter('p', k));
-  const std::vector<std::string> linear = linear_parameters(read.substitute(plain));
-  std::unordered_map<std::string, Expression> names;
+  const std::vector<std::string> linear = linear_parameters(read);
+  auto graph = std::make_shared<Graph>();
+  std::unordered_map<std::string, NodeId> names;
   Values values;
   std::size_t numbers[2] = {0, 0};
-  for (const std::string& p : before) {
-    const bool is_linear = std::find(linear.begin(), linear.end(), plain.at(p).str()) != linear.end();
-    const Expression name = parameter(is_linear ? 'c' : 'g', numbers[is_linear ? 0 : 1]++);
-    names.emplace(p, name);
-    if (!form.values.empty()) values[name.str()] = form.values.at(p);
+  for (const std::string& p : read.parameters()) {
+    const bool is_linear = std::find(linear.begin(), linear.end(), p) != linear.end();
+    const std::string name = (is_linear ? 'c' : 'g') + std::to_string(numbers[is_linear ? 0 : 1]++);
+    names.emplace(p, graph->parameter(name));
+    if (!form.values.empty()) values[name] = form.values.at(p);
   }
-  return {read.substitute(names), std::move(values)};
+  const NodeId root = graph->import(read.graph(), read.root(), names);
+  return {Expression(std::move(graph), root), std::move(values)};
 }
 
 /// The expression with some nodes rewritten; nothing when none was. `rewrite` gets the new graph and a node of it whose

@@ -7,6 +7,7 @@
 
 #include "core/base/stop.hpp"
 #include "core/expression/features.hpp"
+#include "core/program/kernels.hpp"
 
 namespace fastsfes::family {
 namespace {
@@ -103,40 +104,20 @@ void Probes::evaluate(NodeId id) {
   double* own = values_.data() + id * n;
   const double *a = values_.data() + node.args[0] * n, *b = values_.data() + node.args[1] * n,
                *c = values_.data() + node.args[2] * n;
-  switch (node.op) {
-    case Op::Constant:
-      std::fill(own, own + n, node.value);
-      break;
-    case Op::Parameter:
-      std::fill(own, own + n, slot_[id] < last_.size() ? last_[slot_[id]] : 0.0);
-      break;
-    case Op::Feature:
-      for (std::size_t i = 0; i < n; ++i) {
-        const std::vector<double>& point = points_[kept_[i]];
-        own[i] = slot_[id] < point.size() ? point[slot_[id]] : 0.0;
-      }
-      break;
-    case Op::Add:
-      for (std::size_t i = 0; i < n; ++i) own[i] = a[i] + b[i];
-      break;
-    case Op::Mul:
-      for (std::size_t i = 0; i < n; ++i) own[i] = a[i] * b[i];
-      break;
-    case Op::Sub:
-      for (std::size_t i = 0; i < n; ++i) own[i] = a[i] - b[i];
-      break;
-    case Op::Div:
-      for (std::size_t i = 0; i < n; ++i) own[i] = a[i] / b[i];
-      break;
-    case Op::Pow:
-      if (g.is_constant(node.args[1]) && is_small_whole(g[node.args[1]].value)) {
-        const int whole = static_cast<int>(g[node.args[1]].value);
-        for (std::size_t i = 0; i < n; ++i) own[i] = raised(a[i], whole);
-        break;
-      }
-      [[fallthrough]];
-    default:
-      for (std::size_t i = 0; i < n; ++i) own[i] = evaluate_primitive(node.op, a[i], b[i], c[i]);
+  if (node.op == Op::Constant) {
+    std::fill(own, own + n, node.value);
+  } else if (node.op == Op::Parameter) {
+    std::fill(own, own + n, slot_[id] < last_.size() ? last_[slot_[id]] : 0.0);
+  } else if (node.op == Op::Feature) {
+    for (std::size_t i = 0; i < n; ++i) {
+      const std::vector<double>& point = points_[kept_[i]];
+      own[i] = slot_[id] < point.size() ? point[slot_[id]] : 0.0;
+    }
+  } else if (node.op == Op::Pow && g.is_constant(node.args[1]) && is_small_whole(g[node.args[1]].value)) {
+    const int whole = static_cast<int>(g[node.args[1]].value);
+    for (std::size_t i = 0; i < n; ++i) own[i] = raised(a[i], whole);
+  } else {
+    kernels().kernels[static_cast<std::size_t>(node.op)][0](a, b, c, own, n);
   }
 }
 

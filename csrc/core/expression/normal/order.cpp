@@ -48,6 +48,7 @@ int Order::compare(NodeId a, NodeId b) const {
 
 Factors Order::written(const Term& term) const {
   Factors factors = term.factors;
+  if (factors.size() < 2) return factors;
   std::sort(factors.begin(), factors.end(), [&](const Factor& a, const Factor& b) {
     const int found = compare(a.atom, b.atom);
     return found ? found < 0 : a.power < b.power;
@@ -93,22 +94,27 @@ bool Order::holds_constant(NodeId id) const {
 
 void Order::sort(Sum& sum) const {
   if (sum.size() < 2) return;
-  std::vector<std::pair<Key, Term>> keyed;
-  keyed.reserve(sum.size());
-  for (Term& term : sum) {
-    Key key{0.0, written(term)};
-    for (const Factor& f : key.factors) {
+  std::vector<Key> key(sum.size());
+  std::vector<std::size_t> order;  // of the terms, filled by insertion, which is stable
+  order.reserve(sum.size());
+  const auto before = [&](std::size_t a, std::size_t b) {
+    if (key[a].degree != key[b].degree) return key[a].degree < key[b].degree;
+    const int found = keys(key[a], key[b], false);
+    return (found ? found : keys(key[a], key[b], true)) < 0;
+  };
+  for (std::size_t k = 0; k < sum.size(); ++k) {
+    key[k].factors = written(sum[k]);
+    for (const Factor& f : key[k].factors) {
       const double degree = is_parameter(f.atom) ? 0.0 : is_sum(f.atom) && holds_constant(f.atom) ? 0.5 : 1.0;
-      key.degree += degree * std::abs(f.power);
+      key[k].degree += degree * std::abs(f.power);
     }
-    keyed.emplace_back(std::move(key), std::move(term));
+    order.insert(std::upper_bound(order.begin(), order.end(), k, before), k);
   }
-  std::stable_sort(keyed.begin(), keyed.end(), [&](const auto& a, const auto& b) {
-    if (a.first.degree != b.first.degree) return a.first.degree < b.first.degree;
-    const int found = keys(a.first, b.first, false);
-    return (found ? found : keys(a.first, b.first, true)) < 0;
-  });
-  for (std::size_t k = 0; k < sum.size(); ++k) sum[k] = std::move(keyed[k].second);
+  if (std::is_sorted(order.begin(), order.end())) return;
+  Sum sorted;
+  sorted.reserve(sum.size());
+  for (const std::size_t k : order) sorted.push_back(std::move(sum[k]));
+  sum = std::move(sorted);
 }
 
 }  // namespace fastsfes::normal

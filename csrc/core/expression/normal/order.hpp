@@ -23,7 +23,7 @@ class Order {
 
  private:
   struct Key {
-    double degree;
+    double degree = 0.0;
     Factors factors;
   };
   [[nodiscard]] int shape(NodeId a, NodeId b, bool names) const;

@@ -35,7 +35,8 @@ Shortener::Shortener(Graph& graph, Prefer prefer)
 }
 
 const Sum& Shortener::sum(NodeId id, View view) {
-  auto& known = sums_[static_cast<std::size_t>(view)];
+  if (is_function(id)) view = View::Factors;  // the same in all of them
+  const auto& known = sums_[static_cast<std::size_t>(view)];
   if (id < known.size() && known[id]) return *known[id];
   Sum found = made(id, view);
   if (!finite(found)) found = one_atom(id);
@@ -46,8 +47,26 @@ const Sum& Shortener::sum(NodeId id, View view) {
 const Sum& Shortener::keep(NodeId id, View view, Sum found) {
   auto& known = sums_[static_cast<std::size_t>(view)];
   if (known.size() <= id) known.resize(std::max<std::size_t>(g_.size(), 2 * known.size()));
-  if (!known[id]) known[id] = std::make_unique<Sum>(std::move(found));
+  if (!known[id]) known[id] = &kept_.emplace_back(std::move(found));
   return *known[id];
+}
+
+/// Whether a node is a leaf or a function, not made of arithmetic.
+bool Shortener::is_function(NodeId id) const {
+  switch (g_[id].op) {
+    case Op::Add:
+    case Op::Sub:
+    case Op::Neg:
+    case Op::Mul:
+    case Op::Fma:
+    case Op::Fms:
+    case Op::Fnma:
+    case Op::Div:
+    case Op::Pow:
+      return false;
+    default:
+      return true;
+  }
 }
 
 Sum Shortener::made(NodeId id, View view) {
@@ -92,7 +111,7 @@ Sum Shortener::made(NodeId id, View view) {
     case Op::Pow:
       return raised(id, view);
     default:
-      return view == View::Factors ? function(id) : sum(id, View::Factors);
+      return function(id);
   }
 }
 
@@ -164,9 +183,10 @@ Sum Shortener::function(NodeId id) {
   return one_atom(made);
 }
 
-Term Shortener::atomised(Sum sum) {
-  if (sum.empty()) return {{}, 0.0};
-  if (sum.size() == 1) return sum[0];
+Term Shortener::atomised(const Sum& given) {
+  if (given.empty()) return {{}, 0.0};
+  if (given.size() == 1) return given[0];
+  Sum sum = given;
   order_.sort(sum);
   double sign = 1.0;
   if (sum[0].coefficient < 0.0) {
@@ -192,15 +212,16 @@ NodeId Shortener::write(Sum sum, Strategy strategy) {
         rest.push_back(term);
       }
     }
-    add(rest, product(factor, atomised(std::move(inner))));
+    add(rest, product(factor, atomised(inner)));
     sum = std::move(rest);
   }
   return write_terms(g_, order_, std::move(sum));
 }
 
-const Size& Shortener::measured(NodeId id) {
-  const auto it = sizes_.find(id);
-  return it != sizes_.end() ? it->second : sizes_.emplace(id, size(g_, id)).first->second;
+Size Shortener::measured(NodeId id) {
+  if (sizes_.size() <= id) sizes_.resize(std::max<std::size_t>(g_.size(), 2 * sizes_.size()));
+  if (sizes_[id].nodes == 0) sizes_[id] = size(g_, id);
+  return sizes_[id];
 }
 
 NodeId Shortener::written(const Sum& sum) {

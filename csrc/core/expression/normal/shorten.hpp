@@ -1,7 +1,7 @@
 #pragma once
 
 #include <array>
-#include <memory>
+#include <deque>
 #include <optional>
 #include <unordered_map>
 
@@ -42,26 +42,28 @@ class Shortener {
  private:
   Sum made(NodeId id, View view);
   const Sum& keep(NodeId id, View view, Sum found);
+  [[nodiscard]] bool is_function(NodeId id) const;
   Sum multiplied(const Sum& a, const Sum& b, View view);
   Sum raised(NodeId id, View view);
   /// Without squares of square roots and cubes of cube roots.
   Sum rootless(Sum sum);
   Sum function(NodeId id);
   /// A sum as one term: its only term, or itself as an atom, with the sign that makes its first term positive.
-  Term atomised(Sum sum);
+  Term atomised(const Sum& sum);
   NodeId write(Sum sum, Strategy strategy);
-  const Size& measured(NodeId id);
+  Size measured(NodeId id);
   /// The sum with one of its kept sums multiplied out.
   std::optional<Sum> opened(const Sum& sum, NodeId atom);
 
   Graph& g_;
   Prefer prefer_;
   Order order_;
-  std::array<std::vector<std::unique_ptr<Sum>>, 3> sums_;  ///< by view and node
-  std::vector<char> shared_;                               ///< sums of the given graph with more than one user
+  std::deque<Sum> kept_;
+  std::array<std::vector<const Sum*>, 3> sums_;  ///< by view and node
+  std::vector<char> shared_;                     ///< sums of the given graph with more than one user
   std::vector<std::pair<Sum, NodeId>> written_;
   std::unordered_map<NodeId, NodeId> best_;
-  std::unordered_map<NodeId, Size> sizes_;
+  std::vector<Size> sizes_;  ///< by node; of no nodes where not known
 };
 
 /// The form that is easiest to read, of those found with at most so many nodes; the expression where there is none.

@@ -5,24 +5,6 @@
 
 namespace fastsfes::normal {
 
-std::vector<int> counted(const Graph& graph, NodeId root) {
-  std::vector<int> count(root + 1, 0);
-  count[root] = 1;
-  for (NodeId id = root + 1; id-- > 0;) {
-    if (!count[id]) continue;
-    const Node& n = graph[id];
-    for (std::size_t k = 0; k < static_cast<std::size_t>(graph.arity(id)); ++k) {
-      const NodeId a = n.args[k];
-      const bool joins = n.op == Op::Mul || n.op == Op::Add || n.op == Op::Sub;
-      const bool part = graph.is_constant(a) &&
-                        ((n.op == Op::Pow && k == 1) || (joins && graph[a].value == std::trunc(graph[a].value)));
-      if (!part) count[a] = 1;
-    }
-    if (n.op == Op::Fma || n.op == Op::Fms || n.op == Op::Fnma) count[id] = 2;
-  }
-  return count;
-}
-
 namespace {
 
 constexpr double kParentheses = 1.5;
@@ -60,54 +42,91 @@ bool is_symbol(const Graph& graph, NodeId id) {
   return true;
 }
 
-double reading(const Graph& graph, NodeId root, const std::vector<int>& count) {
-  struct Part {
-    double length = 0.0;  ///< written out
-    double times = 0.0;   ///< written
-    bool named = false;
-  };
-  std::vector<Part> parts(root + 1);
-  const auto arguments = [&](NodeId id, auto&& use) {
-    for (std::size_t k = 0; k < static_cast<std::size_t>(graph.arity(id)); ++k) use(graph[id].args[k]);
-  };
+/// What is known of a node of a formula.
+struct Part {
+  double length = 0.0;  ///< written out
+  double times = 0.0;   ///< written
+  int count = 0;        ///< see counted()
+  bool read = false;    ///< part of the formula
+  bool symbol = false;
+  bool named = false;
+};
+
+/// The nodes of a formula with their counts, by id.
+struct Parts {
+  Parts(const Graph& graph, NodeId root) : of(root + 1) {
+    of[root].count = 1;
+    of[root].read = true;
+    for (NodeId id = root + 1; id-- > 0;) {
+      if (!of[id].read) continue;
+      read.push_back(id);
+      const Node& n = graph[id];
+      const bool joins = n.op == Op::Mul || n.op == Op::Add || n.op == Op::Sub;
+      for (std::size_t k = 0; k < static_cast<std::size_t>(graph.arity(id)); ++k) {
+        const NodeId a = n.args[k];
+        const bool part = graph.is_constant(a) &&
+                          ((n.op == Op::Pow && k == 1) || (joins && graph[a].value == std::trunc(graph[a].value)));
+        of[a].read = true;
+        if (of[id].count && !part) of[a].count = 1;
+      }
+      if (n.op == Op::Fma || n.op == Op::Fms || n.op == Op::Fnma) of[id].count = 2;
+    }
+  }
+
+  std::vector<Part> of;
+  std::vector<NodeId> read;  ///< the nodes that are parts, users before their arguments
+};
+
+double reading(const Graph& graph, NodeId root, Parts& parts) {
+  std::vector<Part>& of = parts.of;
   // numbers that do not count are read all the same, except exponents
-  const auto length = [&](NodeId id, auto&& of) {
+  const auto length = [&](NodeId id, auto&& read) {
     if (graph.arity(id) == 0) return 1.0;
-    if (is_symbol(graph, id)) return kCall;
+    if (of[id].symbol) return kCall;
     double total = own_reading(graph, id);
-    const bool power = graph[id].op == Op::Pow && graph.is_constant(graph[id].args[1]);
-    if (power) return total + of(graph[id].args[0]);
-    arguments(id, [&](NodeId a) { total += of(a); });
+    const Node& n = graph[id];
+    if (n.op == Op::Pow && graph.is_constant(n.args[1])) return total + read(n.args[0]);
+    for (std::size_t k = 0; k < static_cast<std::size_t>(graph.arity(id)); ++k) total += read(n.args[k]);
     return total;
   };
-  std::vector<NodeId> read;  // numbers that do not count too
-  for (NodeId id = 0; id <= root; ++id) {
-    if (count[id] || graph.is_constant(id)) read.push_back(id);
+  for (auto it = parts.read.rbegin(); it != parts.read.rend(); ++it) {
+    of[*it].symbol = graph.arity(*it) > 0 && is_symbol(graph, *it);
+    of[*it].length = length(*it, [&](NodeId a) { return of[a].length; });
   }
-  for (const NodeId id : read) parts[id].length = length(id, [&](NodeId a) { return parts[a].length; });
-  parts[root].times = 1.0;
-  for (auto it = read.rbegin(); it != read.rend(); ++it) {
-    const NodeId id = *it;
-    Part& p = parts[id];
-    if (graph.arity(id) == 0 || is_symbol(graph, id)) continue;
+  of[root].times = 1.0;
+  bool names = false;
+  for (const NodeId id : parts.read) {
+    Part& p = of[id];
+    if (graph.arity(id) == 0 || p.symbol) continue;
     p.named = id != root && p.times > 1.0 && p.times * p.length > p.length + p.times + kDefinition;
-    arguments(id, [&](NodeId a) { parts[a].times += p.named ? 1.0 : p.times; });
+    names = names || p.named;
+    for (std::size_t k = 0; k < static_cast<std::size_t>(graph.arity(id)); ++k) {
+      of[graph[id].args[k]].times += p.named ? 1.0 : p.times;
+    }
   }
+  if (!names) return of[root].length;
   double total = 0.0;
-  for (const NodeId id : read) {
-    parts[id].length = length(id, [&](NodeId a) { return parts[a].named ? 1.0 : parts[a].length; });
-    if (parts[id].named) total += parts[id].length + kDefinition;
+  for (auto it = parts.read.rbegin(); it != parts.read.rend(); ++it) {
+    of[*it].length = length(*it, [&](NodeId a) { return of[a].named ? 1.0 : of[a].length; });
+    if (of[*it].named) total += of[*it].length + kDefinition;
   }
-  return total + parts[root].length;
+  return total + of[root].length;
 }
 
 }  // namespace
 
+std::vector<int> counted(const Graph& graph, NodeId root) {
+  const Parts parts(graph, root);
+  std::vector<int> count;
+  for (const Part& part : parts.of) count.push_back(part.count);
+  return count;
+}
+
 Size size(const Graph& graph, NodeId root) {
-  const std::vector<int> count = counted(graph, root);
+  Parts parts(graph, root);
   Size found;
-  for (const int c : count) found.nodes += static_cast<std::size_t>(c);
-  found.reading = reading(graph, root, count);
+  for (const NodeId id : parts.read) found.nodes += static_cast<std::size_t>(parts.of[id].count);
+  found.reading = reading(graph, root, parts);
   return found;
 }
 

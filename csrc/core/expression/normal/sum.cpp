@@ -35,20 +35,35 @@ double multiple(const Sum& sum, const Sum& of) {
   return ratio;
 }
 
-Term product(const Term& a, const Term& b) {
-  Term found{{}, a.coefficient * b.coefficient};
-  auto i = a.factors.begin(), j = b.factors.begin();
-  while (i != a.factors.end() || j != b.factors.end()) {
-    if (j == b.factors.end() || (i != a.factors.end() && i->atom < j->atom)) {
-      found.factors.push_back(*i++);
-    } else if (i == a.factors.end() || j->atom < i->atom) {
-      found.factors.push_back(*j++);
+namespace {
+
+/// The factors of one term times those of another to the power 1 or -1.
+Factors merged(const Factors& a, const Factors& b, double sign) {
+  Factors found;
+  const Factor *i = a.begin(), *j = b.begin(), *const i_end = a.end(), *const j_end = b.end();
+  while (i != i_end || j != j_end) {
+    if (j == j_end || (i != i_end && i->atom < j->atom)) {
+      found.push_back(*i++);
+    } else if (i == i_end || j->atom < i->atom) {
+      found.push_back({j->atom, sign * j->power});
+      ++j;
     } else {
-      if (i->power + j->power != 0.0) found.factors.push_back({i->atom, i->power + j->power});
+      const double power = i->power + sign * j->power;
+      if (power != 0.0) found.push_back({i->atom, power});
       ++i, ++j;
     }
   }
   return found;
+}
+
+}  // namespace
+
+Term product(const Term& a, const Term& b) {
+  return {merged(a.factors, b.factors, 1.0), a.coefficient * b.coefficient};
+}
+
+Term quotient(const Term& from, const Term& by) {
+  return {merged(from.factors, by.factors, -1.0), from.coefficient / by.coefficient};
 }
 
 Term power(const Term& term, double exponent) {
@@ -64,8 +79,6 @@ Sum product(const Sum& a, const Sum& b) {
   }
   return total;
 }
-
-Term quotient(const Term& from, const Term& by) { return product(from, power(by, -1.0)); }
 
 double power_of(const Term& term, NodeId atom) {
   for (const Factor& factor : term.factors) {

@@ -31,7 +31,10 @@ Term shared(const std::vector<const Term*>& terms) {
 int gain(const Term& factor, const std::vector<const Term*>& terms) {
   const int size = static_cast<int>(factor.factors.size()) + (factor.coefficient != 1.0 ? 1 : 0);
   int saved = -size;
-  for (const Term* term : terms) saved += is_one(quotient(*term, factor)) ? size - 1 : size;
+  for (const Term* term : terms) {
+    const bool all = term->factors == factor.factors && std::abs(term->coefficient) == factor.coefficient;
+    saved += all ? size - 1 : size;
+  }
   return saved;
 }
 
@@ -47,23 +50,33 @@ bool divides(const Term& factor, const Term& term) {
 
 Term common_factor(const Sum& sum, Strategy strategy, const Order& order) {
   if (strategy == Strategy::None) return {};
-  std::vector<Factor> candidates;  // atoms with the sign of their power
+  struct Candidate {
+    Factor one;         ///< an atom with the sign of its power
+    std::size_t times;  ///< how many terms have it
+  };
+  std::vector<Candidate> candidates;
   for (const Term& term : sum) {
     for (const Factor& f : term.factors) {
       const Factor one{f.atom, f.power > 0.0 ? 1.0 : -1.0};
-      if (std::find(candidates.begin(), candidates.end(), one) == candidates.end()) candidates.push_back(one);
+      const auto same = std::find_if(candidates.begin(), candidates.end(), [&](auto& c) { return c.one == one; });
+      if (same == candidates.end()) {
+        candidates.push_back({one, 1});
+      } else {
+        ++same->times;
+      }
     }
   }
   std::optional<std::tuple<int, int, std::size_t>> best;
   Factor chosen{};
   Term found;
-  for (const Factor& candidate : candidates) {
+  std::vector<const Term*> group;
+  for (const auto& [candidate, times] : candidates) {
+    if (times < 2) continue;
     check_stop();
-    std::vector<const Term*> group;
+    group.clear();
     for (const Term& term : sum) {
       if (power_of(term, candidate.atom) * candidate.power > 0.0) group.push_back(&term);
     }
-    if (group.size() < 2) continue;
     const Term factor = shared(group);
     const int saved = gain(factor, group);
     if (saved < (strategy == Strategy::Gain ? 1 : 0)) continue;
