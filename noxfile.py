@@ -224,7 +224,10 @@ def fuzz(session: nox.Session) -> None:
 
 @nox.session
 def fuzz_core(session: nox.Session) -> None:
-    """Fuzz the parser of the core with libFuzzer, AddressSanitizer and UndefinedBehaviorSanitizer (needs Clang)."""
+    """Fuzz the core (formulas, then selections) with libFuzzer, AddressSanitizer and UndefinedBehaviorSanitizer.
+
+    Needs Debian's clang and libclang-rt-14-dev.
+    """
     session.install("cmake", "ninja", "pybind11")
     folder = "build/fuzz"
     flags = "-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined"
@@ -233,8 +236,8 @@ def fuzz_core(session: nox.Session) -> None:
         "cmake", "-S", ".", "-B", folder, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=RelWithDebInfo", "-DFASTSFES_FUZZ=ON",
         "-DCMAKE_CXX_COMPILER=clang++", f"-DCMAKE_CXX_FLAGS={flags}", f"-Dpybind11_DIR={pybind}",
     )  # fmt: skip
-    session.run("cmake", "--build", folder, "--target", "expression_fuzzer")
-    session.run(
-        f"{folder}/csrc/expression_fuzzer", "-dict=tests/fuzz/expression.dict", "-max_len=4000", "-timeout=10",
-        "-rss_limit_mb=4096", *(session.posargs or ["-runs=1000000"]), external=True,
-    )  # fmt: skip
+    session.run("cmake", "--build", folder, "--target", "expression_fuzzer", "selection_fuzzer")
+    options = ["-timeout=10", "-rss_limit_mb=4096", *(session.posargs or ["-runs=1000000"])]
+    formulas = ["-dict=tests/fuzz/expression.dict", "-max_len=4000"]
+    session.run(f"{folder}/csrc/expression_fuzzer", *formulas, *options, external=True)
+    session.run(f"{folder}/csrc/selection_fuzzer", "-max_len=300", *options, external=True)

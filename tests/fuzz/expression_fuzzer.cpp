@@ -8,6 +8,8 @@
 
 #include "core/base/error.hpp"
 #include "core/expression/expression.hpp"
+#include "core/expression/normal/shorten.hpp"
+#include "core/family/normal_form.hpp"
 #include "core/program/program.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -18,7 +20,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::string written = e.str();
     if (!(Expression::parse(written) == e)) std::abort();  // the canonical text is read back as the same expression
     e.latex();
+    e.named();
     e.fold();
+    if (e.complexity() <= 60) {  // larger ones take too long for a fuzzer
+      normal::multiplied_out(e);
+      if (normal::readable(e, e.complexity()).complexity() > e.complexity()) std::abort();
+      const family::NormalForm form = family::normal_form(e, {});
+      if (form.expression.complexity() > e.complexity()) std::abort();
+      if (form.expression.parameters().size() > e.parameters().size()) std::abort();
+    }
     const Expression flat = e.define();
     if (flat.complexity() > 400) return 0;  // derivatives of large ones take too long for a fuzzer, not for a user
     for (const auto& name : e.features()) flat.derivative(name).derivative(name);
