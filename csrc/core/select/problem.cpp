@@ -43,7 +43,7 @@ Problem::Problem(const Input& input) : terms(input.terms), stride(padded(input.t
   qr.factor(pointers, full, 1e-15);
   qr.apply_transpose(rotated.data(), terms + 1);
   const std::size_t rank = qr.rank();
-  length = padded(rank);
+  length = padded(std::max<std::size_t>(rank, 1));  // terms that are all zero have columns too
   const double beyond = norm(y + rank, full - rank);
   rest = beyond * beyond;
   columns.assign(terms * length, 0.0);
