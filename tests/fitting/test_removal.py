@@ -36,10 +36,24 @@ def test_sums_fall_into_their_terms(text: str, expected: list[str]) -> None:
 
 
 def test_copies_of_a_term_are_left_out_together() -> None:
-    """Parameters of an evolved sum may be one, so that its terms repeat; leaving out one copy would say nothing."""
-    channel = Channel(Expression.parse("c0*w + (c0*x2 + c0*w)"), {"c0": 2.0})
+    """Evolved sums repeat terms; leaving out one copy would say nothing."""
+    channel = Channel(Expression.parse("w**2 + (x2 + w**2)"), {})
     rows = [(kind, text, str(rest)) for kind, text, rest in without_each_term({"css": channel})]
-    assert rows == [("css", "2*(c0*w)", "c0*x2"), ("css", "c0*x2", "c0*w*2")]
+    assert rows == [("css", "2*w**2", "x2"), ("css", "x2", "2*w**2")]
+
+
+def test_terms_of_one_parameter_are_one_term() -> None:
+    """Neither of c0 and c0*u can go while the other stays: the parameter is one."""
+    text = "c0 + c1*w - c0*u(x2, g0) + w*(c2 + c3*x2) + c2/(1 + x2) + exp(g0)*w**2"
+    channel = Channel(Expression.parse(text), {"c0": 2.0, "c1": 1.0, "c2": 1.0, "c3": 3.0, "g0": 0.1})
+    rows = {text: rest.parameters for _, text, rest in without_each_term({"x": channel})}
+    assert rows == {
+        "c0*(1 - u(x2, g0))": ("c1", "c2", "c3", "g0"),
+        "c1*w": ("c0", "g0", "c2", "c3"),
+        "w*(c2 + c3*x2)": ("c0", "c1", "g0", "c2"),
+        "c2/(1 + x2)": ("c0", "c1", "g0", "c2", "c3"),
+        "exp(g0)*w**2": ("c0", "c1", "g0", "c2", "c3"),
+    }
 
 
 def test_search_report_analyse_and_fit_agree_on_every_removal(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ..formula.expression import Expression
+from ..formula.family import linear_parameters
 from ..functionals.functional import Channel, Functional
 from .minimum import SETTINGS, confirmed, find_minimum
 from .problem import FitProblem, Fitted
@@ -49,18 +49,26 @@ def additive_terms(expression: Expression) -> list[Expression]:
 def without_each_term(channels: Mapping[str, Channel]) -> Iterator[tuple[str, str, Expression]]:
     """For every additive term: its channel, its text, and the channel's expression without it.
 
-    Evolved sums repeat terms whose parameters are one: the copies are one term, with their number as its factor.
+    Terms that one parameter multiplies, c0 and -(c0*u) for example, are one term, c0*(1 - u): none of them could go
+    alone while the others stay. So are copies, which evolved sums have.
     """
     for kind, channel in channels.items():
-        terms = [(str(term), term) for term in additive_terms(channel.expression)]
-        copies = Counter(text for text, _ in terms)
-        for text, term in dict(terms).items():
-            rest = Expression.constant(0.0)
-            for other_text, other in terms:
-                if other_text != text:
-                    rest = rest + other
-            factor = Expression.constant(float(copies[text]))
-            yield kind, text if copies[text] == 1 else str(factor * term), rest.fold()
+        linear = linear_parameters(channel.expression)
+        terms = [(_owner(term, linear), term) for term in additive_terms(channel.expression)]
+        for owner in dict.fromkeys(owner for owner, _ in terms):
+            own = [term for other, term in terms if other == owner]
+            rest = sum((term for other, term in terms if other != owner), Expression.constant(0.0))
+            yield kind, str(own[0] if len(own) == 1 else sum(own[1:], own[0]).simplify()), rest.fold()
+
+
+def _owner(term: Expression, linear: Collection[str]) -> str:
+    """The linear parameter that multiplies a term; the term's text where none does."""
+    for name in linear:
+        if name in term.parameters:
+            operator, _, value = term.substitute({name: 0.0}).fold().nodes()[-1]
+            if operator == "constant" and value == 0.0:
+                return name
+    return str(term)
 
 
 @dataclass(frozen=True)
