@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...formula.expression import Expression
-from ...functionals.registry import get_functional, list_functionals
+from ...functionals.registry import get_functional
 
 #: Rough expressions of x2, w and rho; those with features that the nodes do not have are left out.
 PANEL: tuple[str, ...] = (
@@ -32,17 +32,23 @@ PANEL: tuple[str, ...] = (
     "exp(-w**2)/(1 + 3*sqrt(rho))",
 )
 
+FUNCTIONALS = (
+    "lda_x", "pw92", "lda", "b88_x", "pbe_x", "rpbe_x", "pbe_c", "pbe", "rpbe", "revpbe_x", "revpbe", "pbe0",
+    "tpss", "scan", "r2scan", "m06_l", "b97_x", "b97", "wb97x_v", "b97m_v", "wb97m_v", "gas22", "gas22_syfes",
+)  # fmt: skip
+"""Registered functionals that nodes are measured with. A list of its own: what is registered later changes no nodes."""
+
 Labelled = tuple[str, Expression]
 
 
 def measured_expressions(kind: str, features: Sequence[str]) -> list[Labelled]:
     """Expressions on which a channel is measured: (label, expression without parameters).
 
-    Labels are the names of registered functionals, then the texts of the panel, and "1" for the measure itself.
+    Labels are names of `FUNCTIONALS`, then the texts of the panel, and "1" for the measure itself.
     """
     known = set(features)
     found: list[Labelled] = [("1", Expression.constant(1.0))]
-    for name in list_functionals():
+    for name in FUNCTIONALS:
         channel = get_functional(name).channels.get(kind)
         if channel is not None and known.issuperset(channel.expression.features):
             found.append((name, channel.bound()))
