@@ -19,6 +19,7 @@ from ..datasets.model import SPLITS, DatasetContents
 from ..datasets.readers import READERS, is_source, read_folder
 from ..densities.basis import NO_ECP
 from ..densities.build import Progress
+from ..densities.maker import maker_name
 from ..densities.settings import ScfSettings, parse_grid
 from . import library, quadrature
 
@@ -195,7 +196,7 @@ def format_info(info: DatasetInfo) -> str:
     ]
     for (xc, basis, ecp, grid, fit), count in info.settings.items():
         potentials = "" if ecp == NO_ECP else f" with ECP {ecp}"
-        lines.append(f"densities   {count}: {xc}, {basis}{potentials}, grid {grid}, density fitting {fit}")
+        lines.append(f"densities   {count}: {maker_name(xc)}, {basis}{potentials}, grid {grid}, density fitting {fit}")
     if info.rungs:
         lines.append("converged   " + ", ".join(f"{count} by {rung}" for rung, count in sorted(info.rungs.items())))
     if info.provenance:

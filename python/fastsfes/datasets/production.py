@@ -12,6 +12,7 @@ import numpy as np
 from ..common.errors import FastsfesError, InputError
 from ..densities.build import BuildResult, Job, Progress, build_densities, load_work_file
 from ..densities.chkfile import read_chkfiles
+from ..densities.maker import maker_text
 from ..densities.record import DensityRecord, FloatArray
 from ..densities.scf import check_settings
 from ..densities.settings import ScfSettings
@@ -53,12 +54,15 @@ def import_folder(
     the geometry, is refused and reported; the others are imported.
     """
     contents = read_folder(Path(folder))
+    said = dict(settings or {})
+    if "xc" in said:
+        said["xc"] = _stored(said["xc"])
     source = Path(densities) if densities is not None else Path(folder) / "densities"
     refused: dict[str, str] = {}
     counts = [0, 0]
 
     def records() -> Iterator[NamedDensity]:
-        for names, record in read_chkfiles(source, settings=settings):
+        for names, record in read_chkfiles(source, settings=said):
             if isinstance(record, DensityRecord):
                 good = []
                 for name in names:
@@ -167,7 +171,8 @@ def build_dataset(
     if output.exists() and output.is_dir():
         raise InputError(f"{output}: is a folder; give the name of the dataset file to write")
     folder = Path(work) if work is not None else output.with_name(output.name + ".work")
-    jobs = make_jobs(contents, settings or ScfSettings(), species)
+    settings = settings or ScfSettings()
+    jobs = make_jobs(contents, replace(settings, xc=_stored(settings.xc)), species)
     check_settings(jobs[0].settings, {symbol for job in jobs for symbol in job.symbols})
     result = build_densities(jobs, folder, processes=processes, executor=executor, shard=shard, progress=progress)
     if shard[1] > 1:
@@ -177,6 +182,14 @@ def build_dataset(
         raise FastsfesError(f"every calculation failed; the first, {first[0]!r}: {first[1]}")
     write_dataset(output, contents, named_densities(result.files))
     return result
+
+
+def _stored(xc: str) -> str:
+    """The functional as it is stored with densities."""
+    try:
+        return maker_text(xc)
+    except InputError as error:
+        raise InputError(f"--xc {xc}: {error}") from None
 
 
 def named_densities(files: Mapping[str, Path]) -> Iterator[NamedDensity]:

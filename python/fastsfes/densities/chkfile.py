@@ -21,6 +21,7 @@ from ..common.reading.hdf5 import attributes as read_attributes
 from ..common.reading.hdf5 import child, open_file, read, read_text
 from .basis import CUSTOM, check_molecule, labels_of
 from .hdf5 import RecordError
+from .maker import maker_name
 from .mole import load_mole, stored_names
 from .record import ENERGY_NAMES, DensityRecord, Energies, FloatArray
 from .scf import check_settings, frozen_energies, has_vv10, make_mean_field, occupied
@@ -152,7 +153,7 @@ def _check_energy(
     residual = _residual(mf)
     if residual < _STATIONARY and _is_energy_of(energies, e_scf):
         return
-    how = f"{attributes['xc']}, grid {attributes['grid']}, density fitting {attributes['density_fit']}"
+    how = f"{maker_name(str(attributes['xc']))}, grid {attributes['grid']}, density fitting {attributes['density_fit']}"
     assumed = [option for key, option in _SAID.items() if key not in given and attributes[key] == NO_DENSITY_FIT]
     measured = (
         f"with {how} the energy of this density is {energies.e_tot:.8f} hartree ({energies.e_nlc:.8f} of it VV10), the "

@@ -28,9 +28,8 @@ from ..common.errors import InputError
 from ..common.reading import DAMAGE, short
 from ..common.reading.hdf5 import attributes as read_attributes
 from ..common.reading.hdf5 import child, open_file, read
-from ..functionals.libxc import LibxcFunctional
-from ..functionals.registry import list_functionals
 from .hdf5 import RecordError, check_grid_record, write_array, write_atomically
+from .maker import maker, maker_name
 from .record import ENERGY_NAMES, Energies, GridRecord
 
 __all__ = ["FORMAT", "counting_error", "from_pyscf", "read_grid_file", "write_grid_file"]
@@ -161,18 +160,16 @@ def _check_conventions(record: GridRecord, where: str) -> None:
         )
     xc, stated = str(record.attributes["xc"]), record.energies.e_xc_semilocal
     try:
-        maker = LibxcFunctional(xc)
+        functional = maker(xc)
     except InputError as error:
-        if xc.lower() not in list_functionals():
-            raise RecordError(f"{where}: {error}") from None
-        return
+        raise RecordError(f"{where}: {error}") from None
     if stated:
-        values = maker.energy_density(record.rho, record.sigma, record.tau).exc
+        values = functional.energy_density(record.rho, record.sigma, record.tau).exc
         found = float(np.sum(record.weights * np.asarray(values)))
         if abs(found - stated) > _SEMILOCAL:
             raise RecordError(
-                f"{where}: {xc} on this density has a semilocal energy of {found:.6f} hartree, e_xc_semilocal says "
-                f"{stated:.6f}; are density, sigma and tau in the order and units of the format?"
+                f"{where}: {maker_name(xc)} on this density has a semilocal energy of {found:.6f} hartree, "
+                f"e_xc_semilocal says {stated:.6f}; are density, sigma and tau in the order and units of the format?"
             )
 
 

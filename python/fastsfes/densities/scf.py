@@ -13,6 +13,7 @@ from ..common.errors import FastsfesError, InputError
 from ..functionals.libxc import LibxcFunctional
 from ..functionals.load import Comparison
 from .basis import NO_ECP, OWN_ECP, auxiliary_tables, element_of, has_ecp, labels_of, orbital_tables, shells_of
+from .maker import maker, maker_name
 from .mole import dump_mole
 from .record import DensityRecord, Energies, FloatArray
 from .settings import NO_DENSITY_FIT, ScfSettings, parse_grid
@@ -74,10 +75,10 @@ def check_settings(settings: ScfSettings, elements: Iterable[str], *, xc: bool =
 
     if xc:
         try:
-            functional = LibxcFunctional(settings.xc)
+            functional = maker(settings.xc)
         except InputError as error:
             raise InputError(f"--xc {settings.xc}: {error}") from None
-        if functional.dispersion:
+        if isinstance(functional, LibxcFunctional) and functional.dispersion:
             raise InputError(
                 f"--xc {settings.xc}: the dispersion correction {functional.dispersion} is no functional of the "
                 f"density and is not stored with it; leave it away"
@@ -128,10 +129,10 @@ def make_mean_field(mol: Any, settings: ScfSettings, functional: Comparison | No
     from pyscf import dft
 
     mf = getattr(dft, reference or ("UKS" if mol.spin else "RKS"))(mol)
-    mf.xc = settings.xc
+    functional = functional or maker(settings.xc)
     if isinstance(functional, LibxcFunctional):
         mf.xc = functional.code
-    elif functional is not None:
+    else:
         from ..functionals.pyscf import attach
 
         attach(mf, functional)
@@ -362,13 +363,13 @@ def frozen_energies(mf: Any, settings: ScfSettings) -> Energies:
         mf.grids.build()
     polarised = dm.ndim == 3
     nr_vxc = ni.nr_uks if polarised else ni.nr_rks
-    _, e_sl, _ = nr_vxc(mol, mf.grids, settings.xc, dm)
+    _, e_sl, _ = nr_vxc(mol, mf.grids, mf.xc, dm)
     vj = mf.get_j(mol, spins.sum(axis=0))
     e_xx = _exchange(mf, mol, dm, polarised, None)
     e_xx_lr = _exchange(mf, mol, dm, polarised, OMEGA)
     e_nlc = vv10_energy(mf, dm)
     total = spins.sum(axis=0)
-    omega, alpha, hyb = ni.rsh_and_hybrid_coeff(settings.xc, spin=mol.spin)
+    omega, alpha, hyb = ni.rsh_and_hybrid_coeff(mf.xc, spin=mol.spin)
     if omega not in (0, 0.0, OMEGA) and abs(alpha - hyb) > 0:
         e_range = _exchange(mf, mol, dm, polarised, omega)
     else:
@@ -381,7 +382,7 @@ def frozen_energies(mf: Any, settings: ScfSettings) -> Energies:
     if mf.converged and abs(summed - mf.e_tot) > _CONSISTENCY:
         raise FastsfesError(
             f"the parts of the energy sum to {summed:.10f} hartree but the SCF gave {mf.e_tot:.10f}; "
-            f"functional {settings.xc!r} has a part that is neither semilocal, exact exchange nor VV10"
+            f"functional {maker_name(settings.xc)!r} has a part that is neither semilocal, exact exchange nor VV10"
         )
     return Energies(
         e_tot=summed + e_nlc,

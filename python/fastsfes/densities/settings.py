@@ -22,7 +22,7 @@ class ScfSettings:
     """Settings of the SCF calculations of a density library.
 
     Attributes:
-        xc: PySCF name of the functional that makes the densities.
+        xc: the functional that makes the densities, see `fastsfes.densities.maker`.
         basis: PySCF name of the orbital basis.
         density_fit: name of the auxiliary basis, or "none" for four-centre integrals.
         grid: "level N" (N from 0 to 9) or "(radial,angular)" for an unpruned grid, e.g. "(99,590)".
@@ -33,7 +33,12 @@ class ScfSettings:
             "none".
     """
 
-    xc: str = option("wb97m_v", "text", "scf", "functional that makes the densities, by PySCF's name")
+    xc: str = option(
+        "wb97m_v",
+        "text",
+        "scf",
+        "functional that makes the densities: PySCF's name, registered name, JSON file or run",
+    )
     basis: str = option("def2-qzvppd", "text", "scf", "orbital basis")
     density_fit: str = option(NO_DENSITY_FIT, "text", "scf", "auxiliary basis, or none for four-centre integrals")
     grid: str = option("level 3", "text", "scf", '"level N" or "(radial,angular)"')

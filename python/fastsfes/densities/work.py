@@ -21,6 +21,7 @@ from ..common.errors import FastsfesError, InputError
 from ..common.files import make_parent
 from ..executors import available_cores, check_executor, open_executor
 from .basis import has_ecp
+from .maker import is_whole
 from .record import FloatArray
 from .settings import ScfSettings
 
@@ -63,7 +64,7 @@ class Job:
         settings = self.settings.as_dict()
         # A stability check refines a result: an unchecked one is where it starts, not a different result.
         del settings["stability"]
-        for name in ("basis", "density_fit", "xc", "grid"):
+        for name in ("basis", "density_fit", "grid", *(() if is_whole(self.settings.xc) else ("xc",))):
             settings[name] = str(settings[name]).lower()
         # What counts is the ECP that the atoms get: most have none, whatever the settings say.
         if not has_ecp(self.symbols, self.settings.basis, self.settings.ecp):

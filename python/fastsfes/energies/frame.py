@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -16,11 +15,10 @@ import numpy.typing as npt
 from ..common.errors import InputError
 from ..datasets.dataset import Dataset
 from ..datasets.model import HARTREE_TO_KCAL, Reaction
+from ..densities.maker import maker_frame, maker_name
 from ..densities.record import Energies
 from ..densities.scf import OMEGA
 from ..functionals.frame import Frame
-from ..functionals.libxc import LibxcFunctional, libxc_frame
-from ..functionals.registry import get_functional
 
 __all__ = ["frame_energies", "frame_of", "frame_shift"]
 
@@ -42,13 +40,14 @@ def frame_of(dataset: Dataset, species: Sequence[str] | None = None, *, correlat
     makers = sorted({str(dataset.attributes(name)["xc"]) for name in names})
     if not makers:
         raise InputError(f'dataset "{dataset.name}" has no density')
-    frames = {_made_by(maker) for maker in makers}
+    frames = {maker_frame(maker) for maker in makers}
     if len(frames) > 1:
         raise InputError(
-            f'dataset "{dataset.name}": densities of {" and ".join(makers)} cannot be mixed, since their frozen '
-            f"energies hold different exact exchange or nonlocal correlation; build the densities with one functional"
+            f'dataset "{dataset.name}": densities of {" and ".join(map(maker_name, makers))} cannot be mixed, since '
+            f"their frozen energies hold different exact exchange or nonlocal correlation; build the densities with "
+            f"one functional"
         )
-    made = _made_by(makers[0])
+    made = maker_frame(makers[0])
     return replace(made, correlation=correlation or made.correlation)
 
 
@@ -103,12 +102,3 @@ def frame_energies(dataset: Dataset, reactions: Sequence[Reaction], own: Frame, 
 def _exact_exchange(energies: Energies, frame: Frame) -> float:
     hybrid = frame.hybrid
     return hybrid.short_range * energies.e_xx + (hybrid.long_range - hybrid.short_range) * energies.e_xx_lr
-
-
-@lru_cache(maxsize=32)
-def _made_by(xc: str) -> Frame:
-    """The frame of a functional that makes densities: ours by name, or PySCF's."""
-    try:
-        return get_functional(xc).frame
-    except InputError:
-        return libxc_frame(LibxcFunctional(xc).code)  # which refuses what is no functional

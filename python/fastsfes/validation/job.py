@@ -16,6 +16,7 @@ from ..common.files import write_text
 from ..common.reading import parse_json, read_text
 from ..datasets.dataset import Dataset
 from ..densities.basis import check_molecule, labels_of
+from ..densities.maker import maker_frame
 from ..densities.mole import load_mole
 from ..densities.record import DensityRecord
 from ..densities.scf import build_mole, converge, follow_instabilities, has_vv10, make_mean_field, vv10_energy
@@ -163,10 +164,10 @@ def _frozen_vv10(mf: Any, start: DensityRecord, density: Any) -> float:
     if not has_vv10(mf):
         return 0.0
     try:
-        stored = mf._numint.libxc.nlc_coeff(str(start.attributes["xc"]))
-    except (KeyError, ValueError):  # made with a functional that libxc does not know
+        stored = maker_frame(str(start.attributes["xc"])).nlc
+    except InputError:  # nobody knows it any more, or it scales VV10
         stored = None
-    if stored and stored == mf._numint.nlc_coeff(mf.xc):
+    if stored is not None and [((stored.b, stored.C), 1)] == [*mf._numint.nlc_coeff(mf.xc)]:
         return start.energies.e_nlc
     return vv10_energy(mf, density)
 
