@@ -125,6 +125,17 @@ def test_the_ladder_climbs_and_records_its_rung(molecule, spin, cycles, rung):
         assert record.energies.e_tot == pytest.approx(patient.energies.e_tot, abs=1e-8)
 
 
+def test_damping_finds_the_state_where_occupations_alternate() -> None:
+    """Lithium with fs26, whose same-spin factor is steep in one orbital: Newton's method ends 2 hartree higher."""
+    atom = (("Li",), np.zeros((1, 3)), 0, 1)
+    settings = replace(QUICK, xc="fs26", basis="def2-qzvp", grid="level 1", max_cycle=20)
+    record = compute_density(*atom, settings)
+    assert record.attributes["rung"] == "damping"
+    patient = compute_density(*atom, replace(settings, max_cycle=80))
+    assert patient.attributes["rung"] == "diis"
+    assert record.energies.e_tot == pytest.approx(patient.energies.e_tot, abs=1e-7)
+
+
 def test_a_stability_check_finds_the_lower_solution():
     """Two singlet-like electrons far apart: from the symmetric start UKS stays on a saddle point."""
     stretched = (("H", "H", "H", "H"), np.array([[0.0, 0.0, z] for z in (0.0, 1.0, 5.0, 6.0)]))

@@ -148,7 +148,7 @@ def make_mean_field(mol: Any, settings: ScfSettings, functional: Comparison | No
 
 
 def converge(mf: Any, settings: ScfSettings, start: FloatArray | None = None) -> tuple[Any, str, int]:
-    """Climb the ladder DIIS, level shift with damping, Newton; return (mf, rung, cycles).
+    """Climb the ladder DIIS, level shift, damping, Newton; return (mf, rung, cycles).
 
     ``start`` is a density matrix to begin with; the default is PySCF's superposition of atoms.
     """
@@ -163,7 +163,6 @@ def converge(mf: Any, settings: ScfSettings, start: FloatArray | None = None) ->
 
     shifted = mf.copy()
     shifted.level_shift = 0.3
-    shifted.damp = 0.3
     shifted.max_cycle = 2 * settings.max_cycle
     shifted.kernel(dm0=mf.make_rdm1())
     cycles += int(getattr(shifted, "cycles", 0))
@@ -173,6 +172,17 @@ def converge(mf: Any, settings: ScfSettings, start: FloatArray | None = None) ->
     cycles += int(getattr(mf, "cycles", 0))
     if mf.converged:
         return mf, "level-shift", cycles
+
+    # From the start again, patiently: where occupations alternate, what comes next would end in a higher state.
+    damped = mf.copy()
+    damped.damp = 0.8
+    damped.diis_start_cycle = 5 * settings.max_cycle  # PySCF damps only before DIIS starts
+    damped.max_cycle = 4 * settings.max_cycle
+    damped.kernel(dm0=mf.get_init_guess() if start is None else start)
+    cycles += int(getattr(damped, "cycles", 0))
+    if damped.converged:
+        _set_state(mf, _state(damped))
+        return mf, "damping", cycles
 
     newton = mf.newton()
     newton.verbose = 0
