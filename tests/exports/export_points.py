@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 import fastsfes as fs
 from fastsfes.densities.chkfile import read_chkfile
@@ -36,6 +37,8 @@ ODD = (
     "hybrid.omega = 0.25; hybrid.short_range = 0.1; hybrid.long_range = 0.9"
 )
 NAMES = ("lda", "pbe", "b97", "wb97m_v", "gas22", "odd")
+ALL = (*NAMES, pytest.param("fs26", marks=pytest.mark.slow))
+"""Those of every export; by default, what is found here is exported as text only (tests of text formats)."""
 
 
 def functional(name: str) -> fs.Functional:

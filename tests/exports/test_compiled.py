@@ -13,7 +13,7 @@ import numpy as np
 import pyscf
 import pytest
 from compiling import SIZES, WARNINGS, check_derivatives, check_slopes, compile_, interleaved, pointer, run
-from export_points import NAMES, edges, functional, renamed
+from export_points import ALL, edges, functional, renamed
 
 import fastsfes as fs
 from fastsfes.exports.describe import identifier
@@ -24,7 +24,7 @@ CC = ("gcc", "clang")
 CXX = ("g++", "clang++")
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize("language", ["c", "cpp"])
 def test_c_and_cpp(language, name, points, tmp_path):
     f = functional(name)
@@ -81,7 +81,7 @@ def test_c_without_densities(tmp_path):
     assert all(np.all(a == 0.0) for a in results.values())
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ALL)
 def test_xcfun(name, points, tmp_path):
     """Energies with double, first derivatives with a number type that carries one derivative; at edges, too."""
     f = renamed(name)
@@ -156,7 +156,7 @@ def libxc_library(f: fs.Functional, tmp_path: Path) -> ctypes.CDLL:
     return ctypes.CDLL(str(library))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ALL)
 def test_libxc(name, points, tmp_path):
     """The registration and the generated C, called through the libxc 7 that PySCF brings.
 

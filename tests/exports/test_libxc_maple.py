@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 import pytest
-from export_points import NAMES, Points, renamed
+from export_points import ALL, Points, renamed
 from maple_subset import Procedure
 
 import fastsfes as fs
@@ -40,7 +40,7 @@ def reduced(p: Points) -> dict:
     }
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ALL)
 def test_energies(name, points, tmp_path):
     f = renamed(name)
     fs.export(f, "libxc", tmp_path)

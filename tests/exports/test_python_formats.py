@@ -11,7 +11,7 @@ import sys
 import numpy as np
 import pytest
 from compiling import check_slopes
-from export_points import NAMES, edges, functional
+from export_points import ALL, NAMES, edges, functional
 
 import fastsfes as fs
 from fastsfes.functionals.formulas import free_parameters
@@ -39,7 +39,7 @@ def rows(p, family):
     return full[..., :count, :] if count > 1 else full[..., 0, :]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ALL)
 def test_pyscf_values(name, points, tmp_path):
     """Rows and their order are those of fastsfes' own integrator for PySCF; energies equal to 1e-12."""
     f = functional(name)
@@ -161,7 +161,7 @@ def test_pyscf_file_takes_the_nonlocal_part_that_is_asked_for(tmp_path):
         assert energy(attach(dft.RKS(mol))) == pytest.approx(expected, abs=1e-8)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ALL)
 def test_jax(name, points, tmp_path):
     jax = pytest.importorskip("jax", reason="JAX is an optional dependency of the exported file")
     f = functional(name)
@@ -252,7 +252,7 @@ def test_jax_refuses_single_precision(tmp_path):
         made.exc_unpol(np.ones(3), np.ones(3))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ALL)
 def test_sympy(name, points, tmp_path):
     """Both energies, turned into functions by SymPy, and the factors' derivatives."""
     import sympy

@@ -62,6 +62,9 @@ _VWN_CITATION = "Vosko, Wilk, Nusair, Can. J. Phys. 58, 1200 (1980), 10.1139/p80
 _LYP_CITATION = "Lee, Yang, Parr, Phys. Rev. B 37, 785 (1988), 10.1103/PhysRevB.37.785"
 _B97_CITATION = "Becke, J. Chem. Phys. 107, 8554 (1997), 10.1063/1.475007"
 
+OWN_CITATION = "The fastsfes developers, fastsfes (2026), docs/fs26.md"
+"""Of what was found with this program and is not in an article."""
+
 _GAS22_CITATION = "Ma, Narayanaswamy, Riley, Li, Sci. Adv. 8, eabq0279 (2022), 10.1126/sciadv.abq0279"
 _GAS22: dict[str, tuple[str, dict[str, float]]] = {
     "x": (
@@ -240,6 +243,27 @@ _REGISTRY: dict[str, _Entry] = {
     ),
     # as published: SyFES has the constants of PW92 as printed, libxc's GAS22 has the modified ones
     "gas22_syfes": _Entry(_GAS22, "", f"{_GAS22_CITATION}, Eqs. 9-11, PW92 as printed", SYFES),
+    # found with this program; what it is worth, and what not, stands in docs/fs26.md
+    "fs26": _Entry(
+        {
+            "x": (
+                "c0 + c1*w + c2*w**6 + c3*u(x2, 0.004) + c4*u(x2, 0.004)**2",
+                {"c0": 0.85, "c1": 0.253, "c2": -0.394, "c3": 1.046, "c4": -0.212},
+            ),
+            "css": (
+                "c0 + c1*w + c2*u(x2, 0.2) + c3*u(x2, 0.2)*w + c4*u(x2, 0.2)*w**2 + c5*u(x2, 0.2)**2*w"
+                " + c6*u(x2, 0.2)**3*w**6",
+                {"c0": 1.0, "c1": -7.512, "c2": -1.42, "c3": 11.844, "c4": -8.477, "c5": -8.397, "c6": 25.0},
+            ),
+            "cos": (
+                "c0 + c1*w**2 + c2*u(x2, 0.006)*w**2 + c3*u(x2, 0.006)**2*w**4 + c4*u(x2, 0.006)**3*w**8",
+                {"c0": 1.0, "c1": 5.009, "c2": -10.897, "c3": -14.297, "c4": 18.125},
+            ),
+        },
+        "",
+        OWN_CITATION,
+        WB97M_V,
+    ),
 }
 
 # Energies per volume at the reference point by libxc 7.0.0; for those that libxc lacks, their formulas in 30 digits.
@@ -274,6 +298,7 @@ _REFERENCE_EXC = {
     "coach": -0.19895160282835476,
     "gas22": -0.21490279331136147,
     "gas22_syfes": -0.21490317517301602,
+    "fs26": -0.21204664619425995,
 }
 
 _ALIASES = {alias: name for name, entry in _REGISTRY.items() for alias in entry.aliases}
