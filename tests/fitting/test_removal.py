@@ -48,7 +48,7 @@ def test_terms_of_one_parameter_are_one_term() -> None:
     channel = Channel(Expression.parse(text), {"c0": 2.0, "c1": 1.0, "c2": 1.0, "c3": 3.0, "g0": 0.1})
     rows = {text: rest.parameters for _, text, rest in without_each_term({"x": channel})}
     assert rows == {
-        "c0*(1 - u(x2, g0))": ("c1", "c2", "c3", "g0"),
+        "c0 - c0*u(x2, g0)": ("c1", "c2", "c3", "g0"),
         "c1*w": ("c0", "g0", "c2", "c3"),
         "w*(c2 + c3*x2)": ("c0", "c1", "g0", "c2"),
         "c2/(1 + x2)": ("c0", "c1", "g0", "c2", "c3"),

@@ -14,9 +14,9 @@ from ..functionals.frame import Frame
 from ..functionals.functional import Functional
 from ..functionals.libxc import LibxcFunctional, libxc_frame
 from ..functionals.load import Comparison, load
-from ..functionals.registry import get_functional, list_functionals
+from ..functionals.registry import get_functional
 
-__all__ = ["maker", "maker_frame", "maker_name", "maker_text"]
+__all__ = ["is_whole", "maker", "maker_frame", "maker_name", "maker_text", "own_maker"]
 
 
 def maker_text(given: str) -> str:
@@ -25,7 +25,7 @@ def maker_text(given: str) -> str:
     Raises:
         InputError: it is neither.
     """
-    if is_whole(given) or given.strip().lower() in list_functionals():
+    if is_whole(given) or _registered(given):
         return given
     try:
         LibxcFunctional(given)
@@ -43,33 +43,38 @@ def maker(stored: str) -> Comparison:
     Raises:
         InputError: nobody knows it.
     """
+    return own_maker(stored) or LibxcFunctional(stored)
+
+
+@lru_cache(maxsize=32)
+def own_maker(stored: str) -> Functional | None:
+    """The functional where PySCF has none of this name and we have; None where PySCF's name is meant."""
     if is_whole(stored):
         return Functional.from_dict(parse_json(stored, "xc"), "xc")
     try:
-        return LibxcFunctional(stored)
-    except InputError as unknown:
-        try:
-            return get_functional(stored)
-        except InputError:
-            raise unknown from None
+        LibxcFunctional(stored)
+    except InputError:
+        return _registered(stored)
+    return None
 
 
 @lru_cache(maxsize=32)
 def maker_frame(stored: str) -> Frame:
     """Exact exchange, nonlocal correlation and correlation constants of such a functional."""
-    if is_whole(stored):
-        functional = maker(stored)
-        assert isinstance(functional, Functional)
-        return functional.frame
-    try:
-        return get_functional(stored).frame
-    except InputError:
-        return libxc_frame(LibxcFunctional(stored).code)  # which refuses what is no functional
+    own = own_maker(stored) or _registered(stored)  # PySCF may have it too; ours knows the constants of correlation
+    return own.frame if own is not None else libxc_frame(LibxcFunctional(stored).code)
 
 
 def maker_name(stored: str) -> str:
     """What tables call it."""
     return maker(stored).name if is_whole(stored) else stored
+
+
+def _registered(name: str) -> Functional | None:
+    try:
+        return get_functional(name)
+    except InputError:
+        return None
 
 
 def is_whole(stored: str) -> bool:

@@ -13,7 +13,7 @@ from ..common.errors import FastsfesError, InputError
 from ..functionals.libxc import LibxcFunctional
 from ..functionals.load import Comparison
 from .basis import NO_ECP, OWN_ECP, auxiliary_tables, element_of, has_ecp, labels_of, orbital_tables, shells_of
-from .maker import maker, maker_name
+from .maker import maker, maker_name, own_maker
 from .mole import dump_mole
 from .record import DensityRecord, Energies, FloatArray
 from .settings import NO_DENSITY_FIT, ScfSettings, parse_grid
@@ -129,10 +129,11 @@ def make_mean_field(mol: Any, settings: ScfSettings, functional: Comparison | No
     from pyscf import dft
 
     mf = getattr(dft, reference or ("UKS" if mol.spin else "RKS"))(mol)
-    functional = functional or maker(settings.xc)
+    mf.xc = settings.xc
+    functional = functional or own_maker(settings.xc)
     if isinstance(functional, LibxcFunctional):
         mf.xc = functional.code
-    else:
+    elif functional is not None:
         from ..functionals.pyscf import attach
 
         attach(mf, functional)
