@@ -240,6 +240,16 @@ def test_conditioned_solutions_are_optimal(seed: int) -> None:
     assert tuple(problem.bound(5, np.inf, 10**6)[0]) == best
 
 
+def test_terms_without_values_are_never_chosen() -> None:
+    """All columns zero: the rank is 0, no subset has coefficients, and the bound says that it looked at all."""
+    problem = selection(np.zeros((3, 4)), np.array([1.0, 2.0, 2.0]))
+    assert problem.independent(range(4)) == []
+    assert problem.solve([0]) is None
+    assert problem.search(1, restarts=2, threads=1)["subsets"] == []
+    terms, value, _, complete, _ = problem.bound(1, np.inf, 100)
+    assert (terms, value, complete) == ([], np.inf, True)
+
+
 def test_terms_that_nearly_depend_on_each_other_are_solved() -> None:
     """Powers 0 ... 13 on [0, 1]: the Gram matrix, of condition 1e18, says nothing of the least direction."""
     at = np.linspace(0.0, 1.0, 200)

@@ -70,13 +70,13 @@ def maker_name(stored: str) -> str:
     return maker(stored).name if is_whole(stored) else stored
 
 
+def is_whole(stored: str) -> bool:
+    """Whether the text is a functional and no name."""
+    return stored.lstrip().startswith("{")
+
+
 def _registered(name: str) -> Functional | None:
     try:
         return get_functional(name)
     except InputError:
         return None
-
-
-def is_whole(stored: str) -> bool:
-    """Whether the text is a functional and no name."""
-    return stored.lstrip().startswith("{")
