@@ -53,6 +53,16 @@ def test_search_writes_a_run_and_show_prints_it_again(tmp_path: Path, capsys: py
     # the report was made once more, which took its time
     same = [line for line in out.splitlines() if "CPU" not in line]
     assert [line for line in again.splitlines() if "CPU" not in line] == same
+    # a few species were put on their grids, all of them when it is asked for
+    assert "that are least certain; --verify compares all" in again
+    assert data["summary"]["report"]["grid"] is None
+    assert main(["search", "--resume", str(path), "--verify", "--progress", "plain"]) == 0
+    out, err = capsys.readouterr()
+    assert "on the integration grids of all 102 species" in err
+    assert "WRMSD in kcal/mol on builtin, on the full integration grid" in out
+    assert "least certain" not in out
+    assert main(["search", "--resume", str(path), "--progress", "plain"]) == 0  # and stays
+    assert capsys.readouterr().out == out
 
 
 @pytest.mark.usefixtures("no_grid")

@@ -13,7 +13,7 @@ from fastsfes.evolve.island import Individual
 from fastsfes.formula.family import linear_parameters
 from fastsfes.formula.normal_form import normal_form
 from fastsfes.functionals.functional import Channel
-from fastsfes.run.assess import Assessed, Checked
+from fastsfes.run.assess import Assessed, Checked, OnGrid
 from fastsfes.run.config import SearchConfig
 from fastsfes.run.progress import Progress, Reference
 from fastsfes.run.setup import SearchParts
@@ -94,7 +94,7 @@ class FakeProblem:
     def node_error(self, member: Individual, parts: SearchParts, done: int, count: int) -> float:
         raise AssertionError("there are no grids to ask")
 
-    def assess(self, members: Sequence[Functional], progress: Progress, *, on_grid: bool = True) -> Assessed:
+    def assess(self, members: Sequence[Functional], progress: Progress, *, on_grid: OnGrid = "sample") -> Assessed:
         return Assessed(tuple(Checked() for _ in members))
 
     def report(self, winner: Functional, progress: Progress, assessed: Assessed | None = None) -> dict[str, Any]:

@@ -21,8 +21,8 @@ from fastsfes.energies.quadrature import Quadrature
 from fastsfes.evolve.evaluation import NODES, Fitness, FitRequest, Known
 from fastsfes.evolve.island import Individual
 from fastsfes.evolve.rules import Rules, scales_within
-from fastsfes.run.assess import Assessed, Checked, assess_reactions
-from fastsfes.run.checking import AT_ONCE, FrontChecks, without
+from fastsfes.run.assess import Assessed, Checked, OnGrid, assess_reactions
+from fastsfes.run.checking import AT_ONCE, MOST, FrontChecks, without
 from fastsfes.run.config import SearchConfig
 from fastsfes.run.physics import verdict
 from fastsfes.run.problem import make_problem
@@ -99,6 +99,36 @@ def test_the_check_measures_what_the_nodes_leave() -> None:
     assert expected > 0.01
 
 
+def test_a_sample_is_of_the_reactions_that_are_least_certain() -> None:
+    """Only some species are put on grids, and a member that the nodes do not carry is found out on them."""
+    problem = make_problem(SearchConfig.make(dataset="builtin"))
+    check = replace(problem.check, reactions=problem.dataset.available)
+    wb97m_v = fs.get_functional("wb97m_v")
+    steep = replace(wb97m_v, channels={**wb97m_v.channels, "css": fs.Channel(Expression.parse(FOOLS))})
+    told: list[tuple[int, int]] = []
+
+    class Listener(SilentProgress):
+        def part(self, name: str, done: int, total: int) -> None:
+            told.append((done, total))
+
+    found = assess_reactions(check, [wb97m_v, steep], [("known", wb97m_v)], Listener(), tolerance=0.01)
+    sound, wrong = found.members
+    count = len(wrong.species)
+    assert 0 < count < len(check.quadrature.species)
+    assert told[-1] == (count, count)
+    assert wrong.compared == {"done": wrong.compared["done"], "of": len(check.reactions)}
+    assert wrong.compared["done"] >= MOST
+    worst = check.worst(steep.channels, check.order(steep.channels)[:MOST])
+    assert wrong.deviation is not None
+    assert wrong.deviation >= worst > 0.01
+    assert sound.deviation is not None
+    assert sound.deviation < 1e-3
+    assert sound.energies is None
+    assert not found.known[0][2].method  # what is compared with stands on the nodes
+    words = f"{wrong.compared['done']} of {len(check.reactions)} reactions within "
+    assert words in verdict({"checked": wrong.facts()})
+
+
 def test_folded_data_are_checked_as_far_as_they_go() -> None:
     """Without densities: few nodes against all, and one integration grid against the other; the rest is named."""
     check = make_problem(SearchConfig.make(dataset="gscdb")).check
@@ -114,7 +144,7 @@ def test_folded_data_are_checked_as_far_as_they_go() -> None:
     assert "kcal/mol to grid level 5; not checked: " in line
     assert line.endswith("the full grid")
     check = make_problem(SearchConfig.make(dataset="builtin")).check  # which has no second grid
-    assert not assess_reactions(check, [gas22], [], SilentProgress(), on_grid=False).members[0].grids
+    assert not assess_reactions(check, [gas22], [], SilentProgress(), on_grid="none").members[0].grids
 
 
 @pytest.mark.parametrize(
@@ -175,7 +205,7 @@ class Fooled(FakeProblem):
     def node_error(self, member: Individual, parts: SearchParts, done: int, count: int) -> float:
         return 1.0 if self._wrong(self.functional("", member, parts)) else 0.0
 
-    def assess(self, members: Sequence[Functional], progress: Progress, *, on_grid: bool = True) -> Assessed:
+    def assess(self, members: Sequence[Functional], progress: Progress, *, on_grid: OnGrid = "sample") -> Assessed:
         return Assessed(tuple(Checked("grid", 1.0 if self._wrong(f) else 0.0) for f in members))
 
     @staticmethod

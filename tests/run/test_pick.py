@@ -157,7 +157,7 @@ def test_total_energies_of_atoms() -> None:
 def test_cross_validation_by_subset_is_that_of_the_report() -> None:
     problem = make_problem(SearchConfig.make(dataset="builtin"))
     functional = fs.get_functional("gas22")
-    assessed = problem.assess([functional], SilentProgress(), on_grid=False)
+    assessed = problem.assess([functional], SilentProgress(), on_grid="none")
     checked = assessed.members[0]
     assert set(checked.left_out) == {r.subset for r in problem.dataset.available if r.split != "test"}
     assert cross_validated(checked.left_out) == pytest.approx(problem._terms(functional)["cross_validation"], rel=1e-12)

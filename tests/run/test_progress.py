@@ -61,6 +61,25 @@ def test_the_live_display_fits_its_terminal(width: int, status: Status) -> None:
     assert all(len(line) <= width for line in (bar, errors, x, css))
 
 
+def test_the_check_on_grids_has_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    console = Console(file=stream, width=120, force_terminal=True, color_system=None)
+    display = LiveProgress(400, console)
+    display.part("water", 3, 12)
+    display.part("argon", 4, 12)
+    console.print(display._view())
+    assert module.CHECK in stream.getvalue()
+    assert "4/12" in stream.getvalue()
+    now = 0.0
+    monkeypatch.setattr(module.time, "monotonic", lambda: now)
+    lines = io.StringIO()
+    plain = PlainProgress(400, lines)
+    for done in range(1, 13):
+        now += 3.0
+        plain.part("x", done, 12)
+    assert lines.getvalue().splitlines() == [f"{module.CHECK}: {done}/12 species" for done in (4, 8)]
+
+
 def test_the_time_left_is_what_the_rate_says(monkeypatch: pytest.MonkeyPatch, status: Status) -> None:
     now = 0.0
     monkeypatch.setattr(module.time, "monotonic", lambda: now)

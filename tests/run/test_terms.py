@@ -121,7 +121,7 @@ def test_grid_sensitivity_is_that_of_the_objective(two_grids: Path) -> None:
 
     # the check of a winner says the same of the reaction that changes most, on all nodes
     check = make_problem(config).check
-    (checked,) = assess_reactions(check, [probe], [], SilentProgress(), on_grid=False).members
+    (checked,) = assess_reactions(check, [probe], [], SilentProgress(), on_grid="none").members
     worst = int(np.argmax(np.abs(change)))
     assert checked.grids["change"] == pytest.approx(abs(change[worst]), rel=1e-3)
     assert (checked.grids["where"], checked.grids["to"]) == (reactions[worst].name, "level 1")

@@ -30,7 +30,12 @@ def add_run_arguments(parser: argparse.ArgumentParser, config: type[SearchConfig
         "--report",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="final figures on the full grid (default: yes; --resume makes them later)",
+        help="final figures (default: yes; --resume makes them later)",
+    )
+    parser.add_argument(
+        "--verify",
+        action="store_true",
+        help="check the final figures on the integration grids of all species, not of a few; also with --resume",
     )
     parser.add_argument(
         "--progress",

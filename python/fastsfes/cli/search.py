@@ -55,6 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
             output=arguments.output,
             go_on=arguments.go_on,
             report=arguments.report,
+            verify=arguments.verify,
             resume=arguments.resume,
             progress=arguments.progress,
             **(given if arguments.resume is not None else {}),

@@ -40,6 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     return finish(
         lambda: select_run(
             config, output=arguments.output, resume=arguments.resume, progress=arguments.progress,
-            report=arguments.report, threads=given.get("threads") if arguments.resume else None,
+            report=arguments.report, verify=arguments.verify,
+            threads=given.get("threads") if arguments.resume else None,
         )
     )  # fmt: skip

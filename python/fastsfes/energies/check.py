@@ -85,16 +85,24 @@ class NodeCheck:
             return None
         return np.asarray(self._energies(self.finer, channels) - self.on_nodes(channels))
 
+    def reduced(self, channels: Channels) -> bool:
+        """Whether there are few nodes beside the dense ones."""
+        return all("reduced" in self.quadrature.rule(self.keys[k]).levels for k in channels)
+
     def changes(self, channels: Channels) -> FloatArray:
         """What changes from few to dense nodes, kcal/mol, (species,); 0 where dense ones are used all along."""
-        if any("reduced" not in self.quadrature.rule(self.keys[k]).levels for k in channels):
+        if not self.reduced(channels):
             return np.zeros(len(self.quadrature.species))
         return self.on_nodes(channels, "reduced") - self.on_nodes(channels)
 
+    def reaction_changes(self, channels: Channels) -> FloatArray:
+        """The same of the reactions, without signs; infinite where it is not a number, (reactions,)."""
+        change = np.abs(self.coefficients @ self.changes(channels))
+        return np.where(np.isfinite(change), change, np.inf)
+
     def order(self, channels: Channels) -> list[int]:
         """The reactions, first the one whose energy changes most from few to dense nodes."""
-        change = np.abs(self.coefficients @ self.changes(channels))
-        return [int(k) for k in np.argsort(-np.where(np.isfinite(change), change, np.inf), kind="stable")]
+        return [int(k) for k in np.argsort(-self.reaction_changes(channels), kind="stable")]
 
     def species_errors(
         self,

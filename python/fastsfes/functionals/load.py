@@ -57,6 +57,7 @@ _VALUE = (float, None)
 FACTS = {
     "method": str,
     "deviation": _VALUE,
+    "compared?": {"done": int, "of": int},
     "grids?": {"change": _VALUE, "where": str, "to": str},
     "conditions?": {"met": int, "of": int},
     "correlation?": ({"atom": str, "energy": _VALUE}, None),

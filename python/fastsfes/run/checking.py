@@ -13,16 +13,21 @@ from typing import Any
 from ..evolve.evaluation import NODES
 from ..evolve.island import Individual, IslandState
 
-__all__ = ["AT_ONCE", "FrontChecks", "without"]
+__all__ = ["AT_ONCE", "MOST", "FrontChecks", "wanted", "without"]
 
 AT_ONCE = 2
 """Reactions of a check: the ones whose energies change most from few to dense nodes and have not been looked at."""
 
 MOST = 6
-"""Reactions that a member is checked on during the search; all are checked at its end."""
+"""Reactions that a doubtful member is checked on."""
 
 _DOUBTFUL = 0.1
 """Members whose estimated error is below this part of the tolerance are checked once."""
+
+
+def wanted(estimate: float, tolerance: float) -> int:
+    """Reactions that a member is checked on, by the estimated error of its nodes; both in kcal/mol."""
+    return MOST if estimate > _DOUBTFUL * tolerance else AT_ONCE
 
 
 @dataclass
@@ -52,7 +57,7 @@ class FrontChecks:
         """Who is to be checked next, and how many of its reactions have been: the most doubtful first."""
         if not self.tolerance:
             return None
-        waiting = [m for m in archive if self.done.get(_name(m), 0) < self._wanted(m)]
+        waiting = [m for m in archive if self.done.get(_name(m), 0) < wanted(_estimate(m), self.tolerance)]
         if not waiting:
             return None
         member = min(waiting, key=lambda m: (-_estimate(m), m.fitness, m.island, m.number))
@@ -70,9 +75,6 @@ class FrontChecks:
         """Keep what was done for members of the archive only."""
         names = {_name(m) for m in archive}
         self.done = {name: count for name, count in self.done.items() if name in names}
-
-    def _wanted(self, member: Individual) -> int:
-        return MOST if _estimate(member) > _DOUBTFUL * self.tolerance else AT_ONCE
 
 
 def without(state: IslandState, banned: frozenset[str]) -> IslandState:

@@ -28,6 +28,7 @@ from ..evolve.island import Individual, IslandState, pareto_front
 from ..evolve.migration import migrants, receive
 from ..executors import Executor
 from ..functionals.functional import Functional
+from .assess import OnGrid
 from .checking import FrontChecks, without
 from .config import SearchConfig
 from .front import Member, front_rows, run_summary, write_best, write_front
@@ -445,7 +446,9 @@ class Coordinator:
                 found.append(member)
         return found
 
-    def _without_terms(self, member: Member, row: dict[str, Any]) -> tuple[Member, list[dict[str, Any]]]:
+    def _without_terms(
+        self, member: Member, row: dict[str, Any], on_grid: OnGrid
+    ) -> tuple[Member, list[dict[str, Any]]]:
         """The losses without each of a member's terms; and the member, or a better one that a rest led to."""
         better, parts = self.problem.without_terms(member.functional)
         if better == member.functional or self.config.template:  # a rest need not have the template's form
@@ -453,14 +456,15 @@ class Coordinator:
         figures = {split: parts[0][split] for split in ("train", "validation")}
         row |= {"functional": better.to_dict(), **figures}
         losses = {**member.losses, "after": figures["train"], "validation": figures["validation"]}
-        (checked,) = self.problem.assess([better], self.display).members
+        (checked,) = self.problem.assess([better], self.display, on_grid=on_grid).members
         return replace(member, functional=better, losses=losses, checked=checked), parts
 
-    def finish(self, report: bool = True) -> None:
-        """The winner, its figures on all splits and on the full grid, and the summary."""
+    def finish(self, report: bool = True, verify: bool = False) -> None:
+        """The winner, its figures on all splits, checked on integration grids, and the summary."""
+        on_grid: OnGrid = "none" if not report else "all" if verify else "sample"
         with self.totals.clock.phase("report"):
             members = self._members()
-            assessed = self.problem.assess([m.functional for m in members], self.display, on_grid=report)
+            assessed = self.problem.assess([m.functional for m in members], self.display, on_grid=on_grid)
             members = [replace(m, checked=c) for m, c in zip(members, assessed.members, strict=True)]
             rows = front_rows(
                 members, self.config.node_tolerance, self.problem.counts.get("train", 0), self.config.select
@@ -468,7 +472,7 @@ class Coordinator:
             index = next(k for k, row in enumerate(rows) if row["picked"])
             parts: list[dict[str, Any]] = []
             if report:
-                members[index], parts = self._without_terms(members[index], rows[index])
+                members[index], parts = self._without_terms(members[index], rows[index], on_grid)
             picked = members[index]
             winner = replace(picked.functional, name=f"{self.config.preset}-{self.config.seed}")
             write_best(self.path, winner)

@@ -87,7 +87,8 @@ def node_errors(quadrature: Quadrature, functional: Functional, checked: Checked
         "measured": the largest measured error of a species' energy in one channel, over all registered functionals and
         rough expressions, with "species" and "label"; "median" over species of their largest; "estimate": the largest
         difference between the reduced and the coarse nodes for this functional, None where there is one set only;
-        "own": the check of this functional: its method, the largest error of a species with "species", and the median.
+        "own": the check of this functional: its method, the largest error of a species with "species", the median, and
+            the "count" of species.
     """
     worst = np.zeros(len(quadrature.species))
     where: tuple[float, str] = (0.0, "")
@@ -117,7 +118,7 @@ def _own_errors(checked: Checked) -> dict[str, Any] | None:
     worst = max(checked.species, key=lambda name: abs(checked.species[name]))
     errors = [abs(e) for e in checked.species.values()]
     largest = {"largest": max(errors), "species": worst, "median": float(np.median(errors))}
-    return {"method": checked.method, **plain(largest)}
+    return {"method": checked.method, "count": len(errors), **plain(largest)}
 
 
 def species_rows(
@@ -134,6 +135,6 @@ def species_rows(
         losses = {s: float(np.sqrt(np.mean(error[rows] ** 2))) for s, rows in splits.items()}
         return Row(winner.name, len(winner.parameters), losses)
 
-    if checked.method != "grid":
+    if checked.method != "grid" or len(checked.species) < len(quadrature.species):
         return row(nodes), None
     return row(nodes), row(nodes - np.array([checked.species[name] for name in quadrature.species]))

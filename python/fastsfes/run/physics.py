@@ -134,7 +134,10 @@ def verdict(row: Mapping[str, Any]) -> str:
         absent.append("the total energy of an atom")
     deviation = checked.get("deviation")
     if checked.get("method") == "grid" and deviation is not None:
-        parts.append(f"reactions within {deviation:.1e} kcal/mol of the full grid")
+        compared = checked.get("compared") or {"done": 0, "of": 0}
+        some = compared["done"] < compared["of"]
+        which = f"{compared['done']} of {compared['of']} reactions" if some else "reactions"
+        parts.append(f"{which} within {deviation:.1e} kcal/mol of the full grid")
     else:
         if deviation is not None:
             parts.append(f"reactions change by {deviation:.1e} kcal/mol from few nodes to all")

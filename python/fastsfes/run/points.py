@@ -25,7 +25,7 @@ from ..evolve.terms import ConditionTerm, CrossValidation
 from ..fitting import FitProblem, FitRows, FitSettings, folds_of, parse_conditions
 from ..functionals.frame import Frame, Hybrid
 from ..functionals.functional import Functional
-from .assess import Assessed, Checked
+from .assess import Assessed, Checked, OnGrid
 from .config import SearchConfig
 from .digests import digest
 from .fittable import SELECTION, Fittable
@@ -70,7 +70,7 @@ class PointProblem(Fittable):
         arrays = [*table.features.values(), *table.prefactors.values(), table.target, table.weights, table.splits]
         return {"fastsfes": __version__, "points": digest([*table.features, *table.prefactors], *arrays)}
 
-    def assess(self, members: Sequence[Functional], progress: Progress, *, on_grid: bool = True) -> Assessed:
+    def assess(self, members: Sequence[Functional], progress: Progress, *, on_grid: OnGrid = "sample") -> Assessed:
         """Cross-validated errors; the points themselves are all there is to be checked on."""
         found = []
         for member in members:

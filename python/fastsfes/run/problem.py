@@ -33,7 +33,7 @@ from ..formula.features import SEARCHED
 from ..functionals.frame import Frame
 from ..functionals.functional import Channel, Functional
 from ..functionals.load import load
-from .assess import Assessed, Checked, assess_reactions, assess_species
+from .assess import Assessed, Checked, OnGrid, assess_reactions, assess_species
 from .checking import AT_ONCE
 from .config import SearchConfig
 from .digests import data_digests
@@ -101,11 +101,12 @@ class ReactionProblem(_Energies):
         """Where densities are stored."""
         return self.check.on_grids
 
-    def assess(self, members: Sequence[Functional], progress: Progress, *, on_grid: bool = True) -> Assessed:
+    def assess(self, members: Sequence[Functional], progress: Progress, *, on_grid: OnGrid = "sample") -> Assessed:
         """How far the figures of members and of known functionals can be trusted."""
         check = replace(self.check, reactions=self.dataset.available)
-        known = self._known(progress) if on_grid else []
-        found = assess_reactions(check, members, known, progress, on_grid=on_grid)
+        known = self._known(progress) if on_grid != "none" else []
+        tolerance = self.config.node_tolerance
+        found = assess_reactions(check, members, known, progress, on_grid=on_grid, tolerance=tolerance)
         progress.message(f"cross-validation and physics of {len(members)} members of the front")
         examined = [self._examined(f, c) for f, c in zip(members, found.members, strict=True)]
         return replace(found, members=tuple(examined))
@@ -141,6 +142,7 @@ class ReactionProblem(_Energies):
             "rows": rows,
             "grid": None if on_grid is None else {"name": winner.name, "parameters": rows[0]["parameters"], **on_grid},
             "largest_difference": checked[0].deviation if checked[0].method == "grid" else None,
+            "compared": dict(checked[0].compared) or None,
             "grids": dict(checked[0].grids) or None,
             "nodes": node_errors(self.quadrature, winner, checked[0]),
             "test_readings": opened.test_readings,
@@ -177,7 +179,7 @@ class SpeciesProblem(_Energies):
             f"{c['nodes']} quadrature nodes"
         )
 
-    def assess(self, members: Sequence[Functional], progress: Progress, *, on_grid: bool = True) -> Assessed:
+    def assess(self, members: Sequence[Functional], progress: Progress, *, on_grid: OnGrid = "sample") -> Assessed:
         """How far the differences to the target's energies on nodes can be trusted."""
         found = assess_species(self.check, members, target_functional(self.config), progress, on_grid=on_grid)
         examined = [replace(c, physics=physics(f)) for f, c in zip(members, found.members, strict=True)]
@@ -197,6 +199,7 @@ class SpeciesProblem(_Energies):
             "grid": grid.to_dict() if grid is not None else None,
             "nodes": node_errors(self.quadrature, winner, checked),
             "largest_difference": checked.deviation,
+            "compared": dict(checked.compared) or None,
         }
 
 

@@ -22,8 +22,9 @@ __all__ = [
     "in_notebook",
     "make_progress",
     "style_here",
-    "teller",
 ]
+
+CHECK = "check on integration grids"
 
 Reference = tuple[str, float, float]
 """A known functional: its name, and its training and validation WRMSD in kcal/mol."""
@@ -53,6 +54,9 @@ class Progress(Protocol):
 
     def update(self, status: Status) -> None:
         """After every epoch of an island."""
+
+    def part(self, name: str, done: int, total: int) -> None:
+        """How far the check on integration grids is: a species, how many are done, and of how many."""
 
     def __enter__(self) -> Progress: ...
 
@@ -107,6 +111,9 @@ class SilentProgress:
     def update(self, status: Status) -> None:
         """Ignore."""
 
+    def part(self, name: str, done: int, total: int) -> None:
+        """Ignore."""
+
     def __enter__(self) -> SilentProgress:
         return self
 
@@ -147,6 +154,13 @@ class PlainProgress(SilentProgress):
             f"{best.complexity:g}"
         )
 
+    def part(self, name: str, done: int, total: int) -> None:
+        """A line when twice the interval has passed."""
+        now = time.monotonic()
+        if now - self._last >= 2 * self.interval and done < total:
+            self._last = now
+            self.message(f"{CHECK}: {done}/{total} species")
+
 
 class LiveProgress(SilentProgress):
     """A bar that redraws itself, the errors of the best beside those of known functionals, and its formulas."""
@@ -169,6 +183,7 @@ class LiveProgress(SilentProgress):
             auto_refresh=False,
         )
         self._task = self._bar.add_task("search", total=total, rate="", left="")
+        self._check = self._bar.add_task(CHECK, total=None, rate="", left="", visible=False)
         self._total = total
         self._rates = _Rates()
         self._known: Sequence[Reference] = ()
@@ -190,6 +205,12 @@ class LiveProgress(SilentProgress):
         self._status = status
         rate, left = self._rates.rate(status.candidates), self._rates.left(status.candidates, self._total)
         self._bar.update(self._task, completed=status.candidates, rate=f"{rate:.0f}/s", left=left)
+
+    def part(self, name: str, done: int, total: int) -> None:
+        """A bar of its own."""
+        if done == 0 or not self._bar.tasks[self._check].visible:
+            self._bar.reset(self._check, visible=True, total=total)
+        self._bar.update(self._check, completed=done, total=total, rate="species", left=CHECK)
 
     def _view(self) -> Any:
         from rich.console import Group
@@ -240,16 +261,3 @@ def make_progress(total: int, style: str = "auto") -> Progress:
     if style == "none":
         return SilentProgress()
     return LiveProgress(total) if style == "live" else PlainProgress(total)
-
-
-def teller(progress: Progress, interval: float = 10.0) -> Callable[[str, int, int], None]:
-    """A listener for passes over the densities: says how far it is every few seconds."""
-    last = time.monotonic()
-
-    def tell(name: str, done: int, total: int) -> None:
-        nonlocal last
-        if time.monotonic() - last >= interval and done < total:
-            last = time.monotonic()
-            progress.message(f"full grid: {done}/{total} species")
-
-    return tell

@@ -260,6 +260,7 @@ def search(
     go_on: bool = False,
     progress: str | None = None,
     report: bool = True,
+    verify: bool = False,
     problem: Callable[[SearchConfig], Problem] | None = None,
     on_epoch: Callable[[Epoch], object] | None = None,
     **options: Any,
@@ -280,7 +281,9 @@ def search(
             first job and for all that follow it.
         progress: "live", "plain", "none", or "auto" (live on a terminal or in a notebook, else plain); by default live
             on a terminal or in a notebook, and nothing where output is captured. Written to standard error.
-        report: whether to compute the final figures, which takes a pass over the full integration grid.
+        report: whether to compute the final figures.
+        verify: check them on the integration grids of all species, where there are any, not of those that are least
+            certain; the table is then of the grids. A finished run is verified by resuming it.
         problem: importable function that makes what is searched; default: the data that the configuration names.
         on_epoch: called with an `Epoch` whenever all islands have ended one; the search stops when it returns a true
             value, as after a time limit, and can be resumed.
@@ -299,7 +302,7 @@ def search(
         data = {name: value for name, value in (("dataset", dataset), ("points", points)) if value is not None}
         asked = _begun(config, output, go_on, {**options, **data})
     config = asked.config
-    done = finished(asked.path, report) if asked.path is not None and not asked.more else None
+    done = finished(asked.path, report, verify) if asked.path is not None and not asked.more else None
     if done is not None and dataset is None and points is None:
         return done
     given = (time_limit, executor, workers, worker_timeout, threads, dataset, points)
@@ -339,7 +342,7 @@ def search(
                 try:
                     coordinator.run(pool, here.time_limit)
                     pool.close()  # the rest is done here
-                    coordinator.finish(report)
+                    coordinator.finish(report, verify)
                 except (Exception, SearchInterrupted) as error:
                     coordinator.failed(error)
                     raise
@@ -447,12 +450,15 @@ def make_folder(path: Path, texts: Mapping[str, str], command: str = "fastsfes s
         raise WriteError(f"{path}: the run directory cannot be made ({short(error)})") from None
 
 
-def finished(path: Path, report: bool) -> Run | None:
+def finished(path: Path, report: bool, verify: bool) -> Run | None:
     """The run of a directory, when nothing is left to do for it."""
     if not all((path / name).is_file() for name in (SUMMARY, HISTORY, BEST)):
         return None
     summary = (run := Run(path)).summary
-    return run if summary.get("complete") and (summary.get("report") or not report) else None
+    figures = summary.get("report")
+    compared = (figures or {}).get("compared")
+    sampled = compared is not None and compared["done"] < compared["of"]
+    return run if summary.get("complete") and (not report or (figures and not (verify and sampled))) else None
 
 
 def _check_same(path: Path, config: SearchConfig) -> bool:

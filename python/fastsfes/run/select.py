@@ -51,6 +51,7 @@ def select(
     output: str | Path | None = None,
     progress: str | None = None,
     report: bool = True,
+    verify: bool = False,
     **options: Any,
 ) -> Run:
     """Find the best subsets of a library of terms.
@@ -62,7 +63,8 @@ def select(
         sizes: numbers of terms: one, several, or text such as "6:14".
         output: directory of the run, which must not exist yet.
         progress: "live", "plain", "auto" or "none"; by default as for `search`.
-        report: whether to compute the final figures, which takes a pass over the full integration grid.
+        report: whether to compute the final figures.
+        verify: check them on the integration grids of all species, not of a few.
         options: further options of `SelectConfig`, such as ``constraints``, ``criteria``, ``limit``, ``seed``.
 
     Returns:
@@ -79,7 +81,7 @@ def select(
     else:
         texts = [library] if isinstance(library, str) else library
     config = SelectConfig.make(terms=texts, dataset=dataset, sizes=sizes, **options)
-    return select_run(config, output=output, progress=progress, report=report)
+    return select_run(config, output=output, progress=progress, report=report, verify=verify)
 
 
 def select_run(
@@ -89,6 +91,7 @@ def select_run(
     resume: str | Path | None = None,
     progress: str | None = None,
     report: bool = True,
+    verify: bool = False,
     threads: int | None = None,
 ) -> Run:
     """`select` with a configuration, or going on with an earlier run."""
@@ -101,7 +104,7 @@ def select_run(
         if not is_selection(path):
             raise InputError(f"{path}: is a search; go on with: {resume_command(path)}")
         config = SelectConfig.from_toml(path / CONFIG)
-        if (done := finished(path, report)) is not None:
+        if (done := finished(path, report, verify)) is not None:
             return done
     assert config is not None
     here = config if threads is None else replace(config, threads=threads)
@@ -134,7 +137,7 @@ def select_run(
             try:
                 keeper.run(stop)
                 store.settle()
-                keeper.finish(report)
+                keeper.finish(report, verify)
             except (Exception, SearchInterrupted) as error:
                 status = "interrupted" if isinstance(error, SearchInterrupted) else "failed"
                 log.event("end", f"{status} after {keeper.done} of {len(work.units)} sizes", status=status)
@@ -273,13 +276,17 @@ class _Keeper:
         functional = self.work.functional(f"select-{self.work.config.seed}:{index}", row)
         return Member(one, functional, {"before": one.train, "after": one.train, "validation": one.validation})
 
-    def finish(self, report: bool) -> None:
-        """The best functional's figures on all splits and on the full grid, and the summary."""
+    def finish(self, report: bool, verify: bool) -> None:
+        """The best functional's figures on all splits, checked on integration grids, and the summary."""
         if self.state is None or self.best is None:
             raise FastsfesError(f"of no size there is a result: {NOTHING}; loosen them, or add terms")
         members = [self._front_member(k, member) for k, member in enumerate(self.front)]
         problem = self.work.problem()
-        assessed = problem.assess([m.functional for m in members], self.display, on_grid=report)
+        assessed = problem.assess(
+            [m.functional for m in members],
+            self.display,
+            on_grid="none" if not report else "all" if verify else "sample",
+        )
         members = [replace(m, checked=c) for m, c in zip(members, assessed.members, strict=True)]
         rows = front_rows(members, problem.config.node_tolerance, problem.counts.get("train", 0), "best")
         picked = next(m for m, row in zip(members, rows, strict=True) if row["picked"])

@@ -157,6 +157,7 @@ class SelectWork:
             ],
             "grid": grid,
             "largest_difference": checked.deviation if checked.method == "grid" else None,
+            "compared": dict(checked.compared) or None,
             "grids": dict(checked.grids) or None,
             "nodes": node_errors(problem.quadrature, winner, checked),
             "test_readings": opened.test_readings,

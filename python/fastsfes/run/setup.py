@@ -27,7 +27,7 @@ from ..functionals.load import load
 
 if TYPE_CHECKING:
     from ..fitting import FitProblem
-    from .assess import Assessed
+    from .assess import Assessed, OnGrid
     from .config import SearchConfig
     from .progress import Progress, Reference
 
@@ -107,9 +107,9 @@ class Problem(Protocol):
     def without_terms(self, winner: Functional) -> tuple[Functional, list[dict[str, Any]]]:
         """The losses without each term, for the report, and the winner, or a better one that a rest led to."""
 
-    def assess(self, members: Sequence[Functional], progress: Progress, *, on_grid: bool = True) -> Assessed:
-        """How far the figures of members on nodes can be trusted; with `on_grid` on the full grid, where there is one,
-        beside the known functionals."""
+    def assess(self, members: Sequence[Functional], progress: Progress, *, on_grid: OnGrid = "sample") -> Assessed:
+        """How far the figures of members on nodes can be trusted: on the integration grids of so many species, where
+        there are any, beside the known functionals."""
 
     def report(self, winner: Functional, progress: Progress, assessed: Assessed | None = None) -> dict[str, Any]:
         """Final figures, the test split and the full grid included; plain data for summary.json.

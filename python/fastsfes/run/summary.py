@@ -21,7 +21,7 @@ NOTHING = "no subset of independent terms keeps the rules and conditions"
 _VALUE = (float, None)
 _SPLITS = dict.fromkeys(SPLITS, _VALUE)
 _ROW = {"name": str, "parameters": int, **_SPLITS, "terms?": {str: _VALUE}, "grid?": _SPLITS}
-_OWN = {"method": str, "largest": _VALUE, "species": str, "median": _VALUE}
+_OWN = {"method": str, "largest": _VALUE, "species": str, "median": _VALUE, "count?": int}
 _PROCESS = {"processes": int, "cpu_seconds": float, "peak_memory": float}
 SHAPE = {
     "candidates": int,
@@ -44,6 +44,7 @@ SHAPE = {
             "rows": [_ROW],
             "grid": ({**_ROW, "name?": str}, None),
             "largest_difference": _VALUE,
+            "compared?": ({"done": int, "of": int}, None),
             "grids?": (FACTS["grids?"], None),
             "frame?": (str, None),
             "nodes?": ({"measured": float, "median": float, "own?": (_OWN, None)}, None),
@@ -170,8 +171,12 @@ def _sizes(summary: Mapping[str, Any]) -> list[str]:
 def _accuracy(report: Mapping[str, Any]) -> list[str]:
     """How far the figures can be trusted."""
     lines = []
+    compared = report.get("compared")
     if report["largest_difference"] is not None:
-        lines.append(f"quadrature against full grid: largest difference {report['largest_difference']:.2g} kcal/mol")
+        lines.append(
+            f"quadrature against full grid: largest difference {report['largest_difference']:.2g} kcal/mol"
+            f"{_of_how_many(report, compared)}"
+        )
     nodes = report.get("nodes")
     if nodes:
         lines.append(
@@ -180,10 +185,12 @@ def _accuracy(report: Mapping[str, Any]) -> list[str]:
         )
         own = nodes.get("own")
         if own and own["largest"] is not None:
+            sampled = compared is not None and compared["done"] < compared["of"]
+            which = f"the {own.get('count')} species" if sampled else "the species"
             how = "measured on the grid" if own["method"] == "grid" else "estimated by fewer nodes"
             lines.append(
                 f"nodes, for this functional: error of a species' energy at most {own['largest']:.2g} "
-                f"({own['species']}), half of the species below {own['median']:.2g}, {how}"
+                f"({own['species']}), half of {which} below {own['median']:.2g}, {how}"
             )
     if grids := report.get("grids"):
         change = "unknown" if grids["change"] is None else f"at most {grids['change']:.2g} kcal/mol"
@@ -191,11 +198,19 @@ def _accuracy(report: Mapping[str, Any]) -> list[str]:
             f"integration grids, on the nodes: a reaction energy changes by {change} ({grids['where']}) from the grid "
             f"of the densities to {grids['to']}"
         )
-    if report["grid"] is None:
+    if report["grid"] is None and not compared and report.get("kind") != "points":
         lines.append("not checked on a grid: the dataset is folded and holds no densities")
     if report.get("test_readings") is not None:
         lines.append(f"the sealed test split has been read {report['test_readings']} times, this table included")
     return lines
+
+
+def _of_how_many(report: Mapping[str, Any], compared: Mapping[str, int] | None) -> str:
+    """What was compared, when it was not all."""
+    if not compared or compared["done"] == compared["of"]:
+        return ""
+    what = "species" if report.get("kind") == "species" else "reactions"
+    return f" in the {compared['done']} of {compared['of']} {what} that are least certain; --verify compares all"
 
 
 def _table(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -91,15 +91,20 @@ def _checks(summary: dict[str, Any]) -> list[str]:
     """What was checked, in sentences."""
     said, report = [], summary["report"]
     if report["largest_difference"] is not None:
-        said.append(f"Quadrature and full grid differ by at most {number(report['largest_difference'], 2)} kcal/mol.")
+        compared = report.get("compared") or {"done": 0, "of": 0}
+        some = compared["done"] < compared["of"]
+        where = f" in the {compared['done']} of {compared['of']} that are least certain" if some else ""
+        said.append(
+            f"Quadrature and full grid differ by at most {number(report['largest_difference'], 2)} kcal/mol{where}."
+        )
+    elif report.get("kind") != "points":
+        said.append("The dataset is folded and holds no densities, so nothing was checked on a grid.")
     grids = report.get("grids")
     if grids and grids["change"] is not None:
         said.append(
             f"From the integration grid of the densities to {grids['to']} a reaction energy changes by at most "
             f"{number(grids['change'], 2)} kcal/mol ({grids['where']})."
         )
-    else:
-        said.append("The dataset is folded and holds no densities, so nothing was checked on a grid.")
     nodes = report.get("nodes")
     if nodes:
         said.append(
