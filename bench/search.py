@@ -29,6 +29,7 @@ from fastsfes.energies.evaluate import grid_energies
 from fastsfes.energies.quadrature import Quadrature
 from fastsfes.fitting import fit
 from fastsfes.functionals.functional import Functional
+from fastsfes.functionals.names import display_name, refitted
 from fastsfes.functionals.registry import get_functional
 from fastsfes.run.config import SearchConfig
 from fastsfes.run.log import read_events
@@ -126,7 +127,12 @@ def _evolution(arguments: argparse.Namespace) -> dict[str, Any]:
         reached, seconds = _reached(done, goal)
     best = summary["best"]
     return {
-        "base": {"name": "wB97M-V, refitted", "train": refit.train, "validation": refit.validation, "error": goal},
+        "base": {
+            "name": refitted(display_name("wb97m_v")),
+            "train": refit.train,
+            "validation": refit.validation,
+            "error": goal,
+        },
         "best": {"train": best["train"], "validation": best["validation"]},
         "candidates": summary["candidates"],
         "seconds": summary["seconds"],

@@ -13,7 +13,7 @@ import matplotlib.pyplot as plt
 import fastsfes as fs
 
 COLOURS = {"front": "#3b6ea5", "pick": "#c8553d", "known": "#6b7280"}
-KNOWN = {"wB97M-V form": "bottom", "GAS22 form": "top"}
+KNOWN = {"wB97M-V": "bottom", "GAS22": "top"}
 """Rows of the final table that are drawn as lines, and which side of the line their text touches."""
 
 

@@ -10,6 +10,7 @@ import sys
 import numpy as np
 
 import fastsfes as fs
+from fastsfes.functionals.names import display_name, refitted
 
 SPLITS = ("train", "validation", "test")
 
@@ -26,9 +27,9 @@ def sensitivity(functional: fs.Functional, dataset: fs.Dataset) -> float:
 def main(names: list[str]) -> None:
     """Print two tables: errors per split, and errors of the test split per data type."""
     dataset = fs.Dataset.open("gscdb").unsealed("the picks of docs/results.md")
-    functionals = {name: fs.load(name) for name in ["wb97m_v", "gas22", "b97m_v", *names]}
+    functionals = {display_name(name): fs.load(name) for name in ["wb97m_v", "gas22", "b97m_v", *names]}
     for name in ("wb97m_v", "gas22"):
-        functionals[f"{name}, refitted"] = fs.fit(name, "gscdb", starts=4).functional
+        functionals[refitted(display_name(name))] = fs.fit(name, "gscdb", starts=4).functional
     print("| functional | parameters | train | validation | test | grid |\n| --- | --- | --- | --- | --- | --- |")
     per_type = {}
     for name, functional in functionals.items():

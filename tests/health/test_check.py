@@ -104,7 +104,7 @@ def test_the_table() -> None:
     for row in result.rows:
         assert row.passed is None or (row.margin is not None and row.detail)
     text = str(result)
-    for expected in (*names, "exact conditions", "passed", "gas22", "libxc:scan"):
+    for expected in (*names, "exact conditions", "passed", "GAS22", "SCAN (libxc)"):
         assert expected in text
     data = json.loads(json.dumps(result.to_dict(), allow_nan=False))
     assert data["beside"]["gas22"][0]["passed"] is False

@@ -98,9 +98,9 @@ def test_scan_is_the_functional_that_depends_on_grids() -> None:
 def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["health", "libxc:scan", "--beside", "gas22", "--details"]) == 0
     captured = capsys.readouterr()
-    assert "libxc:scan" in captured.out.splitlines()[0]
+    assert captured.out.splitlines()[0].split() == ["SCAN", "(libxc)", "GAS22"]
     assert "uniform gas, exchange" in captured.out
-    assert "where libxc:scan fails" in captured.out
+    assert "where SCAN (libxc) fails" in captured.out
     assert "gas22: exact conditions" in captured.err
     assert main(["health", "x = 1 + c*w; x.c = 0.2", "--beside", "--json", "--quiet"]) == 0
     captured = capsys.readouterr()

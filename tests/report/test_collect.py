@@ -20,11 +20,12 @@ from fastsfes.analysis import optimum, parameter_uncertainties, term_contributio
 from fastsfes.cli import main
 from fastsfes.common.runfolder import HISTORY
 from fastsfes.energies.evaluate import evaluate
+from fastsfes.functionals.names import display_name
 from fastsfes.health import BESIDE
 from fastsfes.report import collect, read_report, render
 from fastsfes.report.data.history import ancestors, mutation_statistics, search_history
 from fastsfes.report.data.robustness import RESULT, validation
-from fastsfes.report.sections.parts import error_text, shown
+from fastsfes.report.sections.parts import error_text
 from fastsfes.report.sections.validation import validation_section
 from fastsfes.run.search import Run
 from fastsfes.run.store import RunStore
@@ -120,7 +121,7 @@ def test_errors_are_those_of_the_objective(run: Run, gathered: dict) -> None:
                 rmsd = np.sqrt(np.mean(mine**2, axis=0))
                 np.testing.assert_allclose([s["rmsd"] for s in g["statistics"]], rmsd, rtol=1e-12)
     gas22 = evaluate("gas22", dataset, "test")
-    k = errors["functionals"].index("GAS22 form")
+    k = errors["functionals"].index("GAS22")
     found = {r["name"]: r["errors"][k] for r in errors["reactions"] if r["split"] == "test"}
     assert found == {r.name: e for r, e in zip(gas22.reactions, gas22.errors.tolist(), strict=True)}
 
@@ -196,7 +197,7 @@ def test_a_validation_is_taken_up(run: Run, gathered: dict, tmp_path: Path) -> N
     page = render({**gathered, "validation": found})
     table = page[page.index('<section id="validation"') :]
     for f in found["functionals"]:
-        assert shown(f["name"]) in table
+        assert display_name(f["name"]) in table
         assert error_text(f["scf"]["total"]["wrmsd"]) in table
     assert "2 of 2" in table
 

@@ -14,9 +14,10 @@ from browser import CHROMIUM, Browser
 
 from fastsfes import Functional, InputError
 from fastsfes.cli import main
+from fastsfes.functionals.names import display_name
 from fastsfes.report import read_report, render
 from fastsfes.report.draw.axis import number
-from fastsfes.report.sections.parts import error_text, shown
+from fastsfes.report.sections.parts import error_text
 from fastsfes.run.search import Run
 
 SECTIONS = ["formula", "accuracy", "factors", "search", "insight", "health", "validation", "origin"]
@@ -70,7 +71,7 @@ def test_the_figures_are_those_of_the_run(page: Path, run: Run) -> None:
     assert data["summary"] == run.summary
     assert Functional.from_dict(data["functional"]) == run.best
     for row in run.summary["report"]["rows"]:
-        assert shown(row["name"]) in parsed.text
+        assert display_name(row["name"]) in parsed.text
         for split in ("train", "validation", "test"):
             assert f"{row[split]:.4f}" in parsed.text
     for channel in run.best.channels.values():

@@ -19,6 +19,7 @@ from ..energies.quadrature.nodes import derived_features
 from ..formula.features import CHANNELS
 from ..functionals.functional import Functional
 from ..functionals.load import Comparison
+from ..functionals.names import display_name
 from ..health.conditions import Evaluable, FeaturePoints, Subject, as_subjects, enhancement, feature_points
 
 __all__ = ["BESIDE", "Curve", "EnhancementCurves", "Surface", "enhancement_curves"]
@@ -71,7 +72,7 @@ class Curve:
         target = axes(ax)
         for label, values in self.values.items():
             style = {"color": "black", "linewidth": 2.2, "zorder": 3} if label == own else {"linewidth": 1.2}
-            target.plot(self.x, values, label=label, **style)
+            target.plot(self.x, values, label=display_name(label), **style)
         target.set_xlabel(_LABELS.get(self.axis, self.axis))
         target.set_ylabel(_LABELS.get(self.quantity, self.quantity))
         target.set_title(self.fixed.replace("alpha", r"$\alpha$").replace("rs", "$r_s$"), fontsize="medium")

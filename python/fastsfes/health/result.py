@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..functionals.names import display_name
 from .conditions.row import Row
 
 __all__ = ["HealthResult"]
@@ -48,8 +49,8 @@ class HealthResult:
         """The table: verdict and margin of every check, of every functional; then where the functional fails."""
         columns = {self.name: self.rows, **self.beside}
         width = max(len(row.name) for row in self.rows)
-        wide = {name: max(len(name), *(len(_cell(r)) for r in rows)) for name, rows in columns.items()}
-        header = f"{'':{width}}  " + "  ".join(f"{name:>{wide[name]}}" for name in columns)
+        wide = {name: max(len(display_name(name)), *(len(_cell(r)) for r in rows)) for name, rows in columns.items()}
+        header = f"{'':{width}}  " + "  ".join(f"{display_name(name):>{wide[name]}}" for name in columns)
         lines = [header.rstrip()]
         group = ""
         for k, row in enumerate(self.rows):
@@ -65,7 +66,7 @@ class HealthResult:
             f"{'passed':{width}}  " + "  ".join(f"{c:>{wide[n]}}" for c, n in zip(counts, columns, strict=True))
         )
         if self.failed:
-            lines += ["", f"where {self.name} fails"]
+            lines += ["", f"where {display_name(self.name)} fails"]
             lines += [f"  {row.name}: {row.where}: {row.detail}" for row in self.failed]
         return "\n".join(lines)
 

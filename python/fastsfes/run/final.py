@@ -19,10 +19,15 @@ from ..energies.evaluate import FrameChoice, evaluate_many
 from ..energies.quadrature import Quadrature, is_binding, reaction_targets
 from ..formula.expression import Expression
 from ..functionals.functional import Channel, Functional
+from ..functionals.names import display_name
 from ..functionals.registry import get_functional
 from .assess import Checked
 
-__all__ = ["Row", "baselines", "grid_losses", "node_errors", "quadrature_rows", "species_rows"]
+__all__ = ["PUBLISHED", "Row", "baselines", "grid_losses", "node_errors", "quadrature_rows", "species_rows"]
+
+
+PUBLISHED = ("wb97m_v", "gas22")
+"""The published forms that a winner stands beside, as published and refitted."""
 
 
 @dataclass(frozen=True)
@@ -42,11 +47,11 @@ def baselines() -> list[tuple[str, Functional]]:
     """The known functionals that a winner stands beside, with the names of their rows."""
     one = Channel(Expression.constant(1.0))
     lda = {"x": one, "css": one, "cos": one}
+    b97_x = {**lda, "x": get_functional("b97_x").channels["x"]}
     return [
-        ("LDA", Functional("lda", lda)),
-        ("B97 exchange, LDA correlation", Functional("b97_x", {**lda, "x": get_functional("b97_x").channels["x"]})),
-        ("wB97M-V form", get_functional("wb97m_v")),
-        ("GAS22 form", get_functional("gas22")),
+        (display_name("lda"), Functional("lda", lda)),
+        (f"{display_name('b97_x')}, {display_name('lda')} correlation", Functional("b97_x", b97_x)),
+        *((display_name(name), get_functional(name)) for name in PUBLISHED),
     ]
 
 

@@ -20,6 +20,7 @@ from ..evolve.island import Individual
 from ..formula.expression import Expression
 from ..formula.normal_form import normal_form
 from ..functionals.functional import Functional
+from ..functionals.names import in_words
 from .assess import Checked
 from .choose import cross_validated, pick
 from .physics import faults
@@ -217,7 +218,7 @@ def write_front(folder: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 def format_front(rows: Sequence[Mapping[str, Any]], width: int = 100) -> str:
     """A table: index, figures, formulas in short; * marks the pick, ! who has faults and is not picked."""
     terms = [t for t in dict.fromkeys(name for row in rows for name in row["terms"]) if t not in _SHOWN]
-    head = ["", *(name.replace("_", " ") for name in COLUMNS), *(name.replace("_", " ") for name in terms)]
+    head = ["", *(in_words(name) for name in (*COLUMNS, *terms))]
     body = [
         [
             f"{row['index']}{'*' if row['picked'] else '!' if row.get('faults') else ' '}",

@@ -33,11 +33,12 @@ from ..formula.features import SEARCHED
 from ..functionals.frame import Frame
 from ..functionals.functional import Channel, Functional
 from ..functionals.load import load
+from ..functionals.names import refitted
 from .assess import Assessed, Checked, OnGrid, assess_reactions, assess_species
 from .checking import AT_ONCE
 from .config import SearchConfig
 from .digests import data_digests
-from .final import baselines, grid_losses, node_errors, quadrature_rows, species_rows
+from .final import PUBLISHED, baselines, grid_losses, node_errors, quadrature_rows, species_rows
 from .fittable import SELECTION, Fittable
 from .physics import atom_energy, physics
 from .points import PointProblem, make_point_problem
@@ -92,7 +93,7 @@ class ReactionProblem(_Energies):
 
     def references(self) -> list[Reference]:
         """The published functionals on the training and validation reactions, in the frame of the densities."""
-        named = [(name.removesuffix(" form"), f) for name, f in baselines() if name.endswith(" form")]
+        named = [(name, f) for name, f in baselines() if f.name in PUBLISHED]
         losses = [[e.wrmsd for e in evaluate_many([f for _, f in named], self.dataset, split)] for split in SELECTION]
         return [(name, train, validation) for (name, _), train, validation in zip(named, *losses, strict=True)]
 
@@ -152,9 +153,9 @@ class ReactionProblem(_Energies):
         """What the winner is compared with: published parameters, and the same forms fitted to the training split."""
         named = baselines()
         progress.message("fitting the published forms to the same reactions")
-        for name, form in [item for item in named if item[1].name in ("wb97m_v", "gas22")]:
+        for name, form in [item for item in named if item[1].name in PUBLISHED]:
             fitted = fit(form, self.dataset, threads=self.config.threads).functional
-            named.append((f"{name}, refitted", fitted))
+            named.append((refitted(name), fitted))
         return named
 
     def _terms(self, functional: Functional) -> dict[str, float]:

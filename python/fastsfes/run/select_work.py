@@ -23,11 +23,12 @@ from ..formula.expression import Expression
 from ..functionals.frame import Frame
 from ..functionals.functional import Channel, Functional
 from ..functionals.load import load
+from ..functionals.names import refitted
 from ..selection import Columns, Library, Rules, Selector, Term, check_finite, distinct, parse_terms, terms_of
 from .assess import Assessed
 from .config import SearchConfig
 from .digests import data_digests
-from .final import baselines, grid_losses, node_errors, quadrature_rows
+from .final import PUBLISHED, baselines, grid_losses, node_errors, quadrature_rows
 from .problem import ReactionProblem, make_problem
 from .progress import Progress
 from .search import Run
@@ -133,9 +134,9 @@ class SelectWork:
             return problem.report(winner, progress, assessed)
         progress.message("fitting the published forms, with their fractions of exact exchange, to the same reactions")
         named = [(winner.name, winner)]
-        for name, form in [item for item in baselines() if item[1].hybrid.omega > 0]:
+        for name, form in [item for item in baselines() if item[1].name in PUBLISHED]:
             fitted = fit(form, self.dataset, exact_exchange=True, threads=self.config.threads).functional
-            named += [(name, form), (f"{name}, refitted", fitted)]
+            named += [(name, form), (refitted(name), fitted)]
         opened = self.dataset.unsealed(f"final table of {winner.name}")
         rows = quadrature_rows(opened, named, frame="own")
         (checked,) = assessed.members

@@ -10,6 +10,7 @@ from ..common.runfolder import resume_command
 from ..datasets.model import SPLITS
 from ..functionals.functional import Functional
 from ..functionals.load import FACTS
+from ..functionals.names import in_words
 from .physics import verdict
 from .usage import resources_line
 
@@ -119,7 +120,7 @@ def _figures(report: Mapping[str, Any], summary: Mapping[str, Any]) -> list[str]
     frame = f"; all in the frame of {report['frame']}" if report.get("frame") else ""
     where = ", on the full integration grid" if on_grid else ""
     lines = [f"{report['unit']} on {report['dataset']}{where}{frame}"]
-    lines += _table([("", "parameters", *SPLITS, *(name.replace("_", " ") for name in terms)), *body])
+    lines += _table([("", "parameters", *SPLITS, *(in_words(name) for name in terms)), *body])
     lines += _sizes(summary)
     refit = summary.get("refit")
     if refit:
@@ -160,7 +161,7 @@ def _sizes(summary: Mapping[str, Any]) -> list[str]:
     if not rows:
         return []
     body = [
-        (str(r["size"]), str(r["criterion"]).replace("_", " "), _number(r["value"]), _number(r["train"]),
+        (str(r["size"]), in_words(r["criterion"]), _number(r["value"]), _number(r["train"]),
          _number(r["validation"]), str(r["certificate"]))
         for r in rows
     ]  # fmt: skip

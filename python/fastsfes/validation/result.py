@@ -17,6 +17,7 @@ from ..common.files import write_output
 from ..common.reading import parse_json, read_text, shaped
 from ..datasets.model import HARTREE_TO_KCAL, Reaction
 from ..energies.evaluate import Evaluation
+from ..functionals.names import display_name
 
 __all__ = ["Convergence", "Validation", "read_validation"]
 
@@ -202,12 +203,12 @@ class Validation:
         kinds = ("SCF", "frozen") if self.frozen else ("SCF",)
         tables = (self.scf, self.frozen) if self.frozen else (self.scf,)
         names = list(self.functionals)
-        width = max(9 * len(kinds), *(len(name) for name in names)) + 2
+        width = max(9 * len(kinds), *(len(display_name(name)) for name in names)) + 2
         lines = [
             f"errors in kcal/mol on {len(self.reactions)} reactions of {self.dataset}: self-consistent"
             + (", and with the stored densities frozen" if self.frozen else "")
         ]
-        lines.append(" " * 24 + "".join(name.rjust(width) for name in names))
+        lines.append(" " * 24 + "".join(display_name(name).rjust(width) for name in names))
         heads = "".join(kind.rjust(9) for kind in kinds)
         lines.append("RMSD".ljust(16) + "number".rjust(8) + "".join(heads.rjust(width) for _ in names))
 
@@ -225,27 +226,29 @@ class Validation:
         for name in names if self.frozen else []:
             change = self.scf[name].errors - self.frozen[name].errors
             k = int(np.argmax(np.abs(change)))
-            lines.append(f"{name}: self-consistency changes {self.reactions[k].name} most, by {change[k]:+.3f}")
+            lines.append(
+                f"{display_name(name)}: self-consistency changes {self.reactions[k].name} most, by {change[k]:+.3f}"
+            )
         return lines
 
     def _course(self) -> list[str]:
-        width = max(10, *(len(name) for name in self.functionals)) + 2
+        width = max(10, *(len(display_name(name)) for name in self.functionals)) + 2
         lines = ["functional".ljust(width) + "species  converged  cycles mean  max  seconds  rungs"]
         for name, c in self.convergence.items():
             rungs = ", ".join(f"{rung} {count}" for rung, count in c.rungs.items())
             lines.append(
-                f"{name.ljust(width)}{c.species:7d}  {c.converged:9d}  {c.cycles_mean:11.1f}  {c.cycles_max:3d}  "
-                f"{c.seconds:7.0f}  {rungs}"
+                f"{display_name(name).ljust(width)}{c.species:7d}  {c.converged:9d}  {c.cycles_mean:11.1f}  "
+                f"{c.cycles_max:3d}  {c.seconds:7.0f}  {rungs}"
             )
         return lines
 
     def _problems(self) -> list[str]:
         lines = []
         for name, c in self.convergence.items():
-            lines += [f"not converged with {name}: {species}" for species in c.unconverged]
-            lines += [f"failed with {name}: {species}: {reason}" for species, reason in c.failed.items()]
+            lines += [f"not converged with {display_name(name)}: {species}" for species in c.unconverged]
+            lines += [f"failed with {display_name(name)}: {species}: {reason}" for species, reason in c.failed.items()]
             lines += [
-                f"above the density it started from, so another state, with {name}: {species} "
+                f"above the density it started from, so another state, with {display_name(name)}: {species} "
                 f"(+{HARTREE_TO_KCAL * self.species[name][species]['rise']:.3f} kcal/mol)"
                 for species in c.other_state
             ]

@@ -6,11 +6,12 @@ import math
 from typing import Any
 
 from ...datasets.model import SPLITS
+from ...functionals.names import display_name, in_words
 from ...run.physics import verdict
 from ..draw.axis import Axis, number
 from ..draw.chart import Chart, figure, legend, sample
 from ..html import Content, Markup, tag
-from .parts import SPLIT_NAMES, cell, details, error_text, grid, missing, section, series, shaded, shown, table
+from .parts import SPLIT_NAMES, cell, details, error_text, grid, missing, section, series, shaded, table
 
 __all__ = ["accuracy_section", "tiles"]
 
@@ -25,7 +26,7 @@ def tiles(data: dict[str, Any]) -> Markup:
         row, *others = [{**r, **(r.get("grid") or {})} for r in report["rows"]]
         for split in SPLITS:
             beside = min((r for r in others if r[split] is not None), key=lambda r: r[split], default=None)
-            note = f"{shown(beside['name'])} {error_text(beside[split])}" if beside else report["unit"]
+            note = f"{display_name(beside['name'])} {error_text(beside[split])}" if beside else report["unit"]
             made.append(_tile(error_text(row[split]), f"{SPLIT_NAMES[split]}, kcal/mol", note, split == "test"))
     elif "best" in data["summary"]:
         best = data["summary"]["best"]
@@ -138,7 +139,7 @@ def _final(data: dict[str, Any]) -> Markup:
     least = min((value for value in left_out if value is not None), default=None)
     for position, (row, error) in enumerate(zip(report["rows"], errors, strict=True)):
         cells: list[Content] = [
-            tag("th", shown(row["name"]), scope="row", title=row["name"]), cell(row["parameters"]),
+            tag("th", row["name"], scope="row"), cell(row["parameters"]),
         ]  # fmt: skip
         cells += [cell(_error(error[s]), best=error[s] is not None and error[s] == best[s]) for s in SPLITS]
         if crossed:
@@ -157,7 +158,7 @@ def _final(data: dict[str, Any]) -> Markup:
     return tag(
         "div",
         table(
-            ["", "parameters", *(SPLIT_NAMES[s] for s in SPLITS), *(["cross-validation"] if crossed else [])],
+            ["", "parameters", *(SPLIT_NAMES[s] for s in SPLITS), *([in_words("cross_validation")] if crossed else [])],
             rows,
             caption=f"{report['unit']} on {report['dataset']}" + (", on the full integration grid" if on_grid else ""),
         ),
@@ -177,7 +178,7 @@ def _error(value: float | None) -> str:
 
 
 def _types(errors: dict[str, Any], kind: str) -> Markup:
-    names = [shown(n) for n in errors["functionals"]]
+    names = [display_name(n) for n in errors["functionals"]]
     rows: list[Markup | list[Content]] = []
     for split in SPLITS:
         groups = [g for g in errors["groups"] if g["split"] == split and g["kind"] == kind]
@@ -218,7 +219,7 @@ def _dots(errors: dict[str, Any]) -> Markup:
         if finite:
             chart.span(min(finite), max(finite), float(row))
     for k in range(len(errors["functionals"]) - 1, -1, -1):
-        name = shown(errors["functionals"][k])
+        name = display_name(errors["functionals"][k])
         chart.points(
             [g["statistics"][k]["rmsd"] for g in reversed(groups)],
             [float(i) for i in range(len(groups))],
@@ -229,7 +230,7 @@ def _dots(errors: dict[str, Any]) -> Markup:
             ],
             size=6.0 if k == 0 else 4.2,
         )
-    marks = [(sample(series(n, k), "dot"), shown(n)) for k, n in enumerate(errors["functionals"])]
+    marks = [(sample(series(n, k), "dot"), display_name(n)) for k, n in enumerate(errors["functionals"])]
     return figure(f"Data types, {SPLIT_NAMES[split]} split", chart.svg(), legend=legend(marks))
 
 
@@ -309,7 +310,7 @@ def _worst(errors: dict[str, Any]) -> Markup:
                 error_text(r["errors"][k]),
             ]
         )
-    beside = shown(errors["functionals"][k])
+    beside = display_name(errors["functionals"][k])
     return tag(
         "div",
         tag("h4", "Largest errors"),

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from ...functionals.names import display_name
 from ..draw.axis import Axis, number
 from ..draw.chart import Chart, colour_bar, figure, legend, sample
 from ..html import Content, Markup, tag
-from .parts import CHANNEL_NAMES, details, grid, missing, section, series, shown
+from .parts import CHANNEL_NAMES, details, grid, missing, section, series
 
 __all__ = ["factors_section"]
 
@@ -88,7 +89,7 @@ def _lines(title: str, x: Axis, y: Axis, xs: list[float], curves: dict[str, list
     chart = Chart(x, y, f"{title}: {y.label} against {x.label} of {', '.join(curves)}", height=300.0)
     marks: list[tuple[Markup, Content]] = []
     for position, (name, values) in reversed(list(enumerate(curves.items()))):
-        label, kind = shown(name), series(name, position)
+        label, kind = display_name(name), series(name, position)
         ys = [math.nan if v is None else v for v in values]
         chart.line(xs, ys, kind, title=label, strong=position == 0)
         if position == 0:  # the others tell their names

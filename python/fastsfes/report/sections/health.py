@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from ...functionals.names import display_name
 from ..draw.axis import number
 from ..html import Content, Markup, tag
 from .parts import details, missing, section, table
 
 __all__ = ["health_section"]
-
-_NAMES = {"wb97m_v": "ωB97M-V", "gas22": "GAS22"}
 
 
 def health_section(data: dict[str, Any]) -> Markup:
@@ -43,7 +42,7 @@ def _table(found: dict[str, Any]) -> list[Content]:
     ]
     rows.append([tag("th", tag("strong", "passed"), scope="row"), *(tag("td", tag("strong", c)) for c in counts)])
     failed = [r for r in found["rows"] if r["passed"] is False]
-    names = [_NAMES.get(name, name) for name in columns]
+    names = [display_name(name) for name in columns]
     content: list[Content] = [table(["check", *names], rows, caption=f"Checks at level {found['level']}")]
     if failed:
         where = [
@@ -52,7 +51,7 @@ def _table(found: dict[str, Any]) -> list[Content]:
         ]
         content.append(
             details(
-                f"Where {found['name']} fails ({len(failed)})",
+                f"Where {display_name(found['name'])} fails ({len(failed)})",
                 table(["check", "worst point", "what was tested"], where, caption="Failed checks", text_columns=3),
             )
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from ...functionals.names import display_name, refitted
 from ..draw.axis import number
 from ..html import Content, Markup, tag
 
@@ -18,7 +19,6 @@ __all__ = [
     "section",
     "series",
     "shaded",
-    "shown",
     "table",
 ]
 
@@ -33,33 +33,25 @@ CHANNEL_NAMES = {
 SPLIT_NAMES = {"train": "training", "validation": "validation", "test": "test"}
 
 
-_KNOWN = {
-    "wb97m_v": ("ωB97M-V", 1),
-    "wB97M-V form": ("ωB97M-V", 1),
-    "gas22": ("GAS22", 2),
-    "GAS22 form": ("GAS22", 2),
-    "b97": ("B97", 3),
-    "b97_x": ("B97", 3),
-    "B97 exchange, LDA correlation": ("B97x + LDA", 3),
-    "pbe": ("PBE", 4),
-    "pbe_x": ("PBE", 4),
-    "b88_x": ("B88", 5),
-    "wB97M-V form, refitted": ("ωB97M-V refit", 5),
-    "libxc:scan": ("SCAN", 6),
-    "GAS22 form, refitted": ("GAS22 refit", 6),
-    "LDA": ("LDA", 7),
+_SERIES = {
+    display_name("wb97m_v"): 1,
+    display_name("gas22"): 2,
+    display_name("b97"): 3,
+    display_name("b97_x"): 3,
+    display_name("pbe"): 4,
+    display_name("pbe_x"): 4,
+    display_name("b88_x"): 5,
+    refitted(display_name("wb97m_v")): 5,
+    display_name("libxc:scan"): 6,
+    refitted(display_name("gas22")): 6,
+    display_name("lda"): 7,
 }
-"""Known functionals: how they are called where there is little room, and their series in all charts."""
-
-
-def shown(name: str) -> str:
-    """The short name of a functional."""
-    return _KNOWN[name][0] if name in _KNOWN else name
+"""Known functionals: their series in all charts."""
 
 
 def series(name: str, position: int) -> int:
     """The series of a functional in charts: the winner, which stands first, is 0."""
-    return 0 if position == 0 else _KNOWN[name][1] if name in _KNOWN else 1 + (position - 1) % 7
+    return 0 if position == 0 else _SERIES.get(display_name(name), 1 + (position - 1) % 7)
 
 
 def section(identifier: str, title: str, *content: Content, lead: Content = None) -> Markup:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ...common.errors import InputError
 from ...formula.expression import Expression
+from ...functionals.names import in_words
 from ...run.front import COLUMNS
 from ..draw.axis import Axis, number
 from ..draw.chart import Chart, figure, legend, sample
@@ -157,7 +158,7 @@ def _mutations(data: dict[str, Any]) -> Markup:
         share = m["better"] / m["made"] if m["made"] else 0.0
         rows.append(
             [
-                m["mutation"].replace("_", " "),
+                in_words(m["mutation"]),
                 grouped(m["made"]),
                 f"{100 * m['new'] / max(m['made'], 1):.0f} %",
                 f"{100 * share:.1f} %",
@@ -188,7 +189,7 @@ def _milestones(data: dict[str, Any]) -> Markup:
         between = since - 1
         since = 0
         formulas = [_changed(kind, step["expressions"][kind]) for kind in step["changed"]]
-        words = step["mutation"].replace("_", " ").replace("+", ", ")
+        words = in_words(step["mutation"]).replace("+", ", ")
         where = f"island {step['island']}, " if several else ""
         label = "base" if position == 0 else ("winner: " if position == last else "") + words
         items.append(
@@ -261,7 +262,7 @@ def _front(data: dict[str, Any]) -> Markup:
             tag("td", tag("code", text), class_="text long"),
         ]
         rows.append(tag("tr", cells, class_="pick" if m["picked"] else None, id=f"member-{m['index']}"))
-    names = (n.replace("cross_validation", "cross-validation").replace("_", " ") for n in (*COLUMNS, *terms_of))
+    names = (in_words(n) for n in (*COLUMNS, *terms_of))
     head = ["", *names, "factors"]
     words = f"Members of the front, errors in kcal/mol; ★ is the functional of this page, {data['run']}:INDEX names one"
     return table(head, rows, caption=words)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from ...functionals.names import display_name
 from ..draw.axis import Axis, number
 from ..draw.chart import Chart, figure
 from ..html import Content, Markup, tag
 from .accuracy import duration
-from .parts import cell, details, error_text, grid, missing, section, shown, table
+from .parts import cell, details, error_text, grid, missing, section, table
 
 __all__ = ["validation_section"]
 
@@ -43,7 +44,7 @@ def _errors(found: dict[str, Any]) -> Markup:
     frozen = all(f["frozen"] is not None for f in functionals)
     head: list[Content] = ["data type", "n"]
     for f in functionals:
-        head += [f"{shown(f['name'])}, SCF", "frozen"] if frozen else [shown(f["name"])]
+        head += [f"{display_name(f['name'])}, SCF", "frozen"] if frozen else [display_name(f["name"])]
     rows: list[list[Content]] = []
     labels: list[tuple[str, str | None, str]] = [(kind, kind, "rmsd") for kind in first["by_type"]]
     labels += [("all", None, "rmsd"), ("all, MAE", None, "mae"), ("all, WRMSD", None, "wrmsd")]
@@ -93,7 +94,7 @@ def _course(found: dict[str, Any]) -> Markup:
         rungs = ", ".join(f"{rung} {count}" for rung, count in c["rungs"].items())
         rows.append(
             [
-                shown(f["name"]),
+                display_name(f["name"]),
                 rungs,
                 f"{c['converged']} of {c['species']}",
                 number(c["cycles_mean"], 3),
