@@ -23,7 +23,7 @@ from .run.search_points import search_points
 from .run.select import select
 from .run.select_config import SelectConfig
 from .selection import Library
-from .validation import Validation, ValidationConfig, validate
+from .validation import OwnDensityFit, Validation, ValidationConfig, fit_own_densities, validate
 
 __all__ = [
     "VV10",
@@ -39,6 +39,7 @@ __all__ = [
     "InputError",
     "Library",
     "LibxcFunctional",
+    "OwnDensityFit",
     "PointwiseRegressor",
     "Quadrature",
     "RoundedParameters",
@@ -53,6 +54,7 @@ __all__ = [
     "evaluate",
     "export",
     "fit",
+    "fit_own_densities",
     "get_functional",
     "kernels",
     "list_functionals",

@@ -22,13 +22,18 @@ from ..fitting.losses import LOSSES
 from ..functionals.frame import Frame
 from ..functionals.functional import Functional
 from ..functionals.load import FUNCTIONAL, load
+from ..validation import OwnDensityFit, fit_own_densities
+from ..validation.own_densities import REST
+from .dataset import show_progress
 from .digits import rounding_note
 
-_DESCRIPTION = """Fit the parameters of a functional to the training reactions of a dataset, densities frozen.
+_DESCRIPTION = """Fit the parameters of a functional to the training reactions of a dataset, on frozen densities
+or on its own.
 
 The functional is a registered name, a JSON file, a run directory, or formulas per channel:
   fastsfes fit wb97m_v
   fastsfes fit my.json --dataset molecules.h5 --output fitted.json
+  fastsfes fit my.json --dataset molecules.h5 --own-densities work --workers 4
   fastsfes fit --channel 'x=c0 + c1*u(x2, g)' 'css=c0' 'cos=c0 + c1*w' --start x.g=0.004"""
 
 _DEFAULT_START = 1.0
@@ -62,6 +67,19 @@ class FitOptions:
         "", "text", "form", "functional whose exact exchange, range separation and nonlocal correlation are kept, on "
         "the same densities; default: the one that made the densities",
     )  # fmt: skip
+
+    own_densities: str = option(
+        "",
+        "text",
+        "densities",
+        "fit to the functional's own densities, to a fixed point; they are kept in this folder, and a second call goes "
+        "on from there",
+    )
+    cycles: int = option(5, "int", "densities", "own densities at most so many times", minimum=1)
+    rest: float = option(
+        REST, "float", "densities", "end when no reaction energy moves further than this, kcal/mol", minimum=1e-9
+    )
+    workers: int = option(1, "int", "densities", "worker processes for own densities, one thread each", minimum=1)
 
     optimizer: Optimizer = option("varpro", "text", "method", "see docs/fitting.md", choices=OPTIMIZERS)
     loss: str = option("", "text", "method", f"what is minimised in place of the WRMSD: {LOSSES}")
@@ -111,25 +129,26 @@ def run(arguments: argparse.Namespace) -> int:
     functional = _functional(arguments.functional, o)
     check_output(arguments.output)
     dataset = Dataset.open(o.dataset)
-    result = fit(
-        functional,
-        dataset,
-        seed=o.seed,
-        optimizer=o.optimizer,
-        loss=o.loss,
-        starts=o.starts or None,
-        fixed=o.fix,
-        bounds=dict(_bound(text) for text in o.bound),
-        constraints=o.constraint,
-        ridge=o.ridge,
-        exact_exchange=o.exact_exchange,
-        frame=o.frame,
-        test=o.test,
-        level=o.level,
-        quadrature=o.quadrature,
-        max_evaluations=o.max_evaluations or None,
-        threads=o.threads,
-    )
+    options: dict[str, Any] = {
+        "seed": o.seed,
+        "optimizer": o.optimizer,
+        "loss": o.loss,
+        "starts": o.starts or None,
+        "fixed": o.fix,
+        "bounds": dict(_bound(text) for text in o.bound),
+        "constraints": o.constraint,
+        "ridge": o.ridge,
+        "exact_exchange": o.exact_exchange,
+        "level": o.level,
+        "max_evaluations": o.max_evaluations or None,
+        "threads": o.threads,
+    }
+    cycles: OwnDensityFit | None = None
+    if o.own_densities:
+        cycles = _to_fixed_point(functional, dataset, o, options, quiet=arguments.json)
+        dataset, result = Dataset.open(cycles.cycles[-1].dataset), cycles.cycles[-1].fit
+    else:
+        result = fit(functional, dataset, frame=o.frame, test=o.test, quadrature=o.quadrature, **options)
     on_grid: dict[str, float] = {}
     if o.grid:
         whose: Literal["own", "dataset"] = "own" if o.frame else "dataset"
@@ -137,12 +156,33 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.output is not None:
         result.functional.to_json(arguments.output)
     if arguments.json:
-        print(json.dumps(_as_json(result, on_grid), indent=1))
+        own = {} if cycles is None else {"own_densities": cycles.to_dict()}
+        print(json.dumps({**_as_json(result, on_grid), **own}, indent=1))
     else:
+        if cycles is not None:
+            print(cycles.table(), end="\n\n")
         print(_table(functional, result, on_grid, _rounded(result, dataset, o)))
     if arguments.output is not None and not arguments.json:
         print(f"written: {arguments.output}")
-    return 0
+    return 0 if cycles is None or cycles.converged else 1
+
+
+def _to_fixed_point(
+    functional: Functional, dataset: Dataset, o: FitOptions, options: dict[str, Any], quiet: bool
+) -> OwnDensityFit:
+    for name, given in (("frame", o.frame), ("test", o.test), ("quadrature", o.quadrature != "default")):
+        if given:
+            raise InputError(f"--{name} does not go with --own-densities; leave one of them out")
+    return fit_own_densities(
+        functional,
+        dataset,
+        o.own_densities,
+        cycles=o.cycles,
+        rest=o.rest,
+        workers=o.workers,
+        progress=None if quiet else show_progress,
+        **options,
+    )
 
 
 def _functional(name: str | None, o: FitOptions) -> Functional:

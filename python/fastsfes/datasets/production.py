@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from ..common.errors import FastsfesError, InputError
+from ..densities.basis import OWN_ECP
 from ..densities.build import BuildResult, Job, Progress, build_densities, load_work_file
 from ..densities.chkfile import read_chkfiles
 from ..densities.maker import maker_text
 from ..densities.record import DensityRecord, FloatArray
 from ..densities.scf import check_settings
-from ..densities.settings import ScfSettings
+from ..densities.settings import NO_DENSITY_FIT, ScfSettings
+from .dataset import Dataset
 from .model import DatasetContents
 from .readers import read_folder
-from .storage import NamedDensity, write_dataset
+from .storage import NamedDensity, read_density, write_dataset
 
 #: Interatomic distances of a density and of the geometry it is imported for may differ by this (angstrom).
 _SAME_GEOMETRY = 1e-3
@@ -177,11 +179,91 @@ def build_dataset(
     result = build_densities(jobs, folder, processes=processes, executor=executor, shard=shard, progress=progress)
     if shard[1] > 1:
         return result
+    _need_some(result)
+    write_dataset(output, contents, named_densities(result.files))
+    return result
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """The densities of a dataset file, as first guesses."""
+
+    path: Path
+
+    def __call__(self, name: str) -> DensityRecord | None:
+        record = read_density(self.path, name)
+        return record if isinstance(record, DensityRecord) else None
+
+
+def rebuild_dataset(
+    dataset: Dataset,
+    output: Path | str,
+    xc: str,
+    *,
+    work: Path | str | None = None,
+    processes: int = 1,
+    executor: str = "",
+    progress: Callable[[Progress], None] | None = None,
+) -> BuildResult:
+    """Make the densities of a dataset again with another functional, and write the dataset file.
+
+    Every calculation has basis set, ECPs, density fitting and grid of the stored density and begins with it.
+
+    Args:
+        dataset: opened from a file with orbitals; the species of its reactions are computed, those of a sealed test
+            split are not.
+        output: the dataset file to write, atomically.
+        xc: name of a functional, or a whole functional as JSON.
+        work, processes, executor, progress: as for `build_dataset`.
+
+    Raises:
+        InputError: the dataset has no orbitals.
+    """
+    if dataset.path is None or not dataset.has_densities:
+        raise InputError(
+            f"dataset {dataset.name!r} holds no densities to begin with; 'fastsfes dataset build' makes them"
+        )
+    xc = _stored(xc)
+    output = Path(output)
+    names = sorted({name for reaction in dataset.available for name in reaction.coefficients})
+    jobs = []
+    for name in names:
+        about, species = dataset.attributes(name), dataset.species[name]
+        settings = ScfSettings(
+            xc=xc,
+            basis=str(about.get("basis", "")),
+            density_fit=str(about.get("density_fit", NO_DENSITY_FIT)),
+            grid=str(about.get("grid", ScfSettings.grid)),
+            ecp=str(about.get("ecp", OWN_ECP)),
+        )
+        jobs.append(Job(name, species.symbols, species.coordinates, species.charge, species.spin, settings))
+    for settings, elements in _by_settings(jobs).items():
+        check_settings(settings, elements)
+    result = build_densities(
+        jobs,
+        work if work is not None else output.with_name(output.name + ".work"),
+        processes=processes,
+        executor=executor,
+        guess=_Stored(dataset.path.absolute()),
+        progress=progress,
+    )
+    _need_some(result)
+    write_dataset(output, replace(dataset.contents, reactions=dataset.available), named_densities(result.files))
+    return result
+
+
+def _by_settings(jobs: Iterable[Job]) -> dict[ScfSettings, set[str]]:
+    """Elements of the calculations of each settings."""
+    found: dict[ScfSettings, set[str]] = {}
+    for job in jobs:
+        found.setdefault(job.settings, set()).update(job.symbols)
+    return found
+
+
+def _need_some(result: BuildResult) -> None:
     if not result.files:
         first = next(iter(result.failed.items()))
         raise FastsfesError(f"every calculation failed; the first, {first[0]!r}: {first[1]}")
-    write_dataset(output, contents, named_densities(result.files))
-    return result
 
 
 def _stored(xc: str) -> str:

@@ -18,7 +18,19 @@ from .record import DensityRecord
 from .scf import compute_density
 from .work import Job, Outcome, Progress, run_jobs
 
-__all__ = ["BuildResult", "Job", "Progress", "build_densities", "collect", "load_work_file"]
+__all__ = ["BuildResult", "Guess", "Job", "Progress", "build_densities", "collect", "load_work_file"]
+
+
+#: Gives the density that a calculation begins with.
+Guess = Callable[[str], "DensityRecord | None"]
+
+
+@dataclass(frozen=True)
+class _Context:
+    """What a worker has: the work folder, and where first guesses come from."""
+
+    folder: Path
+    guess: Guess | None
 
 
 @dataclass(frozen=True)
@@ -42,6 +54,7 @@ def build_densities(
     processes: int = 1,
     executor: str = "",
     shard: tuple[int, int] = (1, 1),
+    guess: Guess | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> BuildResult:
     """Compute the densities of all jobs, in parallel, skipping those already in the work folder.
@@ -54,6 +67,7 @@ def build_densities(
             elsewhere must see the work folder under the same path.
         shard: (i, n) to compute only every n-th of the calculations, starting with the i-th (1 <= i <= n). Shards of
             one build are disjoint, whoever runs them when; the build without one finds their files.
+        guess: name of a job -> a density to begin with, or None; called in the workers, which it must reach by pickle.
         progress: called in this process after every finished calculation.
 
     A calculation that does not converge is stored as such and listed in ``unconverged``;
@@ -67,8 +81,8 @@ def build_densities(
         folder,
         _is_done,
         _compute_to_file,
-        setup=Path,
-        arguments=(folder,),
+        setup=_Context,
+        arguments=(folder, guess),
         workers=processes,
         executor=executor,
         shard=shard,
@@ -132,8 +146,9 @@ def _earlier(path: Path) -> DensityRecord | None:
         return None
 
 
-def _compute_to_file(folder: Path, job: Job) -> Outcome:
+def _compute_to_file(context: _Context, job: Job) -> Outcome:
     """Compute one job and write its file; runs in a worker."""
+    path = _file(context.folder, job.key)
     record = compute_density(
         job.symbols,
         job.coordinates,
@@ -141,14 +156,15 @@ def _compute_to_file(folder: Path, job: Job) -> Outcome:
         job.spin,
         job.settings,
         name=job.name,
-        start=_earlier(_file(folder, job.key)),
+        start=_earlier(path),
+        guess=context.guess(job.name) if context.guess is not None else None,
     )
 
     def fill(file: h5py.File) -> None:
         file.attrs["name"] = job.name
         write_record(file.create_group("density"), record)
 
-    write_atomically(_file(folder, job.key), fill)
+    write_atomically(path, fill)
     a = record.attributes
     text = f"E = {record.energies.e_tot:.8f} hartree, rung {a['rung']}, {a['seconds']:.0f} s"
     return text, record.converged

@@ -14,7 +14,7 @@ from ..functionals.libxc import LibxcFunctional
 from ..functionals.load import Comparison
 from .basis import NO_ECP, OWN_ECP, auxiliary_tables, element_of, has_ecp, labels_of, orbital_tables, shells_of
 from .maker import maker, maker_name, own_maker
-from .mole import dump_mole
+from .mole import dump_mole, load_mole
 from .record import DensityRecord, Energies, FloatArray
 from .settings import NO_DENSITY_FIT, ScfSettings, parse_grid
 
@@ -297,6 +297,18 @@ def _set_state(mf: Any, state: dict[str, Any]) -> None:
         setattr(mf, name, value)
 
 
+def _fits(guess: DensityRecord, mf: Any) -> bool:
+    """Whether a density matrix is one of this molecule and basis set, restricted or unrestricted as is asked for."""
+    theirs, own = load_mole(guess.mole, "guess"), mf.mol
+    return (
+        theirs._basis == own._basis
+        and theirs.elements == own.elements
+        and theirs.nelec == own.nelec
+        and np.allclose(theirs.atom_coords(), own.atom_coords(), rtol=0, atol=1e-6)
+        and (guess.mo_occ.ndim == 2) == (own.spin != 0)
+    )
+
+
 def compute_density(
     symbols: tuple[str, ...],
     coordinates: FloatArray,
@@ -306,6 +318,7 @@ def compute_density(
     *,
     name: str = "molecule",
     start: DensityRecord | None = None,
+    guess: DensityRecord | None = None,
     note: Callable[[str], None] | None = None,
 ) -> DensityRecord:
     """Run one SCF and collect what a search needs.
@@ -315,7 +328,9 @@ def compute_density(
         charge, spin: total charge and number of unpaired electrons.
         settings: how to compute.
         name: used in messages only.
-        start: an earlier density of the same species to begin with.
+        start: an earlier result of the same calculation, which is gone on with.
+        guess: a density of the species by another functional; it is begun with where it has the same atoms in the same
+            places, the same basis set and the same kind of orbitals.
         note: called with one line per stage.
 
     Returns:
@@ -328,7 +343,8 @@ def compute_density(
     mol.stdout, mol.verbose = io.StringIO(), pyscf.lib.logger.WARN
     mf = make_mean_field(mol, settings)
     mf.verbose = mol.verbose
-    mf, rung, cycles = converge(mf, settings, None if start is None else start.density_matrix())
+    first = start or (guess if guess is not None and _fits(guess, mf) else None)
+    mf, rung, cycles = converge(mf, settings, None if first is None else first.density_matrix())
     if start is not None and start.converged and rung == "diis":
         rung = str(start.attributes["rung"])
         cycles += int(start.attributes.get("cycles", 0))
