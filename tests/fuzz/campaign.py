@@ -1,10 +1,10 @@
 """Fuzz the readers: python tests/fuzz/campaign.py [TARGET ...] --inputs N --seconds S [--engine mutate|atheris]
 
-Every target runs in a process of its own with a limit of memory and an alarm per input. An error other than fastsfes'
-own, a signal, an input that takes longer than ten seconds or exhausts the memory is a finding; its input is kept in
---findings. Inputs are numbered: --seed and the number make them again, and --first goes on with a campaign. With
---engine atheris (pip install atheris) the Python code is instrumented and inputs are chosen by the branches they reach;
-everything else stays.
+Every target runs in a process of its own with a limit of memory. An error other than fastsfes' own, a signal, an input
+that takes more than ten seconds of the processor or exhausts the memory is a finding; its input is kept in --findings.
+Inputs are numbered: --seed and the number make them again, and --first goes on with a campaign, also with one that was
+ended (Ctrl-C or SIGTERM print what it has done). With --engine atheris (pip install atheris) the Python code is
+instrumented and inputs are chosen by the branches they reach; everything else stays.
 """
 
 from __future__ import annotations
@@ -31,7 +31,16 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 
 MEMORY = 6 * 2**30
+
 SLOW = 10
+"""Seconds of the processor that an input may take; the clock would count what other programs do."""
+
+ASLEEP = 300
+"""Seconds by the clock after which an input that takes no processor time has hung."""
+
+
+class TooSlowError(BaseException):
+    """No `Exception`, and no `OSError` as TimeoutError is: readers must not take it for a damaged file."""
 
 
 def work(target: str, first: int, last: int, seconds: float, seed: int, counter: mmap.mmap, findings: Path) -> None:
@@ -50,13 +59,17 @@ def work(target: str, first: int, last: int, seconds: float, seed: int, counter:
             except fs.FastsfesError as error:
                 raise AssertionError(f"an honest input is refused: {error}") from error
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-        signal.signal(signal.SIGALRM, _too_slow)
+        signal.signal(signal.SIGPROF, _too_slow)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends the campaign
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         end = time.monotonic() + seconds
         accepted = bad = 0
         for number in range(first, last):
             struct.pack_into("qqq", counter, 0, number + 1, accepted, bad)
             data = mutate(seeds, seed, number)
-            signal.alarm(SLOW)
+            signal.setitimer(signal.ITIMER_PROF, SLOW)
+            # what is in C does not see the alarm, and is ended by the system (SIGXCPU)
+            resource.setrlimit(resource.RLIMIT_CPU, (int(time.process_time()) + 2 * SLOW, resource.RLIM_INFINITY))
             try:
                 run(data)
                 accepted += 1
@@ -67,7 +80,7 @@ def work(target: str, first: int, last: int, seconds: float, seed: int, counter:
                 (findings / f"{target}-{number}").write_bytes(data)
                 (findings / f"{target}-{number}.txt").write_text(traceback.format_exc())
             finally:
-                signal.alarm(0)
+                signal.setitimer(signal.ITIMER_PROF, 0)
             if number % 64 == 0 and time.monotonic() > end:
                 break
         struct.pack_into("qqq", counter, 0, number + 1, accepted, bad)
@@ -76,11 +89,11 @@ def work(target: str, first: int, last: int, seconds: float, seed: int, counter:
 
 
 def _too_slow(*_: object) -> None:
-    raise TimeoutError(f"took longer than {SLOW} s")
+    raise TooSlowError(f"took longer than {SLOW} s")
 
 
 def _wait(child: int, counter: mmap.mmap, first: int) -> tuple[int, bool]:
-    """The child's status, and whether it had to be killed: an input took too long in C, where no alarm ends it.
+    """The child's status, and whether it had to be killed: an input made it wait for something that never comes.
 
     While the counter is at `first`, the child prepares itself, which may take longer on a busy machine.
     """
@@ -92,7 +105,7 @@ def _wait(child: int, counter: mmap.mmap, first: int) -> tuple[int, bool]:
         (number,) = struct.unpack_from("q", counter, 0)
         if number != at:
             at, since = number, time.monotonic()
-        elif number > first and time.monotonic() - since > 2 * SLOW:
+        elif number > first and time.monotonic() - since > ASLEEP:
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
             return status, True
@@ -103,7 +116,7 @@ def campaign(target: str, inputs: int, seconds: float, seed: int, findings: Path
     """Run a target from input `first` to `inputs`; a child that dies is replaced and goes on behind what killed it."""
     findings.mkdir(parents=True, exist_ok=True)
     counter = mmap.mmap(-1, 24)
-    begin, number, accepted, bad, crashes = time.monotonic(), first, 0, 0, 0
+    begin, number, accepted, bad, crashes, ended = time.monotonic(), first, 0, 0, 0, False
     while number < inputs and time.monotonic() - begin < seconds:
         struct.pack_into("qqq", counter, 0, number, 0, 0)
         child = os.fork()
@@ -116,12 +129,20 @@ def campaign(target: str, inputs: int, seconds: float, seed: int, findings: Path
                 traceback.print_exc()
             finally:
                 os._exit(status)
-        status, stuck = _wait(child, counter, number)
+        start, status, stuck = number, 0, False
+        try:
+            status, stuck = _wait(child, counter, number)
+        except KeyboardInterrupt:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            ended = True
         number, more, worse = struct.unpack_from("qqq", counter, 0)
+        if ended:
+            number = max(start, number - 1)  # not the one that was under way
         accepted, bad = accepted + more, bad + worse
         if stuck or os.WIFSIGNALED(status):
             crashes += 1
-            what = f"no end after {2 * SLOW} s" if stuck else f"signal {os.WTERMSIG(status)}"
+            what = f"no end after {ASLEEP} s" if stuck else f"signal {os.WTERMSIG(status)}"
             (findings / f"{target}-{number - 1}.txt").write_text(f"{what}; input {number - 1} of seed {seed}")
         elif status != 0:
             raise SystemExit(f"{target}: the target itself failed")
@@ -135,6 +156,7 @@ def campaign(target: str, inputs: int, seconds: float, seed: int, findings: Path
         "accepted": accepted,
         "findings": bad,
         "crashes": crashes,
+        "ended": ended,
         "seconds": round(took, 1),
         "per_second": round((number - first) / took),
     }
@@ -218,10 +240,13 @@ def main() -> int:
         parser.error(f"there is no target {unknown[0]}; expected any of {', '.join(TARGETS)}")
     chosen = arguments.targets or list(TARGETS)
     rows = []
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     for target in chosen:
         row = campaign(target, arguments.inputs, arguments.seconds, arguments.seed, arguments.findings, arguments.first)
         rows.append(row)
         print("  ".join(f"{k} {v}" for k, v in row.items()), flush=True)
+        if row["ended"]:
+            break
     total = sum(int(str(r["inputs"])) for r in rows)
     found = sum(int(str(r["findings"])) + int(str(r["crashes"])) for r in rows)
     print(f"{total} inputs, {found} findings")

@@ -8,7 +8,6 @@ from a heap whose objects do not end. Layout: HDF5 file format specification 3.0
 
 from __future__ import annotations
 
-import math
 import os
 import struct
 from collections.abc import Iterator, Mapping
@@ -16,7 +15,7 @@ from functools import lru_cache
 from threading import Lock
 from typing import Any
 
-from h5py import h5o
+from h5py import h5d, h5i, h5o
 
 __all__ = ["check_attributes", "check_values"]
 
@@ -73,7 +72,7 @@ def check_attributes(group: Any, counts: Mapping[bytes, int]) -> None:
     Raises:
         OSError, RuntimeError: when a text is damaged, or is not where h5py writes it.
     """
-    handle, heaps = _heaps(group)
+    handle, heaps = _heaps(group.id)
     found = 0
     for flags, data in _attribute_messages(handle, h5o.get_info(group.id).addr):
         if flags & _SHARED or len(data) < 9:
@@ -89,15 +88,14 @@ def check_attributes(group: Any, counts: Mapping[bytes, int]) -> None:
         raise RuntimeError("attributes are stored in a way that is not read here")
 
 
-def check_values(dataset: Any, where: str) -> None:
-    """Check a dataset of texts of variable length.
+def check_values(dataset: h5d.DatasetID, count: int, where: str) -> None:
+    """Check a dataset of so many texts of variable length.
 
     Raises:
         OSError, RuntimeError: when a text is damaged, or the dataset is not stored in one piece, as h5py does.
     """
     handle, heaps = _heaps(dataset)
-    offset, count = dataset.id.get_offset(), math.prod(dataset.shape)
-    stored = dataset.id.get_storage_size()
+    offset, stored = dataset.get_offset(), dataset.get_storage_size()
     if offset is None or stored != count * _REFERENCE.size:
         raise RuntimeError(f"{where} is stored in a way that is not read here")
     _check(handle, heaps, _pread(handle, stored, offset), count, where)
@@ -150,7 +148,7 @@ def _pread(handle: int, length: int, offset: int) -> bytes:
 
 def _heaps(thing: Any) -> tuple[int, _Heaps]:
     """The file's handle, and what is known of its heaps."""
-    file = thing.file.id
+    file = h5i.get_file_id(thing)
     handle = file.get_vfd_handle()
     status = os.fstat(handle)
     properties = file.get_create_plist()
