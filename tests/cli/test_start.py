@@ -84,6 +84,18 @@ def test_examples_are_accepted_and_shown(command: Command, capsys: pytest.Captur
     assert all(f"\n  {example}\n" in out for example in command.examples)
 
 
+def test_prose_of_a_help_page_fits_a_narrow_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    assert main(["search", "--help"]) == 0
+    page = capsys.readouterr().out
+    prose = page[page.index("Evolve exchange") : page.index("options:")]
+    assert max(map(len, prose.splitlines())) <= 58
+    assert "\n\nWithout arguments it runs" in prose  # paragraphs stay apart
+    assert page.endswith("\n  fastsfes search --resume mine\n")  # and examples one on a line
+
+
 def test_one_command_is_parsed_like_all_together() -> None:
     words = ["search", "--seed", "3", "--islands", "2"]
     one, every = build_parser(words[:1]).parse_args(words), build_parser().parse_args(words)

@@ -14,10 +14,11 @@ from browser import CHROMIUM, Browser
 
 from fastsfes import Functional, InputError
 from fastsfes.cli import main
-from fastsfes.functionals.names import display_name
+from fastsfes.functionals.names import display_name, refitted
 from fastsfes.report import read_report, render
 from fastsfes.report.draw.axis import number
-from fastsfes.report.sections.parts import error_text
+from fastsfes.report.sections.parts import error_text, series
+from fastsfes.run.final import PUBLISHED, baselines
 from fastsfes.run.search import Run
 
 SECTIONS = ["formula", "accuracy", "factors", "search", "insight", "health", "validation", "origin"]
@@ -198,6 +199,11 @@ def test_what_is_no_page_is_refused(page: Path, tmp_path: Path) -> None:
         other.write_text(wrong, encoding="utf-8")
         with pytest.raises(InputError, match="not a page of fastsfes report"):
             read_report(other)
+
+
+def test_functionals_of_one_table_are_drawn_apart() -> None:
+    names = ["mine", *(name for name, _ in baselines()), *(refitted(display_name(n)) for n in PUBLISHED)]
+    assert len({series(name, position) for position, name in enumerate(names)}) == len(names)
 
 
 def test_a_page_is_small(page: Path) -> None:

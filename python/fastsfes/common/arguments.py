@@ -6,6 +6,7 @@ import argparse
 import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from itertools import groupby
 from typing import Any, NoReturn
 
 __all__ = ["ArgumentParser", "nearest"]
@@ -20,10 +21,14 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 
 
 class _HelpFormatter(argparse.HelpFormatter):
-    """argparse's, but texts of several lines stay as they are written."""
+    """argparse's, but paragraphs are filled one by one, and lines that are indented (examples) stay as they are."""
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
-        return text if "\n" in text else super()._fill_text(text, width, indent)
+        filled: list[str] = []
+        for prose, group in groupby(text.splitlines(), lambda line: bool(line) and not line[0].isspace()):
+            lines = list(group)
+            filled += [super()._fill_text("\n".join(lines), width, indent)] if prose else lines
+        return "\n".join(filled)
 
 
 class ArgumentParser(argparse.ArgumentParser):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["DISPLAY_NAMES", "display_name", "in_words", "refitted"]
+__all__ = ["B97_X_LDA", "DISPLAY_NAMES", "display_name", "in_words", "refitted"]
 
 DISPLAY_NAMES = {
     "lda_x": "LDA exchange",
@@ -38,6 +38,9 @@ DISPLAY_NAMES = {
     "fs26": "fs26",
 }
 """Registered name -> what articles call it, in letters that every terminal has."""
+
+B97_X_LDA = f"{DISPLAY_NAMES['b97_x']}, {DISPLAY_NAMES['lda']} correlation"
+"""The rung between LDA and the fitted forms in tables of a run."""
 
 
 def display_name(name: str) -> str:

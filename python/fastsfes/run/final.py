@@ -19,7 +19,7 @@ from ..energies.evaluate import FrameChoice, evaluate_many
 from ..energies.quadrature import Quadrature, is_binding, reaction_targets
 from ..formula.expression import Expression
 from ..functionals.functional import Channel, Functional
-from ..functionals.names import display_name
+from ..functionals.names import B97_X_LDA, display_name
 from ..functionals.registry import get_functional
 from .assess import Checked
 
@@ -50,7 +50,7 @@ def baselines() -> list[tuple[str, Functional]]:
     b97_x = {**lda, "x": get_functional("b97_x").channels["x"]}
     return [
         (display_name("lda"), Functional("lda", lda)),
-        (f"{display_name('b97_x')}, {display_name('lda')} correlation", Functional("b97_x", b97_x)),
+        (B97_X_LDA, Functional("b97_x", b97_x)),
         *((display_name(name), get_functional(name)) for name in PUBLISHED),
     ]
 

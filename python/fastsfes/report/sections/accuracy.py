@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from ...common.runfolder import resume_command
 from ...datasets.model import SPLITS
 from ...functionals.names import display_name, in_words
 from ...run.physics import verdict
@@ -127,9 +128,8 @@ def _sentence(text: str) -> str:
 def _final(data: dict[str, Any]) -> Markup:
     report = data["summary"].get("report")
     if not report:
-        return missing(
-            "The run has no final figures yet: it is not complete. Continue it with fastsfes search --resume RUN."
-        )
+        why = "was made without final figures" if data["summary"].get("complete") else "is not complete"
+        return missing(f"The run {why}. They are made by ", tag("code", resume_command("RUN")), ".")
     rows: list[list[Content]] = []
     on_grid = report["grid"] is not None
     errors = [r.get("grid") or r for r in report["rows"]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ...functionals.names import display_name, refitted
+from ...functionals.names import B97_X_LDA, display_name, refitted
 from ..draw.axis import number
 from ..html import Content, Markup, tag
 
@@ -33,11 +33,14 @@ CHANNEL_NAMES = {
 SPLIT_NAMES = {"train": "training", "validation": "validation", "test": "test"}
 
 
+_LONG_HEAD = 18
+
 _SERIES = {
     display_name("wb97m_v"): 1,
     display_name("gas22"): 2,
     display_name("b97"): 3,
     display_name("b97_x"): 3,
+    B97_X_LDA: 3,
     display_name("pbe"): 4,
     display_name("pbe_x"): 4,
     display_name("b88_x"): 5,
@@ -88,7 +91,7 @@ def table(
                 cells.append(tag("td", content, class_="text" if column < text_columns else None))
         body.append(tag("tr", cells))
     top = [
-        tag("th", name, scope="col", class_="text" if column < text_columns else None)
+        tag("th", name, scope="col", class_=_head_class(name, column < text_columns))
         for column, name in enumerate(head)
     ]
     # the caption stands outside, where it does not scroll away with a wide table
@@ -99,6 +102,11 @@ def table(
         tag("div", drawn, class_="scroll", tabindex=0, role="region", aria_label=caption),
         class_="table",
     )
+
+
+def _head_class(name: Content, words: bool) -> str | None:
+    """Long heads of narrow columns are wrapped between words; short ones never at a hyphen."""
+    return "text" if words else "wrap" if isinstance(name, str) and len(name) > _LONG_HEAD else None
 
 
 def cell(content: Content, *, best: bool = False, title: str | None = None) -> Markup:
@@ -130,6 +138,6 @@ def grid(*items: Content) -> Markup:
     return tag("div", *items, class_="figures")
 
 
-def missing(text: str) -> Markup:
+def missing(*words: Content) -> Markup:
     """One sentence in the place of what could not be shown."""
-    return tag("p", text, class_="empty")
+    return tag("p", *words, class_="empty")
