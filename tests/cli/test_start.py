@@ -96,6 +96,31 @@ def test_prose_of_a_help_page_fits_a_narrow_terminal(
     assert page.endswith("\n  fastsfes search --resume mine\n")  # and examples one on a line
 
 
+@pytest.mark.parametrize(
+    ("given", "same"),
+    [(["help"], ["--help"]), (["help", "export"], ["export", "--help"]), (["version"], ["--version"])],
+)
+def test_help_and_version_are_words_too(given: list[str], same: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(given) == 0
+    first = capsys.readouterr().out
+    assert main(same) == 0
+    assert first == capsys.readouterr().out != ""
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["completion"], "shell is one of bash, zsh, fish"),
+        (["dataset"], "ACTION is one of info, build, import"),
+        (["export", "gas22"], "--format, --output"),
+        (["health", "gas23"], "did you mean gas22?"),
+    ],
+)
+def test_what_is_lacking_is_said(given: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(given) == 2
+    assert said in capsys.readouterr().err
+
+
 def test_one_command_is_parsed_like_all_together() -> None:
     words = ["search", "--seed", "3", "--islands", "2"]
     one, every = build_parser(words[:1]).parse_args(words), build_parser().parse_args(words)

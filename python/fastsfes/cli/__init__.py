@@ -28,6 +28,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if argv is None:
         open_streams()
     given = list(sys.argv[1:] if argv is None else argv)
+    if given[:1] in (["help"], ["version"]):  # as many other programs have them
+        given = ["--version"] if given[0] == "version" else [*given[1:], "--help"]
     return answering_signals(lambda: _run(given), "fastsfes: {}; what is finished is kept", last=argv is None)
 
 

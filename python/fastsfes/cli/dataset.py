@@ -8,6 +8,7 @@ import sys
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 from ..common.errors import InputError
@@ -226,7 +227,7 @@ def format_info(info: DatasetInfo) -> str:
         more = f" and {len(names) - 3} more" if len(names) > 4 else ""
         lines.append(f"dropped: {', '.join(names[: 3 if more else 4])}{more}: {reason}")
     for warning in info.warnings[:_LISTED]:
-        lines.append(f"warning: {warning}")
+        lines.append(shorten(f"warning: {warning}", 120, placeholder=" ..."))  # PySCF repeats itself every cycle
     if len(info.warnings) > _LISTED:
         lines.append(f"and {len(info.warnings) - _LISTED} warnings more (all with --json)")
     if info.missing:

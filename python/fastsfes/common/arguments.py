@@ -60,4 +60,8 @@ class ArgumentParser(argparse.ArgumentParser):
         near = nearest(wrong[1], re.findall(r"[\w-]+", wrong[2])) if wrong else None
         if near:
             message += f"; did you mean {near}?"
+        lacking = message.rpartition("are required: ")[2].split(", ")
+        for action in self._actions:  # what has a choice says it
+            if action.choices and (action.metavar or action.dest) in lacking:
+                message += f"; {action.metavar or action.dest} is one of {', '.join(map(str, action.choices))}"
         self.exit(2, f"{self.prog}: error: {message} (help: {self.prog} --help)\n")

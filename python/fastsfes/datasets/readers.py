@@ -49,7 +49,7 @@ def read_folder(folder: Path | str, layout: str | None = None) -> DatasetContent
     """Read a folder of geometries and reactions, or the archive of GSCDB138; the layout is recognised unless given."""
     folder = Path(folder)
     if not is_source(folder):
-        raise InputError(f"{folder}: no such folder; expected geometries and a table of reactions")
+        raise InputError(f"{folder}: no such folder; expected one with geometries and a table of reactions")
     layout = layout or detect_layout(folder)
     if layout not in READERS:
         raise InputError(f"layout {layout!r} is none of {', '.join(READERS)}")
