@@ -86,6 +86,12 @@ def test_folders_that_cannot_be_written(tmp_path: Path) -> None:
         write_text(tmp_path / "a", "")
 
 
+def test_what_was_not_there_is_not_said_to_be_kept(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(WriteError, match=r"cannot be written \(Not a directory\)$"):
+        write_text(tmp_path / "file" / "a", "")
+
+
 def test_files_of_a_folder_are_opened_in_it_alone(tmp_path: Path) -> None:
     (tmp_path / "precious").write_text("mine")
     (tmp_path / "link").symlink_to(tmp_path / "precious")

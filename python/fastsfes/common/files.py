@@ -158,7 +158,8 @@ def _said(path: Path) -> Iterator[None]:
         if error.errno is None:
             raise
         reason = os.strerror(error.errno)
-        raise WriteError(f"{path}: cannot be written ({reason}); what was there before is kept") from error
+        kept = "; what was there before is kept" if os.path.lexists(path) else ""
+        raise WriteError(f"{path}: cannot be written ({reason}){kept}") from error
 
 
 @lru_cache(maxsize=1024)
