@@ -29,7 +29,11 @@ LIMIT = 1e-5
 """Largest error that is none, in units of the spread of the values."""
 
 SECONDS = 10.0
-"""Processor time of a search, which ends with the epoch; pyoperon knows the time on the clock alone."""
+"""Processor time of a search, which ends with the epoch. pyoperon knows the time on the clock alone, so that it gets as
+many evaluations as this time has room for, by a first run with a few."""
+
+_FIRST = 20_000
+"""Evaluations of that run."""
 
 
 @dataclass(frozen=True)
@@ -102,13 +106,19 @@ def _own(target: Target, seed: int) -> dict[str, Any]:
 
 def _operon(operon: Any, target: Target, seed: int) -> dict[str, Any]:
     at = points(target.names)
-    model = operon.SymbolicRegressor(
-        allowed_symbols="add,sub,mul,div,sqrt,square,exp,log,constant,variable", optimizer_iterations=10, max_length=30,
-        max_evaluations=10**9, max_time=int(SECONDS), epsilon=1e-12, n_threads=1, random_state=seed,
-    )  # fmt: skip
-    started = time.process_time()
-    model.fit(np.column_stack(list(at.values())), target.factor(at))
-    seconds = time.process_time() - started
+
+    def fitted(evaluations: int) -> tuple[Any, float]:
+        model = operon.SymbolicRegressor(
+            allowed_symbols="add,sub,mul,div,sqrt,square,exp,log,constant,variable", optimizer_iterations=10,
+            max_length=30, max_evaluations=evaluations, max_time=10**6, generations=10**6, epsilon=1e-12, n_threads=1,
+            random_state=seed,
+        )  # fmt: skip
+        started = time.process_time()
+        model.fit(np.column_stack(list(at.values())), target.factor(at))
+        return model, time.process_time() - started
+
+    _, first = fitted(_FIRST)
+    model, seconds = fitted(int(_FIRST * SECONDS / first))
 
     def predict(where: Features) -> FloatArray:
         return np.asarray(model.predict(np.column_stack(list(where.values()))), dtype=float)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
+import fastsfes as fs
 from fastsfes.bench import main as bench
 from fastsfes.cli import main
 
@@ -36,3 +39,24 @@ def test_benchmarks_too(capsys: pytest.CaptureFixture[str]) -> None:
     assert "did you mean scale?" in capsys.readouterr().err
     assert bench(["scale", "--round", "1"]) == 2
     assert "did you mean --rounds?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("ask", "meant"),
+    [
+        (lambda: fs.search("quickstar"), "quickstart"),
+        (lambda: fs.SearchConfig.make("beyon"), "beyond"),
+        (lambda: fs.SearchConfig.from_text('preset = "constraned"', "f.toml"), "constrained"),
+        (lambda: fs.SearchConfig(channels=("xx",)), "x"),
+        (lambda: fs.SearchConfig(select="one-s"), "one-se"),
+        (lambda: fs.SearchConfig(mutation_pool={"inser": 1}), "insert"),
+        (lambda: fs.SearchConfig(instruction_pool={"squar": 1}), "square"),
+        (lambda: fs.get_functional("wb97mv2"), "wb97m_v"),
+        (lambda: fs.load("gas23"), "gas22"),
+        (lambda: fs.Dataset.open("buildin"), "builtin"),
+        (lambda: fs.fit("gas22", "builtin", loss="worst-typ"), "worst-type"),
+    ],
+)
+def test_the_nearest_name_is_said(ask: Callable[[], object], meant: str) -> None:
+    with pytest.raises(fs.InputError, match=rf'did you mean "{meant}"\?'):
+        ask()

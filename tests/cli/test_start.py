@@ -113,7 +113,7 @@ def test_help_and_version_are_words_too(given: list[str], same: list[str], capsy
         (["completion"], "shell is one of bash, zsh, fish"),
         (["dataset"], "ACTION is one of info, build, import"),
         (["export", "gas22"], "--format, --output"),
-        (["health", "gas23"], "did you mean gas22?"),
+        (["health", "gas23"], 'did you mean "gas22"?'),
     ],
 )
 def test_what_is_lacking_is_said(given: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -213,7 +213,7 @@ def test_bad_functional_files_are_explained(tmp_path, text: str, sentence: str) 
 def test_names_are_case_insensitive_and_unknown_names_are_listed() -> None:
     assert fs.get_functional("GAS22").name == "gas22"
     assert fs.get_functional("wB97M-V").name == "wb97m_v"
-    with pytest.raises(fs.InputError, match=r'"b2plyp" is not registered; did you mean b3lyp\?; known are .*gas22'):
+    with pytest.raises(fs.InputError, match=r'"b2plyp" is not registered; did you mean "b3lyp"\?; known are .*gas22'):
         fs.get_functional("b2plyp")
 
 

@@ -12,6 +12,7 @@ import pytest
 import fastsfes as fs
 from fastsfes.cli import main
 from fastsfes.datasets.points import csv_of_columns
+from fastsfes.run.config import PRESETS
 from fastsfes.run.search import RESUME_OPTIONS
 from fastsfes.run.store import RunStore
 
@@ -129,3 +130,44 @@ def test_the_command_takes_a_file_of_points(tmp_path: Path, capsys: pytest.Captu
     assert "values on points" in (tmp_path / "run" / "report.html").read_text()
     assert main(["search", "--points", str(tmp_path / "none.csv"), "--output", str(tmp_path / "x")]) == 2
     assert "no such file" in capsys.readouterr().err
+
+
+def test_a_quotient_of_short_terms_is_found_by_linear_fits(tmp_path: Path) -> None:
+    """B88 is x2 over a sum with x asinh(x): no part of it fits better than a constant."""
+    options = {"seed": 3, "candidates": 100, "report": False}
+    pool = {**PRESETS["points"]["instruction_pool"], "asinh": 1.0}
+    values = factor("b88_x", {"x2": X2})
+    run = fs.search_points({"x2": X2}, values, output=tmp_path / "b88", instruction_pool=pool, **options)
+    found = run.best.channels["x"].evaluate({"x2": BETWEEN})
+    np.testing.assert_allclose(found, factor("b88_x", {"x2": BETWEEN}), rtol=1e-9)
+    assert run.config.base[1].startswith("x = a + (b0*(x2))/(1 + ")  # the run says what it started from
+    # the pool says what terms are made of
+    assert fs.search_points({"x2": X2}, values, output=tmp_path / "without", **options).config.base == ("empty",)
+
+
+def test_quotients_are_no_interpolation(tmp_path: Path) -> None:
+    """Values with noise, and too few of them, are for the search."""
+    rng = np.random.default_rng(1)
+    values = 3.0 + X2 / (1.0 + X2)
+    options = {"candidates": 50, "report": False}
+    noisy = fs.search_points({"x2": X2}, values + 1e-3 * rng.normal(size=200), output=tmp_path / "a", **options)
+    few = fs.search_points({"x2": X2[::10]}, values[::10], output=tmp_path / "b", **options)
+    assert noisy.config.base == few.config.base == ("empty",)
+    # a pole between the points is no quotient that goes through them
+    pole = fs.search_points({"x2": X2}, 1 / (1 - X2 / 5.03), output=tmp_path / "c", **options)
+    assert pole.config.base == ("empty",)
+    with pytest.raises(fs.InputError, match=r"quotients.*--points"):
+        fs.SearchConfig.make(base=("quotients",))
+
+
+def test_quotients_of_prefactors_weights_and_several_features(tmp_path: Path) -> None:
+    """Two features; the values are an energy density, some of them spoilt and without weight."""
+    at = {"s2": np.tile(np.geomspace(1e-3, 10, 15), 6), "alpha": np.repeat(np.linspace(0.1, 3, 6), 15)}
+    wanted = 1.25 + 2 * at["alpha"] ** 2 / (1 + 3 * at["s2"])
+    prefactor, weights = -1 - at["s2"], np.ones(90)
+    values = prefactor * wanted
+    values[::30] += 5.0
+    weights[::30] = 0.0
+    run = fs.search_points(at, values, weights, prefactor=prefactor, output=tmp_path / "run", candidates=50)
+    np.testing.assert_allclose(run.best.channels["x"].evaluate(at), wanted, rtol=1e-9)
+    assert run.summary["fitted"] <= 2

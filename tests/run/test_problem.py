@@ -112,7 +112,7 @@ def test_the_test_split_is_not_read_before_the_report(monkeypatch: pytest.Monkey
     ("options", "message"),
     [
         ({"features_x": ("rho", "w")}, 'features_x: "rho" has no values on the nodes of the quadrature "default"'),
-        ({"features_x": ("sigma",), "channels": ("x",)}, 'features_x: "sigma" has no values'),
+        ({"features_x": ("sigma",), "channels": ("x",)}, 'features_x: "sigma" needs "rho", which has no values'),
         ({"features_cos": ("rho", "w")}, 'features_cos: "rho" has no values'),
         ({"features_x": ("q = x2*rho", "w")}, 'features_x: "q" needs "rho", which has no values'),
         ({"features_x": ("rho",), "channels": ("x",), "targets": "b88_x", "base": ("empty",)}, '"rho" has no values'),
@@ -142,6 +142,9 @@ def test_features_of_the_density_take_nodes_of_it(small_file: Path, tmp_path: Pa
     """Refused with the remedy where nodes know x2 and w alone; on nodes of rho, x2 and w they have finite losses."""
     with pytest.raises(InputError, match=r'"fastsfes dataset quadrature builtin --nodes rho,x2,w"'):
         make_problem(SearchConfig.make(dataset="builtin", features_x=("rho", "w")))
+    for name in ("sigma", "tau"):
+        with pytest.raises(InputError, match=rf'"{name}" needs "rho", which has no values .*--nodes rho,x2,w'):
+            make_problem(SearchConfig.make(dataset="builtin", features_x=(name,)))
     path = tmp_path / "rho.h5"
     shutil.copy(small_file, path)
     ladder = (NodeGrid.make({"rho": 8, "x2": 8, "w": 4}, 3),)
@@ -150,9 +153,7 @@ def test_features_of_the_density_take_nodes_of_it(small_file: Path, tmp_path: Pa
     )
     save_quadrature(path, made)
     options: dict[str, Any] = {"dataset": str(path), "channels": ("x",), "dimensions": True, "node_tolerance": 0}
-    with pytest.raises(InputError, match=r'the definition "sigma = x2\*rho\*\*\(8/3\)"'):
-        make_problem(SearchConfig.make(features_x=("rho", "sigma"), **options))
-    config = SearchConfig.make(features_x=("rho", "sigma = x2*rho**(8/3)"), **options)
+    config = SearchConfig.make(features_x=("rho", "sigma", "tau"), **options)
     parts = prepare(config)
     workspace = parts.mutator.workspaces["x"]
     lines = [

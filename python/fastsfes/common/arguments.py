@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from itertools import groupby
 from typing import Any, NoReturn
 
-__all__ = ["ArgumentParser", "nearest"]
+__all__ = ["ArgumentParser", "meant", "nearest"]
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
@@ -18,6 +18,13 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     longer = [k for k in known if len(name) > 3 and k.startswith(name)]
     near = longer[:1] or get_close_matches(name, known, n=1, cutoff=0.5)
     return near[0] if near else None
+
+
+def meant(name: str, known: Iterable[str], otherwise: str) -> str:
+    """What is said of a name that there is not: the nearest one or, where none is near, all, after some words."""
+    known = list(known)
+    near = nearest(name, known)
+    return f'did you mean "{near}"?' if near else f"{otherwise} {', '.join(known)}"
 
 
 class _HelpFormatter(argparse.HelpFormatter):

@@ -19,7 +19,7 @@ from dataclasses import MISSING, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .arguments import nearest
+from .arguments import meant, nearest
 from .errors import InputError
 from .files import user_path
 from .reading import parse_json, read_text, short
@@ -135,7 +135,9 @@ def convert(row: Option, value: Any, where: str) -> Any:
         if not isinstance(value, str):
             raise fail("text")
         if row.choices and value not in row.choices:
-            raise fail(" or ".join(f'"{c}"' for c in row.choices))
+            near = nearest(value, row.choices)
+            choices = " or ".join(f'"{c}"' for c in row.choices)
+            raise fail(choices + (f'; did you mean "{near}"?' if near else ""))
         return value
     if row.kind == "numbers":
         return _numbers(value, fail)
@@ -148,7 +150,8 @@ def convert(row: Option, value: Any, where: str) -> Any:
             raise fail("a list of names")
         for name in names:
             if row.choices and name not in row.choices:
-                raise InputError(f'{where}: {row.name} contains "{name}"; expected any of {", ".join(row.choices)}')
+                hint = meant(name, row.choices, "expected any of")
+                raise InputError(f'{where}: {row.name} contains "{name}"; {hint}')
         return tuple(names)
     return _pool(value, fail)
 
@@ -256,9 +259,7 @@ def from_table(cls: type[T], table: Mapping[str, Any], where: str, base: Mapping
 def unknown_option(name: str, known: Iterable[str], where: str) -> InputError:
     """The error of an option that there is not, with the nearest one."""
     known = list(known)
-    near = nearest(name, known)
-    hint = f'did you mean "{near}"?' if near else "the options are " + ", ".join(known)
-    return InputError(f'{where}: there is no option "{name}"; {hint}')
+    return InputError(f'{where}: there is no option "{name}"; {meant(name, known, "the options are")}')
 
 
 def to_toml(config: Any) -> str:

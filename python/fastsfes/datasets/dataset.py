@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from ..common.arguments import nearest
 from ..common.errors import FastsfesError, InputError
 from ..common.files import user_path
 from ..common.notebook import html_table
@@ -130,8 +131,12 @@ class Dataset:
         if is_source(path):
             return cls(read_folder(path))
         if not path.exists():
-            names = ", ".join([*PACKAGED, *user_datasets()])
-            raise InputError(f"{path}: no such file or folder, and no dataset of that name (there are {names})")
+            names = [*PACKAGED, *user_datasets()]
+            near = nearest(str(name_or_path).lower(), names)
+            raise InputError(
+                f"{path}: no such file or folder, and no dataset of that name (there are {', '.join(names)})"
+                + (f'; did you mean "{near}"?' if near else "")
+            )
         return cls(storage.read_contents(path), path)
 
     @property

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..common.arguments import meant
 from ..common.errors import InputError
 from ..formula.family import channel_fingerprint
 from ..formula.instructions import kind_of
@@ -79,7 +80,7 @@ class Mutator:
         for name in mutations.names:
             if name not in MUTATIONS:
                 raise InputError(
-                    f'mutation pool: there is no mutation "{name}"; the mutations are {", ".join(MUTATIONS)}'
+                    f'mutation pool: there is no mutation "{name}"; {meant(name, MUTATIONS, "the mutations are")}'
                 )
         for name in channels.names:
             if name not in self.workspaces:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from fractions import Fraction
 from functools import lru_cache
 
 from .. import _core
+from ..common.arguments import meant
 from ..common.errors import InputError
 from ..formula.expression import Expression, Node
 from ..formula.normal_form import normal
@@ -113,8 +113,7 @@ def _operators() -> tuple[str, ...]:
 
 def _operator(name: str, where: str) -> None:
     if name not in _operators():
-        near = get_close_matches(name, _operators(), n=1)
-        hint = f'did you mean "{near[0]}"?' if near else "the operators are " + ", ".join(_operators())
+        hint = meant(name, _operators(), "the operators are")
         raise InputError(f'{where}: there is no operator "{name}"; {hint}')
 
 

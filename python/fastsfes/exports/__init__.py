@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from ..common.arguments import meant
 from ..common.errors import InputError
 from ..common.files import check_output, make_parent, user_path, write_output
 from ..functionals.functional import Functional
@@ -101,7 +102,7 @@ def export(
         FastsfesError: when a library cannot be compiled.
     """
     if format not in FORMATS:
-        raise InputError(f'format "{format}" is unknown; expected one of {", ".join(FORMATS)}')
+        raise InputError(f'format "{format}" is unknown; {meant(format, FORMATS, "expected one of")}')
     if (digits is not None or printed is not None) and format != "latex":
         raise InputError(f"digits are for latex; {format} is written with all digits")
     path = user_path(path)

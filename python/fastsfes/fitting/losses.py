@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from ..common.arguments import nearest
 from ..common.errors import InputError
 from ..common.reading import positive
 from ..datasets.chosen import matching
@@ -129,8 +130,10 @@ def parse_loss(text: str, reactions: Sequence[Reaction]) -> Loss:
         return _WorstType(tuple(np.flatnonzero([t == one for t in types]) for one in dict.fromkeys(types)))
     found = matching(reactions, name)
     if colon or not found:
+        near = nearest(name, ["huber", "worst-type", *types])
         raise InputError(
             f'loss "{text}" is unknown; expected {LOSSES}; the types are {", ".join(sorted(dict.fromkeys(types)))}'
+            + (f'; did you mean "{near}"?' if near else "")
         )
     return _Part(np.array(found))
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import lru_cache
 
 from .. import _core
+from ..common.arguments import nearest
 from ..common.errors import InputError
 from .expression import Expression
 from .own_operators import own_operators
@@ -191,7 +191,7 @@ def instruction_kind(name: str, own: Sequence[str] = ()) -> InstructionKind:
     if found is None and name in mine:
         found = _own(str(mine[name]))
     if found is None:
-        near = get_close_matches(name, [*INSTRUCTIONS, *_SYFES, *mine], n=1)
-        hint = f'did you mean "{near[0]}"?' if near else "the instructions are " + ", ".join(INSTRUCTIONS)
+        near = nearest(name, [*INSTRUCTIONS, *_SYFES, *mine])
+        hint = f'did you mean "{near}"?' if near else "the instructions are " + ", ".join(INSTRUCTIONS)
         raise InputError(f'instruction pool: there is no instruction "{name}"; {hint}')
     return found

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 
+from ..common.arguments import nearest
 from ..common.errors import InputError
 from ..formula.expression import Expression
 from . import published
@@ -314,9 +314,9 @@ def _entry(name: str) -> tuple[str, _Entry]:
     key = name.strip().lower()
     key = _ALIASES.get(key, key)
     if key not in _REGISTRY:
-        near = get_close_matches(key, [*_REGISTRY, *_ALIASES], n=1)
-        meant = f"; did you mean {near[0]}?" if near else ""
-        raise InputError(f'functional "{name}" is not registered{meant}; known are {", ".join(_REGISTRY)}')
+        near = nearest(key, [*_REGISTRY, *_ALIASES])
+        hint = f'; did you mean "{near}"?' if near else ""
+        raise InputError(f'functional "{name}" is not registered{hint}; known are {", ".join(_REGISTRY)}')
     return key, _REGISTRY[key]
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from ..common.arguments import meant, nearest
 from ..common.errors import InputError
 from ..common.files import user_path
 from ..common.options import convert, from_table, option, options, parse_toml, shown_value, to_toml, unknown_option
@@ -24,7 +25,10 @@ from ..functionals.load import text_of
 from .choose import RULES
 from .presets import PRESETS
 
-__all__ = ["PRESETS", "SearchConfig", "as_given"]
+__all__ = ["PRESETS", "QUOTIENTS", "SearchConfig", "as_given"]
+
+QUOTIENTS = "quotients"
+"""The base of points that is found by linear fits, see `fastsfes.run.quotients`."""
 
 
 CORRELATION_HELP = (
@@ -130,8 +134,9 @@ class SearchConfig:
         "names",
         "form",
         'where the search starts: "empty" (all factors 0), "lda" (all 1), "random:N" (N random instructions a factor), '
-        "a functional's name, a JSON file (SyFES's too), or all members of a run's front, RUN:front; several are dealt "
-        "out to the islands",
+        "a functional's name, a JSON file (SyFES's too), or all members of a run's front, RUN:front, or of "
+        'points "quotients" (a short quotient that goes through them, if there is one); several are dealt out to the '
+        "islands",
     )
     features_x: tuple[str, ...] = option(
         ("u = u(x2, g)", "w"),
@@ -381,7 +386,7 @@ class SearchConfig:
             given = as_given(getattr(self, row.name), row.kind == "names")
             object.__setattr__(self, row.name, convert(row, given, "search options"))
         if self.preset not in PRESETS:
-            raise InputError(f'preset "{self.preset}" is unknown; the presets are {", ".join(PRESETS)}')
+            raise InputError(f'preset "{self.preset}" is unknown; {meant(self.preset, PRESETS, "the presets are")}')
         if not (self.channels or self.points) or len(set(self.channels)) != len(self.channels):
             raise InputError(
                 f"channels = {list(self.channels)}; expected one or more of {', '.join(SEARCHED)}, each once"
@@ -406,6 +411,8 @@ class SearchConfig:
             for name in ("constraints", "grid_coefficient", "cross_validation_coefficient", "error_terms"):
                 if getattr(self, name):
                     raise InputError(f'{name} needs reactions: it goes with targets = "reference" only')
+        if QUOTIENTS in self.base and not self.points:
+            raise InputError(f'base: "{QUOTIENTS}" go through values on points; give some with --points FILE')
         if not self.base:
             raise InputError('base is empty; name one or more starting points, for example "lda"')
         if self.train_coefficient + self.validation_coefficient + self.cross_validation_coefficient <= 0:
@@ -424,7 +431,7 @@ class SearchConfig:
         for name in pool:
             if name not in MUTATIONS:
                 raise InputError(
-                    f'mutation_pool: there is no mutation "{name}"; the mutations are {", ".join(MUTATIONS)}'
+                    f'mutation_pool: there is no mutation "{name}"; {meant(name, MUTATIONS, "the mutations are")}'
                 )
         return Pool(pool, "mutation_pool")
 
@@ -444,7 +451,7 @@ class SearchConfig:
             if name not in known:
                 raise unknown_option(name, known, "search options")
         if preset not in PRESETS:
-            raise InputError(f'preset "{preset}" is unknown; the presets are {", ".join(PRESETS)}')
+            raise InputError(f'preset "{preset}" is unknown; {meant(str(preset), PRESETS, "the presets are")}')
         return cls(**{**PRESETS[preset], "preset": preset, **changes})
 
     @classmethod
@@ -464,9 +471,10 @@ class SearchConfig:
             path = user_path(given)
             if path.suffix == ".toml" or path.is_file():
                 return cls.from_toml(path, **changes)
+        near = nearest(given, PRESETS) if isinstance(given, str) else None
         raise InputError(
             f"the options of a search are {shown_value(given)}; expected a SearchConfig, a dict of options, a TOML "
-            f"file or a preset: {', '.join(PRESETS)}"
+            f"file or a preset: {', '.join(PRESETS)}" + (f'; did you mean "{near}"?' if near else "")
         )
 
     @classmethod
@@ -484,7 +492,7 @@ class SearchConfig:
         table = parse_toml(text, path)
         preset = changes.get("preset") or _preset_of(table)
         if not isinstance(preset, str) or preset not in PRESETS:
-            raise InputError(f'{path}: preset "{preset}" is unknown; the presets are {", ".join(PRESETS)}')
+            raise InputError(f'{path}: preset "{preset}" is unknown; {meant(str(preset), PRESETS, "the presets are")}')
         read = from_table(cls, table, str(path), {**PRESETS[preset], "preset": preset})
         values = {f.name: getattr(read, f.name) for f in fields(cls)}
         return cls(**{**values, **changes})

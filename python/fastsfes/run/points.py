@@ -26,10 +26,11 @@ from ..fitting import FitProblem, FitRows, FitSettings, folds_of, parse_conditio
 from ..functionals.frame import Frame, Hybrid
 from ..functionals.functional import Functional
 from .assess import Assessed, Checked, OnGrid
-from .config import SearchConfig
+from .config import QUOTIENTS, SearchConfig
 from .digests import digest
 from .fittable import SELECTION, Fittable
 from .progress import Progress
+from .quotients import quotient_base
 
 __all__ = ["PointProblem", "make_point_problem", "of_points"]
 
@@ -106,13 +107,18 @@ class PointProblem(Fittable):
 
 
 def of_points(config: SearchConfig) -> SearchConfig:
-    """The configuration with the channels and features of its points where it leaves them open."""
+    """The configuration with what it leaves to its points: channels, features, and the base "quotients"."""
     table = PointTable.read(config.points, config.channels, seed=config.seed)
     changes: dict[str, Any] = {"channels": table.kinds}
     for kind in table.kinds:
         if not getattr(config, f"features_{kind}"):
             changes[f"features_{kind}"] = tuple(table.features)
-    return replace(config, **changes)
+    found = replace(config, **changes)
+    if QUOTIENTS not in config.base:
+        return found
+    quotient = quotient_base(found, table)
+    bases = [quotient if b == QUOTIENTS else b for b in config.base]
+    return replace(found, base=tuple(b for b in bases if b is not None) or ("empty",))
 
 
 def make_point_problem(config: SearchConfig) -> PointProblem:

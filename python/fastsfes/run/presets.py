@@ -82,7 +82,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     "points": {
         "channels": (),
-        "base": ("empty",),
+        "base": ("empty", "quotients"),
         "features_x": (),
         "features_css": (),
         "features_cos": (),

@@ -7,7 +7,7 @@ report.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import Any
@@ -49,9 +49,6 @@ __all__ = ["ReactionProblem", "SpeciesProblem", "make_problem", "target_function
 
 LEVEL = "reduced"
 """Nodes on which candidates are fitted."""
-
-_OF_NODES = {"sigma": "x2*rho**(8/3)", "tau": "4.5577998723455971*rho**(5/3)/t"}
-"""Features of the density of one spin by those of nodes of rho, x2 and w."""
 
 _FOLD_CACHE = 8 << 20
 """Bytes of columns that the candidates of one fold share."""
@@ -360,16 +357,15 @@ def _check_features(config: SearchConfig, quadrature: Quadrature, channels: Chan
                     what = f'"{name}"' if used == name else f'"{name}" needs "{used}", which'
                     raise InputError(
                         f'features_{kind}: {what} has no values on the nodes of the quadrature "{quadrature.name}"; it '
-                        f"has those of {', '.join(values)}{_remedy(used, values, config.dataset)}"
+                        f"has those of {', '.join(values)}{_remedy(used, config.dataset)}"
                     )
 
 
-def _remedy(name: str, values: Collection[str], dataset: str) -> str:
+def _remedy(name: str, dataset: str) -> str:
     """How a feature of the density gets values, in the words of an error."""
-    defined = f' and the definition "{name} = {_OF_NODES[name]}"' if name in _OF_NODES else ""
-    if name != "rho" and not defined:
+    if name != "rho":
         return ""
-    return f'; it takes nodes of rho ("fastsfes dataset quadrature {dataset} --nodes rho,x2,w"){defined}'
+    return f'; it takes nodes of rho ("fastsfes dataset quadrature {dataset} --nodes rho,x2,w")'
 
 
 def _settings(config: SearchConfig) -> FitSettings:

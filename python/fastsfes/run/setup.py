@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from ..common.arguments import meant
 from ..common.errors import InputError
 from ..evolve.evaluation import Evaluate, Fitness, Parameters
 from ..evolve.genome import HOLE, ChannelGenome, Genome, Workspace
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from .config import SearchConfig
     from .progress import Progress, Reference
 
-__all__ = ["Problem", "SearchParts", "parse_features", "prepare"]
+__all__ = ["Problem", "SearchParts", "parse_features", "prepare", "rules_of"]
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,10 @@ _STREAM = 0x42415345
 """Apart from the random numbers of islands and migration."""
 
 
+_OF_NODES = {"sigma": "x2*rho**(8/3)", "tau": "4.5577998723455971*rho**(5/3)/t"}
+"""What the density of one spin has beside rho, by the features of nodes."""
+
+
 def parse_features(kind: str, config: SearchConfig) -> dict[str, Expression]:
     """Feature definitions: "w" is itself, "u = u(x2, g)" has free names that are parameters."""
     texts: Sequence[str] = getattr(config, f"features_{kind}")
@@ -137,6 +142,8 @@ def parse_features(kind: str, config: SearchConfig) -> dict[str, Expression]:
         name, equals, definition = (part.strip() for part in text.partition("="))
         if not equals and name == "u":
             definition = f"u(x2, {GAMMAS[kind]!r})"
+        elif not equals and name in _OF_NODES and kind in ("x", "css") and not config.points:
+            definition = _OF_NODES[name]
         elif not equals:
             definition = name
         if not name.isidentifier() or (equals and not definition):
@@ -149,7 +156,9 @@ def parse_features(kind: str, config: SearchConfig) -> dict[str, Expression]:
             if used not in known:
                 raise InputError(f'features_{kind}: channel {kind} has no feature "{used}"; it has {", ".join(known)}')
         if not equals and name != "u" and expression.parameters:
-            raise InputError(f'features_{kind}: "{name}" is not a feature of channel {kind}; it has {", ".join(known)}')
+            raise InputError(
+                f'features_{kind}: "{name}" is not a feature of channel {kind}; {meant(name, known, "it has")}'
+            )
         if name in found:
             raise InputError(f'features_{kind}: "{name}" is given twice')
         found[name] = expression
@@ -203,7 +212,7 @@ def prepare(config: SearchConfig) -> SearchParts:
         for i, name in enumerate(config.base)
     )
     defaults = {k: {n: v for values in reversed(f.values) for n, v in values.items()} for k, f in written.items()}
-    mutator, rules = _mutator(config, workspaces), _rules(config)
+    mutator, rules = _mutator(config, workspaces), rules_of(config)
     bases = tuple(
         (name, genome if _random_length(name) is None else _random(config, i, mutator, rules), values)
         for i, (name, genome, values) in enumerate(bases)
@@ -267,7 +276,8 @@ def _mutator(config: SearchConfig, workspaces: Mapping[str, Workspace]) -> Mutat
     )
 
 
-def _rules(config: SearchConfig) -> Rules:
+def rules_of(config: SearchConfig) -> Rules:
+    """What the factors of a search may contain."""
     return Rules.make(
         config.operator_limits, config.forbid_nesting, config.max_depth, config.dimensions, config.complexity_weights,
         config.max_sharpness,

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import _core
+from ..common.arguments import meant
 from ..common.errors import InputError
 from ..datasets.model import Reaction
 from ..fitting import folds_of
@@ -128,7 +129,7 @@ class Selector:
         self, columns: Columns, rules: Rules, criterion: str = "train", settings: Settings | None = None
     ) -> None:
         if criterion not in CRITERIA:
-            raise InputError(f'criterion "{criterion}" is unknown; expected one of {", ".join(CRITERIA)}')
+            raise InputError(f'criterion "{criterion}" is unknown; {meant(criterion, CRITERIA, "expected one of")}')
         self.columns, self.rules, self.criterion = columns, rules, criterion
         self.settings = settings or Settings()
         matrix, target, reactions = self._rows()
