@@ -27,7 +27,7 @@ suppress_warnings = ["misc.highlighting_failure"]  # formulas and shell lines wi
 nb_execution_mode = "cache"
 nb_execution_cache_path = str(HERE / "_build" / ".jupyter_cache")
 nb_execution_raise_on_error = True
-nb_execution_timeout = 300
+nb_execution_timeout = 1800  # of a cell, seconds: a busy machine is no error
 nb_merge_streams = True
 
 # Docstrings are in Google's style, with names between single backticks.
