@@ -31,6 +31,13 @@ CASES = [
     ("1 + c0 + c0*u(x2, g) + c0*w", "1 + c0*(1 + u(x2, g0) + w)"),
     ("c0*(c0 + u(x2, g))", "g0*(g0 + u(x2, g1))"),
     ("c0*(c0 + (c0 + u(x2, g)))", "g0*(2*g0 + u(x2, g1))"),
+    # ... and are printed once where that takes no more nodes
+    ("c0 - c0*u(x2, g) + (u(x2, g) + w)**2", "c0*(1 - u(x2, g0)) + (u(x2, g0) + w)**2"),
+    ("a + b*x2 - a*u(x2, g)*w", "c0*(1 - u(x2, g0)*w) + c1*x2"),
+    ("a + b*w - a*u(x2, g)*w", "c0 + w*(c1 - c0*u(x2, g0))"),
+    ("1 - a**2 + a**2*u(x2, g)", "1 - g0**2*(1 - u(x2, g1))"),
+    ("a + b + a*w + b*u(x2, g)", "c0*(1 + w) + c1*(1 + u(x2, g0))"),
+    ("a + a/u(x2, g) - a*w/u(x2, g)", "c0*(1 + (1 - w)/u(x2, g0))"),
     # of the forms with no more nodes than the input the one that is easiest to read
     ("c0 + u(x2, g)*w + (w*c1 + w*u(x2, g))", "c0 + w*(c1 + 2*u(x2, g0))"),
     ("u(x2, g) + c + c*(u(x2, g) + c + u(x2, g)*c) + c*c**2", "(g0 + u(x2, g1))*(1 + g0 + g0**2)"),

@@ -19,6 +19,7 @@ namespace fastsfes::family {
 namespace {
 
 constexpr std::size_t kBytesPerNode = 200;
+constexpr std::size_t kMostNodes = 1000;               ///< of forms in which ties are looked for
 constexpr std::size_t kMemory = std::size_t{1} << 25;  ///< bytes of forms that are known
 
 normal::Size size_of(const Expression& e) { return normal::size(e.graph(), e.root()); }
@@ -134,6 +135,53 @@ std::optional<Expression> unnested(const Expression& e) {
   });
 }
 
+/// What is left of a product without a factor; nothing where it is no such product.
+std::optional<NodeId> without(Graph& graph, NodeId product, NodeId factor) {
+  const Node n = graph[product];
+  if (n.op != Op::Mul && n.op != Op::Div) return std::nullopt;
+  if (n.args[0] == factor && n.op == Op::Mul) return n.args[1];
+  const auto left = without(graph, n.args[0], factor);
+  if (!left) return std::nullopt;
+  return graph.node(n.op, *left, n.args[1]);
+}
+
+/// Sums in which a parameter, or its power, stands alone and in another term, with it taken out of both: c0 - c0*w is
+/// c0*(1 - w).
+std::optional<Expression> collected(const Expression& e) {
+  if (e.graph().size() > kMostNodes) return std::nullopt;
+  return rewritten(e, [](Graph& graph, NodeId id) {
+    struct Summand {
+      NodeId node;
+      bool minus;
+    };
+    std::vector<Summand> terms;
+    const auto is_sum = [&](NodeId node) { return graph[node].op == Op::Add || graph[node].op == Op::Sub; };
+    NodeId first = id;
+    for (; is_sum(first); first = graph[first].args[0]) {
+      terms.insert(terms.begin(), {graph[first].args[1], graph[first].op == Op::Sub});
+    }
+    terms.insert(terms.begin(), {first, false});
+    for (std::size_t k = 0; k < terms.size(); ++k) {
+      const auto [alone, minus] = terms[k];
+      const NodeId tied = graph[alone].op == Op::Pow ? graph[alone].args[0] : alone;
+      if (graph[tied].op != Op::Parameter) continue;
+      for (std::size_t j = k + 1; j < terms.size(); ++j) {
+        const auto rest = without(graph, terms[j].node, alone);
+        if (!rest) continue;
+        const NodeId sum = graph.node(terms[j].minus == minus ? Op::Add : Op::Sub, graph.constant(1.0), *rest);
+        terms[k].node = graph.node(Op::Mul, alone, sum);
+        terms.erase(terms.begin() + static_cast<std::ptrdiff_t>(j));
+        NodeId total = terms[0].node;
+        for (auto it = terms.begin() + 1; it != terms.end(); ++it) {
+          total = graph.node(it->minus ? Op::Sub : Op::Add, total, it->node);
+        }
+        return total;
+      }
+    }
+    return id;
+  });
+}
+
 /// Removes what the family does not need; false when that is nothing.
 bool reduce(NormalForm& form, std::size_t limit) {
   bool changed = false;
@@ -217,8 +265,18 @@ std::shared_ptr<const Kept> end_of(const State& state, std::vector<State>& way) 
 NormalForm reduced(const Expression& expression, const Values& values) {
   NormalForm start = renamed({expression, values});
   const std::size_t limit = size_of(start.expression).nodes;
-  std::vector<State> way;
-  return end_of(State(std::move(start), limit, false), way)->form;
+  const auto end = [](NormalForm from, std::size_t nodes) {
+    std::vector<State> way;
+    return end_of(State(std::move(from), nodes, false), way)->form;
+  };
+  NormalForm form = end(std::move(start), limit);
+  if (const auto made = collected(form.expression)) {
+    const NormalForm shown = renamed({*made, form.values});
+    const std::size_t nodes = size_of(form.expression).nodes;
+    const auto is_form = [&] { return end({shown.expression, {}}, nodes).expression.str() == form.expression.str(); };
+    if (size_of(shown.expression).nodes == nodes && is_form()) return shown;
+  }
+  return form;
 }
 
 }  // namespace

@@ -210,6 +210,7 @@ def _table(
     head = "value and standard error" if uncertain else "value"
     return [
         "\\begin{table}[htb]",
+        "\\setlength{\\belowcaptionskip}{6pt}",  # the caption stands above
         "\\caption{Parameters, with their names in fastsfes.}",
         "\\centering",
         "\\begin{tabular}{@{}lll@{}}",
