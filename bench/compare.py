@@ -86,8 +86,9 @@ def _range(row: dict[str, Any], noise: float) -> tuple[float, float]:
 
 
 def _read(path: Path) -> dict[str, Any]:
+    text = read_text(path, "results of fastsfes-bench --json", 2**26)
     try:
-        found = json.loads(read_text(path, "results of fastsfes-bench --json", 2**26))
+        found = json.loads(text)
     except ValueError as error:
         raise InputError(f"{path}: not valid JSON: {error}") from None
     if not isinstance(found, dict) or "build" not in found:

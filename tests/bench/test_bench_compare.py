@@ -57,6 +57,13 @@ def test_other_files_are_refused(text: str, tmp_path: Path, capsys: pytest.Captu
     assert str(path) in capsys.readouterr().err
 
 
+def test_a_file_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", str(tmp_path / "old.json"), str(tmp_path / "new.json")]) == 2
+    said = capsys.readouterr().err
+    assert "no such file" in said
+    assert "JSON:" not in said
+
+
 def test_noise_is_a_fraction(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = write(tmp_path / "a.json")
     assert main(["compare", path, path, "--noise", "-1"]) == 2

@@ -125,6 +125,9 @@ def test_the_command_takes_a_file_of_points(tmp_path: Path, capsys: pytest.Captu
     out = str(tmp_path / "run")
     assert main(["search", "--points", str(table), "--output", out, "--progress", "none"]) == 0
     assert "root mean square error in the unit of the values on 40 points" in capsys.readouterr().out
+    log = (tmp_path / "run" / "log.txt").read_text()
+    assert " spreads" in log
+    assert "kcal/mol" not in log
     assert main(["show", out, "--pareto"]) == 0
     assert main(["report", out, "--health", "none"]) == 0
     assert "values on points" in (tmp_path / "run" / "report.html").read_text()

@@ -377,6 +377,11 @@ class SearchConfig:
     ridge: float = option(0.0, "float", "fit", "ridge that holds linear parameters back", minimum=0)
 
     @property
+    def unit(self) -> str:
+        """Of the losses of a search: errors of points are counted in the spread of their values."""
+        return "spreads" if self.points else "kcal/mol"
+
+    @property
     def rounding(self) -> dict[str, Any] | None:
         """How `fastsfes.round_parameters` rounds what was found; None where no reactions determine it."""
         return {"constraints": self.constraints} if self.targets == "reference" and not self.points else None

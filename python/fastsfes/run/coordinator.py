@@ -149,7 +149,8 @@ class Coordinator:
                 if not self.states:
                     self._found(pool)
                 self._set_out(pool)
-                self.status = Status(self.candidates, self.families, self.best, self._formulas(self.best))
+                shown = self._formulas(self.best)
+                self.status = Status(self.candidates, self.families, self.best, shown, self.config.unit)
                 while not self.done():
                     if self._late() or not self._round(pool) or self._enough():
                         break
@@ -201,7 +202,7 @@ class Coordinator:
                     )
                 self.log.event(
                     "base",
-                    f"{base}: train {first.train:.6g}, validation {first.validation:.6g} kcal/mol",
+                    f"{base}: train {first.train:.6g}, validation {first.validation:.6g} {self.config.unit}",
                     island=result.state.island,
                     base=base,
                     **_losses(first),
@@ -304,7 +305,7 @@ class Coordinator:
         best = min(self.status.best, answer.state.best, key=lambda m: (m.fitness, m.island))
         formulas = self.status.formulas if best is self.status.best else self._formulas(best)
         made, fitted = self.status.candidates + answer.made, self.status.fitted + answer.families
-        self.status = Status(made, fitted, best, formulas)
+        self.status = Status(made, fitted, best, formulas, self.config.unit)
         self.display.update(self.status)
 
     def _formulas(self, member: Individual) -> list[tuple[str, str]]:
@@ -330,7 +331,7 @@ class Coordinator:
             self.log.event(
                 "improvement",
                 f"island {best.island}, candidate {best.number}: train {best.train:.6g}, validation "
-                f"{best.validation:.6g}, fitness {best.fitness:.6g} kcal/mol",
+                f"{best.validation:.6g}, fitness {best.fitness:.6g} {self.config.unit}",
                 island=best.island,
                 candidate=best.number,
                 complexity=best.complexity,

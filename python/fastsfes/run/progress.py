@@ -32,12 +32,15 @@ Reference = tuple[str, float, float]
 
 @dataclass(frozen=True)
 class Status:
-    """How far a search is: candidates made, families fitted, the best so far and its formulas by channel."""
+    """How far a search is: candidates made, families fitted, the best so far, its formulas by channel, and the unit of
+    its losses.
+    """
 
     candidates: int
     fitted: int
     best: Individual
     formulas: Sequence[tuple[str, str]] = ()
+    unit: str = "kcal/mol"
 
 
 class Progress(Protocol):
@@ -150,7 +153,7 @@ class PlainProgress(SilentProgress):
         best = status.best
         self.message(
             f"{status.candidates}/{self.total} candidates, {rate:.0f}/s{f', {left}' if left else ''}, {status.fitted} "
-            f"fitted; best: train {best.train:.4g}, validation {best.validation:.4g} kcal/mol, complexity "
+            f"fitted; best: train {best.train:.4g}, validation {best.validation:.4g} {status.unit}, complexity "
             f"{best.complexity:g}"
         )
 
@@ -224,7 +227,9 @@ class LiveProgress(SilentProgress):
             if self._status is not None:
                 best = self._status.best
                 known = "".join(f"; {_errors(*r)}" for r in self._known)
-                yield line(f"train, validation in kcal/mol: {_errors('best', best.train, best.validation)}{known}")
+                yield line(
+                    f"train, validation in {self._status.unit}: {_errors('best', best.train, best.validation)}{known}"
+                )
                 for kind, text in self._status.formulas:
                     yield line(f"f_{kind} = {text}", "dim")
 
