@@ -43,6 +43,7 @@ def test_calls_stand_for_their_formulas() -> None:
         ("own(a, a) = a; 1", '"a" is no argument'),
         ("own(a, b, c, d) = a*b*c*d; 1", "has 4 arguments; expected at most 3"),
         ("own(a) = a + (; own(w)", "operator \"own.*expected a number, a name"),
+        ("own(a) = a*k; two(k) = own(k); two(w)", "the argument k has the name of a parameter of own"),
         ("own(a) = exp(a); own(a) = a; own(w)", 'operator "own" is defined twice'),
         ("own(a) = exp(a); own(w, w)", "own takes 1 arguments, got 2"),
         ("own(a) = exp(a); own(w", "a parenthesis is not closed"),

@@ -37,8 +37,11 @@ from fastsfes.energies.quadrature.storage import list_quadratures
 from fastsfes.evolve.genome import Genome
 from fastsfes.evolve.island import Individual, IslandState, Record
 from fastsfes.formula.expression import Expression
+from fastsfes.formula.instructions import instruction_kind
+from fastsfes.formula.own_operators import is_definition, own_operators
 from fastsfes.functionals.functional import Functional
 from fastsfes.run.config import SearchConfig
+from fastsfes.run.setup import prepare
 from fastsfes.run.store import RunStore, pack_candidates
 
 Run = Callable[[bytes], object]
@@ -69,6 +72,32 @@ FORMULAS = (
     "-(1.5e-3*x2)**(-4/3) + min(w, max(0.1, tanh(w))) + fma(w, w, -2)",
 )
 
+OWN = (
+    "sech(a) = 1/cosh(a); 1 + c*sech(w)",
+    "squash(a, b) = a/sqrt(1 + b*a**2); twice(a) = squash(a, k) + squash(a, 2); 1 + c0*twice(u(x2, g))**2",
+    "mix(a, b, c) = a*b + (1 - a)*c; q = mix(w, x2, 0.5); select(q, mix(q, q, -q), mix(1, w, w))",
+    "bell(a) = exp(-k*a**2); bell(bell(bell(x2))) + bell(w)",
+)
+
+RULES = (
+    """[form]
+channels = ["x", "css"]
+features_x = ["q = sech(x2/(1 + a))", "w"]
+features_css = ["u = u(x2, g)", "w"]
+template = ["x = 1 + u(x2, g)*F"]
+operator = ["sech(a) = 1/cosh(a)", "bell(a) = exp(-k*a**2)"]
+[mutation]
+instruction_pool = {add = 2, mul = 2, sech = 1, bell = 0.5}
+""",
+    """[search]
+preset = "b97x"
+[form]
+features_x = ["x2", "s2 = x2*select(w, w, 0.5)"]
+template = ["f_x = c + F/(1 + F**2)"]
+base = ["empty"]
+""",
+)
+
 
 def _text(data: bytes) -> str:
     return data.decode("utf-8", "replace")
@@ -89,6 +118,32 @@ def expression(_: Path) -> tuple[Run, list[bytes]]:
                 e.derivative(name).evaluate({**values, name: np.array([0.3, 1.5])}, {**parameters, name: 0.7})
 
     return run, [t.encode() for t in FORMULAS]
+
+
+def operators(folder: Path) -> tuple[Run, list[bytes]]:
+    """Own operators before a formula, and as instructions."""
+    parse = expression(folder)[0]
+
+    def run(data: bytes) -> None:
+        parts = [part.strip() for part in _text(data).split(";")]
+        own = tuple(part for part in parts if is_definition(part))
+        for operator in own_operators(own):
+            assert own_operators((str(operator),)) == (operator,), "a definition is read back as the same operator"
+            instruction_kind(operator.name, own)
+        parse(data)
+
+    return run, [text.encode() for text in OWN]
+
+
+def rules(_: Path) -> tuple[Run, list[bytes]]:
+    """Own features, forms of factors and own operators of a search, up to the genomes that it starts from."""
+
+    def run(data: bytes) -> None:
+        config = SearchConfig.from_text(_text(data), "data")
+        if set(config.base) <= {"empty", "lda"}:  # anything else may be the name of a file or a run
+            prepare(config)
+
+    return run, [text.encode() for text in RULES]
 
 
 def functional(_: Path) -> tuple[Run, list[bytes]]:
@@ -332,6 +387,8 @@ TARGETS: dict[str, Target] = {
     t.__name__: t
     for t in (
         expression,
+        operators,
+        rules,
         functional,
         syfes,
         formulas,

@@ -119,8 +119,10 @@ def test_a_signal_stores_what_there_is_and_says_how_to_go_on(
         return problem
 
     path, before = tmp_path / "run", signal.getsignal(number)
-    with pytest.raises(SearchInterrupted, match=f"--resume {path}"):
+    with pytest.raises(SearchInterrupted, match=f"--resume {path}") as stop:
         search(SMALL, output=path, problem=signalled)
+    assert stop.value.path == path
+    assert not isinstance(stop.value, Exception)  # a loop over seeds does not swallow it
     assert signal.getsignal(number) == before
     assert not Run(path).summary
     assert Run(path).best.channels  # what there is can be used already

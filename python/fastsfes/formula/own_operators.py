@@ -109,6 +109,12 @@ def _defined(text: str, known: Mapping[str, OwnOperator]) -> OwnOperator:
             raise InputError(f"{where}: the argument {argument} is the name of a feature; choose another")
     if len(arguments) > MOST_ARGUMENTS:
         raise InputError(f"{where}: has {len(arguments)} arguments; expected at most {MOST_ARGUMENTS}")
+    for called in (known[m] for m in _NAME.findall(formula) if m in known):
+        for argument in arguments:
+            if argument in called.parameters:
+                raise InputError(
+                    f"{where}: the argument {argument} has the name of a parameter of {called.name}; choose another"
+                )
     if ";" in formula or "=" in formula:
         raise InputError(f"{where}: expected one formula without names for its parts")
     try:
