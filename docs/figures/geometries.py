@@ -1,6 +1,7 @@
 """Geometries and harmonic frequencies of small molecules: ``python docs/figures/geometries.py FUNCTIONAL ...``.
 
-In PySCF, with all that a functional has, VV10 in every iteration: def2-TZVPPD with density fitting, grid level 4.
+In PySCF, with all that a functional has, VV10 in every iteration: def2-TZVPPD with density fitting, grid level 4 (1
+for VV10).
 Geometries by analytic gradients, force constants by their central differences. "Observed" are equilibrium geometries
 and harmonic frequencies from spectroscopy: of diatomics Huber and Herzberg, Constants of Diatomic Molecules (1979); of
 water Benedict, Gailar and Plyler, J. Chem. Phys. 24, 1139 (1956), 10.1063/1.1742731.
@@ -41,7 +42,7 @@ Gradient = Callable[[FloatArray], FloatArray]
 def gradient_of(functional: str, mol: gto.Mole) -> Gradient:
     """Gradient (atoms, 3) at coordinates in bohr, each calculation from the density of the one before."""
     mf = fs.pyscf.attach(dft.RKS(mol), fs.get_functional(functional)).density_fit()
-    mf.grids.level, mf.conv_tol = 4, 1e-10
+    mf.grids.level, mf.nlcgrids.level, mf.conv_tol = 4, 1, 1e-10
     scanner = mf.nuc_grad_method().as_scanner()
 
     def at(coordinates: FloatArray) -> FloatArray:
