@@ -275,6 +275,26 @@ def test_hdf5_bombs_are_not_unpacked(damaged):
         read_contents(damaged)
 
 
+def test_hdf5_chunks_without_bytes(damaged):
+    """HDF5 dies of unpacking them (input 83104 of the campaign on datasets)."""
+
+    def several(file):
+        file["species/H"].create_dataset("mol", data=np.arange(200, dtype="u1"), chunks=(100,), compression="gzip")
+
+    data = damaged.read_bytes()
+    (node,) = (found.start() for found in re.finditer(rb"TREE\x01\x00\x01\x00", data))  # of chunks, with one entry
+    damaged.write_bytes(data[: node + 24] + bytes(4) + data[node + 28 :])
+    with pytest.raises(fs.FastsfesError, match="mol has a chunk without bytes"):
+        read_density(damaged, "H")
+    damaged.write_bytes(data)
+    _replace(damaged, "species/H/mol", several)
+    data = damaged.read_bytes()
+    (node,) = (found.start() for found in re.finditer(rb"TREE\x01\x00\x02\x00", data))
+    damaged.write_bytes(data[: node + 24] + bytes(4) + data[node + 28 :])
+    with pytest.raises(fs.FastsfesError, match="mol has a chunk without bytes"):
+        read_density(damaged, "H")
+
+
 def test_hdf5_filters_of_others_are_not_loaded(tmp_path):
     with h5py.File(tmp_path / "f.h5", "w") as file:
         file.create_dataset("x", data=np.arange(100), compression="lzf")

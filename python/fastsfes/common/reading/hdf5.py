@@ -134,6 +134,8 @@ def _check_dataset(dataset: h5d.DatasetID, path: str) -> tuple[tuple[int, ...], 
     allowed = min(MOST, _FREE + _RATIO * stored)
     if size > allowed:
         raise RuntimeError(f"{path} unpacks to {size} bytes, more than the {allowed} that are plausible")
+    if chunk and dataset.chunk_iter(lambda found: None if found.size else True):  # HDF5 dies of unpacking nothing
+        raise RuntimeError(f"{path} has a chunk without bytes")
     if dtype.kind == "O":
         check_values(dataset, math.prod(shape), path)
     return shape, dtype
