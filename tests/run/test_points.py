@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -131,6 +132,9 @@ def test_the_command_takes_a_file_of_points(tmp_path: Path, capsys: pytest.Captu
     assert main(["show", out, "--pareto"]) == 0
     assert main(["report", out, "--health", "none"]) == 0
     assert "values on points" in (tmp_path / "run" / "report.html").read_text()
+    short = ["search", "--points", str(table), "--output", str(tmp_path / "short"), "--progress", "none", "--no-report"]
+    assert main([*short, "--base", "empty", "--candidates", "200"]) == 0
+    assert re.search(r"^train \S+, validation \S+ spreads$", capsys.readouterr().out, re.M)
     assert main(["search", "--points", str(tmp_path / "none.csv"), "--output", str(tmp_path / "x")]) == 2
     assert "no such file" in capsys.readouterr().err
 

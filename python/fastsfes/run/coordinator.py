@@ -495,6 +495,7 @@ class Coordinator:
             refit=dict(picked.losses),
             check=picked.checked.to_dict(),
             resources=self.totals.to_dict(),
+            unit=self.config.unit,
         )
         if self.config.stop_below > 0:
             summary["reached"] = self.store.first_below(self.config.stop_below)

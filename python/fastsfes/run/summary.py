@@ -34,6 +34,7 @@ SHAPE = {
     "pick?": {"rule": str, "index": int, "of": int, "checked": FACTS, "faults": [str]},
     "resources?": ({"phases": {str: float}, "coordinator": _PROCESS, "workers": _PROCESS}, {str: None}, None),
     "reached?": (int, None),
+    "unit?": str,
     "selection?": [
         {"size": int, "criterion": str, "value": _VALUE, "train": _VALUE, "validation": _VALUE, "certificate": str}
     ],
@@ -91,7 +92,9 @@ def format_run(
         lines += _figures(report, summary)
     else:
         best = summary["best"]
-        lines.append(f"train {_number(best['train'])}, validation {_number(best['validation'])} kcal/mol, on the nodes")
+        unit = summary.get("unit", "kcal/mol")
+        where = ", on the nodes" if unit == "kcal/mol" else ""
+        lines.append(f"train {_number(best['train'])}, validation {_number(best['validation'])} {unit}{where}")
         lines += _sizes(summary)
         lines.append(f"without a report; it is made by: {command}")
     rate = summary["candidates"] / summary["seconds"] if summary["seconds"] > 0 else math.inf
