@@ -180,16 +180,17 @@ def cibuildwheel(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure and keep the figures (`-- --keep 0.2.0`), or compare two files (`-- --compare OLD.json NEW.json`)."""
+    """Measure and keep the figures (`-- --keep 0.2.0 [BENCHMARK ...]`), or compare (`-- --compare OLD.json NEW.json`)."""
     session.install(".[bench]")
     words = session.posargs
     if words[:1] == ["--compare"]:
         session.run("fastsfes-bench", "compare", *words[1:])
         return
-    version = words[words.index("--keep") + 1] if "--keep" in words else "latest"
-    kept = Path("bench/results")
-    kept.mkdir(exist_ok=True)
-    session.run("fastsfes-bench", "all", "--json", str(kept / f"{version}.json"))
+    version, *names = words[1:] if words[:1] == ["--keep"] else ["latest", *words]
+    kept = Path("bench/results") / version
+    kept.mkdir(parents=True, exist_ok=True)
+    for name in names or ["kernels", "quadrature", "fit", "search", "select", "scf", "scale"]:
+        session.run("fastsfes-bench", name, "--json", str(kept / f"{name}.json"))
 
 
 @nox.session
