@@ -91,7 +91,7 @@ def test_what_is_not_finite_is_a_dash() -> None:
     }  # fmt: skip
     head, line = format_front([row]).splitlines()
     assert head.split() == [
-        "complexity", "parameters", "train", "validation", "cross", "validation", "grid", "conditions", "fitness",
+        "complexity", "parameters", "train", "validation", "cross-validation", "grid", "conditions", "fitness",
         "sense", "formulas",
     ]  # fmt: skip
     assert line.split() == ["0*", "3", "1", "-", "1.5000", "-", "4.0e-06", "5/11", "2", "-", "f_x", "=", "c0", "+", "w"]

@@ -214,11 +214,11 @@ def test_unconverged_points_are_left_out_and_named(small: Path, tmp_path: Path) 
     lost = set(found.convergence["pbe"].unconverged)
     assert "H3" in lost
     assert not found.complete
-    assert found.excluded["barrier"] == "H3 did not converge with pbe"
+    assert found.excluded["barrier"] == "H3 did not converge with PBE"
     assert not any(lost & set(r.coefficients) for r in found.reactions)
     assert found.scf["b97"].reactions == found.reactions
-    assert "not converged with pbe: H3" in found.table()
-    assert "left out: barrier (H3 did not converge with pbe)" in found.table()
+    assert "not converged with PBE: H3" in found.table()
+    assert "left out: barrier (H3 did not converge with PBE)" in found.table()
 
 
 def test_another_state_is_named(validation: fs.Validation) -> None:
@@ -226,7 +226,7 @@ def test_another_state_is_named(validation: fs.Validation) -> None:
     species["pbe0"]["H3"] = {**species["pbe0"]["H3"], "rise": 1e-3}
     found = replace(validation, species=species)
     assert found.convergence["pbe0"].other_state == ("H3",)
-    assert "another state, with pbe0: H3 (+0.628 kcal/mol)" in found.table()
+    assert "another state, with PBE0: H3 (+0.628 kcal/mol)" in found.table()
 
 
 def test_failures_are_named_and_tried_again(small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -238,8 +238,8 @@ def test_failures_are_named_and_tried_again(small: Path, tmp_path: Path, monkeyp
         found = fs.validate("pbe", small, work=tmp_path, species=("H", "H2"), baselines=("none",))
     assert set(found.failed["pbe"]) == {"H", "H2"}
     assert "no luck today" in found.failed["pbe"]["H"]
-    assert found.excluded == {"dissociation": "H2 failed with pbe"}
-    assert "failed with pbe: H2: ValueError" in found.table()
+    assert found.excluded == {"dissociation": "H2 failed with PBE"}
+    assert "failed with PBE: H2: ValueError" in found.table()
     assert not list(tmp_path.glob("*.json"))
     assert fs.validate("pbe", small, work=tmp_path, species=("H", "H2"), baselines=("none",)).complete
 
@@ -297,7 +297,7 @@ def test_the_command(small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
     assert printed == json.loads((tmp_path / "validation.json").read_text())
     assert printed["format"] == "fastsfes-validation"
     assert main([*command, "none", "--max-cycle", "1", "--quiet"]) == 1
-    assert "did not converge with pbe" in capsys.readouterr().out
+    assert "did not converge with PBE" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

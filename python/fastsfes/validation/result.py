@@ -97,9 +97,9 @@ class Validation:
             for functional, found in self.species.items():
                 for name in reaction.coefficients:
                     if name in self.failed[functional]:
-                        reasons.setdefault(reaction.name, f"{name} failed with {functional}")
+                        reasons.setdefault(reaction.name, f"{name} failed with {display_name(functional)}")
                     elif name not in found or not found[name]["converged"]:
-                        reasons.setdefault(reaction.name, f"{name} did not converge with {functional}")
+                        reasons.setdefault(reaction.name, f"{name} did not converge with {display_name(functional)}")
         return reasons
 
     @cached_property
