@@ -180,7 +180,7 @@ def cibuildwheel(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure and keep the figures (`-- --keep 0.2.0 [BENCHMARK ...]`), or compare (`-- --compare OLD.json NEW.json`)."""
+    """Measure and keep the figures (`-- --keep 0.2.0 [NAME ...]`), or compare two files (`-- --compare OLD NEW`)."""
     session.install(".[bench]")
     words = session.posargs
     if words[:1] == ["--compare"]:
